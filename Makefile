@@ -1,0 +1,157 @@
+# tidegate. `make run` builds and starts an example, `make check` runs every test, `make help`
+# lists the rest. Missing Debian packages are installed by name; the lists are here and only here.
+
+PKGS_BUILD = gcc libc6-dev pkg-config liblua5.4-dev liblua5.3-dev liburing-dev libpcre2-dev \
+	libxxhash-dev libjansson-dev libssl-dev libedit-dev
+PKGS_CHECK = lua5.4 lua5.3 varnish python3 curl haproxy clang clang-format valgrind procps \
+	libclang-rt-14-dev
+PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
+
+VERSION  = 0.1
+OUT      = build
+CC       = gcc
+OPT      = -O2 -g
+SAN      =
+V        =
+PREFIX   = /usr/local
+DESTDIR  =
+Q        = $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
+
+WARN     = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Werror
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
+	$(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all))
+CPPFLAGS = -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -Iinclude -Isrc -MMD -MP
+CFLAGS   = -std=gnu17 -fPIC $(OPT) $(WARN) $(SANFLAGS)
+LDFLAGS  = -pthread $(SANFLAGS)
+LUA_CFLAGS = -isystem /usr/include/lua5.4
+LIBS     = -llua5.4 -luring -lpcre2-8 -ljansson -lssl -lcrypto -lm
+
+# Every folder of src is part of the daemon, except the two that are programs of their own or
+# live outside it.
+SRC      = $(filter-out src/host/% src/tidectl/%,$(wildcard src/*/*.c))
+OBJ      = $(SRC:%.c=$(OUT)/%.o)
+LIB_OBJ  = $(filter-out $(OUT)/src/main/main.o,$(OBJ))
+CTL_OBJ  = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/tidectl/*.c))
+VARS_OBJ = $(filter $(OUT)/src/vars/% $(OUT)/src/base/%,$(LIB_OBJ))
+UNIT     = $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
+FUZZ     = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+
+PRODUCTS = $(if $(wildcard src/main/main.c),$(OUT)/tidegate) $(if $(CTL_OBJ),$(OUT)/tidectl) \
+	$(if $(wildcard src/vars/*.c),$(OUT)/libtidevars.a $(OUT)/libtidevars.so) \
+	$(if $(wildcard src/host/lua/*.c),$(OUT)/lua5.3/tidevars.so $(OUT)/lua5.4/tidevars.so)
+
+all: $(PRODUCTS)
+	$(Q)for p in tidegate tidectl; do test ! -e $(OUT)/$$p || ln -sf $(OUT)/$$p $$p; done
+
+help:
+	@echo 'all        build tidegate, tidectl, libtidevars and the Lua modules into $(OUT)/'
+	@echo 'run        build and start examples/maintenance on 127.0.0.1:8080'
+	@echo 'demo       play the whole story against a running proxy; fails if a step is not seen'
+	@echo 'check      every test; last line: N passed, N failed'
+	@echo 'unit scenario lint   parts of check'
+	@echo 'soak fuzz bench bench-instructions   long runs, not part of check'
+	@echo 'fmt        format the sources; install [PREFIX= DESTDIR=]; clean'
+	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir V=1'
+
+# apt only when something is missing, and say so.
+define install_packages
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | \
+	    grep -qx installed || printf ' %s' $$p; done); \
+	if [ -n "$$missing" ]; then \
+	    echo "tidegate: installing from Debian:$$missing"; \
+	    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
+	fi; mkdir -p $(OUT); touch $@
+endef
+
+$(OUT)/.packages-build: Makefile
+	$(call install_packages,$(PKGS_BUILD))
+$(OUT)/.packages-check: Makefile
+	$(call install_packages,$(PKGS_BUILD) $(PKGS_CHECK))
+$(OUT)/.packages-bench: Makefile
+	$(call install_packages,$(PKGS_BUILD) $(PKGS_BENCH))
+
+# A change of compiler or flags rebuilds; the file changes only when they do.
+FLAGS_NOW = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(OUT)/.flags: $(OUT)/.packages-build FORCE
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+
+$(OUT)/src/policy/%.o: CPPFLAGS += $(LUA_CFLAGS)
+$(OUT)/%.o: %.c $(OUT)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<) $(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(OUT)/libtidegate.a: $(LIB_OBJ)
+	$(call say,AR,$@) rm -f $@ && ar rcs $@ $^
+$(OUT)/tidegate: $(OUT)/src/main/main.o $(OUT)/libtidegate.a
+	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+$(OUT)/tidectl: $(CTL_OBJ) $(OUT)/libtidegate.a
+	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ -ledit -ljansson -lm -o $@
+$(OUT)/libtidevars.a: $(VARS_OBJ)
+	$(call say,AR,$@) rm -f $@ && ar rcs $@ $^
+$(OUT)/libtidevars.so: $(VARS_OBJ)
+	$(call say,LINK,$@) $(CC) -shared $(LDFLAGS) -Wl,-soname,libtidevars.so.0 $^ -lm -o $@
+$(OUT)/lua5.%/tidevars.so: src/host/lua/lua_tidevars.c $(OUT)/libtidevars.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@) $(CC) $(CPPFLAGS) -isystem /usr/include/lua5.$* $(CFLAGS) -shared \
+	    $(LDFLAGS) $< $(OUT)/libtidevars.a -lm -o $@
+
+$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libtidegate.a
+	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+$(OUT)/tests/unit/%.o: CPPFLAGS += -Itests/unit $(LUA_CFLAGS)
+
+run: all
+	@examples/maintenance/run $(OUT)
+demo: all
+	@tests/demo $(OUT)
+
+unit: $(OUT)/.packages-check $(UNIT)
+	@tests/run-unit $(UNIT)
+scenario: $(OUT)/.packages-check all
+	@tests/run-scenarios $(OUT)
+lint: $(OUT)/.packages-check
+	@tests/lint/run
+check: $(OUT)/.packages-check
+	@tests/check
+
+# Fuzzers build apart, with clang's libFuzzer: make fuzz [TARGET=h1] [SECONDS_EACH=60]
+fuzz: $(OUT)/.packages-check
+	@tests/fuzz/run $(if $(TARGET),$(TARGET),$(FUZZ))
+fuzz-%: $(OUT)/.packages-check
+	@$(MAKE) --no-print-directory OUT=build-fuzz CC=clang SAN=address,undefined,fuzzer-no-link \
+	    build-fuzz/fuzz/$*
+$(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libtidegate.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@) $(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $^ $(LIBS) -pthread -o $@
+
+bench bench-json bench-instructions: $(OUT)/.packages-bench all
+	@tests/bench/run $@ $(OUT)
+soak: $(OUT)/.packages-check all
+	@tests/soak $(OUT)
+
+fmt: $(OUT)/.packages-check
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib \
+	    $(DESTDIR)$(PREFIX)/include/tidegate $(DESTDIR)$(PREFIX)/lib/lua/5.3 \
+	    $(DESTDIR)$(PREFIX)/lib/lua/5.4
+	install -m 755 $(OUT)/tidegate $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(OUT)/tidectl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(OUT)/libtidevars.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(OUT)/libtidevars.so $(DESTDIR)$(PREFIX)/lib/libtidevars.so.0
+	ln -sf libtidevars.so.0 $(DESTDIR)$(PREFIX)/lib/libtidevars.so
+	install -m 644 include/tidegate/*.h $(DESTDIR)$(PREFIX)/include/tidegate/
+	install -m 755 $(OUT)/lua5.3/tidevars.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/
+	install -m 755 $(OUT)/lua5.4/tidevars.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/
+
+clean:
+	rm -rf build build-* tidegate tidectl
+
+FORCE:
+.PHONY: all help run demo unit scenario lint check fuzz bench bench-json bench-instructions soak \
+	fmt install clean FORCE
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// The service's own log: levels as HAProxy prints them ("[NOTICE]   (pid) : text"), to stderr or
+// to a sink. Any thread. Not the access log, and not for the way of a request except behind
+// log_rate_ok.
+#pragma once
+
+#include <stdarg.h>
+
+#include "base/base.h"
+
+enum log_level { LOG_ALERT, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+
+// A sink gets one finished line without newline. Called from any thread.
+typedef void (*log_sink_f)(enum log_level level, const char *line, void *arg);
+
+void log_set_sink(log_sink_f sink, void *arg); // NULL: stderr
+void log_set_level(enum log_level most);       // default LOG_NOTICE
+const char *log_level_name(enum log_level level);
+void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void log_vmsg(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
+// At most `burst` messages a second from one place. Owned by one thread or zeroed static of one
+// caller; counts what it withheld and tells through log_rate_missed once the second is over.
+struct log_rate {
+	uint64_t second;
+	uint32_t n;
+	uint32_t missed;
+};
+bool log_rate_ok(struct log_rate *r, uint64_t now_ns, uint32_t burst);
+// Number withheld since the last call; resets.
+uint32_t log_rate_missed(struct log_rate *r);

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// The last words of a process that found itself wrong: one line to stderr with what was believed,
+// where, and what this thread was doing, built without stdio so that it works from any state.
+#include "base/base.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+_Thread_local struct thread_context thread_context = {.thread = "main"};
+
+static void
+panic_write(const char *line, int n)
+{
+	if (n <= 0)
+		return;
+	// Nothing is left to do when stderr is gone.
+	ssize_t r = write(STDERR_FILENO, line, (size_t)n);
+	(void)r;
+}
+
+void
+panic_assert(const char *cond, const char *file, int line, const char *func)
+{
+	char text[512];
+	const struct thread_context *c = &thread_context;
+	int n = snprintf(text, sizeof(text),
+			 "tidegate: panic: assertion '%s' failed at %s:%d in %s (thread %s, txn "
+			 "%llu, step %s)\n",
+			 cond, file, line, func, c->thread, (unsigned long long)c->txn_id,
+			 c->step != NULL ? c->step : "-");
+	panic_write(text, MIN(n, (int)sizeof(text) - 1));
+	abort();
+}
+
+void
+panic_oom(size_t bytes)
+{
+	char text[160];
+	int n = snprintf(text, sizeof(text),
+			 "tidegate: panic: out of memory asking for %zu bytes (thread %s); "
+			 "lower maxconn or tune.bufsize, or give the service more memory\n",
+			 bytes, thread_context.thread);
+	panic_write(text, MIN(n, (int)sizeof(text) - 1));
+	abort();
+}
