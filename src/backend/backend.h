@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// A backend's servers and how one is chosen. The configuration builds struct backend and struct
+// server once; afterwards names and addresses are read-only, while `admin` and `weight` are
+// atomics that the keeper stores (CLI, later health checks and Lua) and workers load. Each store
+// is followed by backend_changed(), which raises `epoch`; a worker that sees another epoch
+// rebuilds its own private turn table. So no operator command stalls a request and no request
+// takes a lock.
+#pragma once
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "metrics/metrics.h"
+#include "net/addr.h"
+
+#define BACKEND_WEIGHT_MAX 256
+
+// Bits of server->admin. A server takes new requests only when none stands.
+enum server_admin {
+	SERVER_MAINT = 1 << 0, // closed by an operator or `disabled`
+	SERVER_DRAIN = 1 << 1, // finishes what it has, gets nothing new
+	SERVER_DOWN = 1 << 2,  // failed its checks (later issue)
+};
+
+struct server {
+	uint32_t magic;
+	uint32_t id;    // 1.. within its backend, as HAProxy numbers them
+	uint32_t index; // 0.. within its backend; indexes per-worker tables
+	struct str name;
+	struct backend *backend;
+	struct net_addr addr;
+	struct str addr_text; // as configured, for messages
+	bool is_backup;
+	uint32_t weight_configured;       // 0..256
+	uint32_t maxconn;                 // 0: unlimited; enforced per worker share
+	_Atomic uint32_t weight;          // 0..256; keeper writes, workers read, relaxed
+	_Atomic uint32_t admin;           // enum server_admin bits; likewise
+	_Atomic uint64_t changed_real_ns; // when admin last changed
+	struct metrics_block *stats;      // rows: backend/stats.h
+};
+
+struct backend {
+	uint32_t magic;
+	uint32_t index; // 0.. over all backends; indexes per-worker tables
+	uint32_t id;
+	struct str name;
+	struct server **servers;
+	size_t n_servers, cap_servers;
+	_Atomic uint32_t epoch; // raised by every change of a server's weight or admin bits
+	enum backend_reuse {
+		BACKEND_REUSE_NEVER,
+		BACKEND_REUSE_SAFE,
+		BACKEND_REUSE_AGGRESSIVE,
+		BACKEND_REUSE_ALWAYS
+	} reuse;
+	uint32_t pool_max_idle; // idle connections kept per server and worker
+	uint64_t pool_purge_ns; // idle ones older than this are closed; 0: never
+	struct metrics_block *stats;
+};
+
+struct backend *backend_new(struct str name, uint32_t index);
+// A duplicate name within the backend is an error.
+struct server *backend_add_server(struct backend *b, struct str name, const struct net_addr *addr,
+				  struct err *err);
+struct server *backend_find_server(const struct backend *b, struct str name);
+// Announces a change of any server's weight or admin bits. Any thread.
+void backend_changed(struct backend *b);
+// Servers that would take a request now (backups counted only when no other is up). Any thread.
+uint32_t backend_usable_servers(const struct backend *b);
+bool server_is_usable(const struct server *s);
+// Operator's commands, any thread. set_state: "ready", "drain" or "maint".
+bool server_set_state(struct server *s, struct str state, struct err *err);
+// "N" (0..256) or "N%" of the configured weight.
+bool server_set_weight(struct server *s, struct str weight, struct err *err);
+const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT", "DOWN"
+
+// One worker's view of one backend: turn table and idle connections. Owned by that worker.
+struct backend_worker {
+	struct backend *backend;
+	uint32_t epoch_seen;
+	uint16_t *turn; // server indexes in weighted order
+	uint32_t n_turn, at;
+	struct server_worker {
+		struct list idle; // of the owner's server connections, newest first
+		uint32_t n_idle;
+		uint32_t n_busy; // transactions under way on this worker
+	} * servers;
+};
+
+void backend_worker_init(struct backend_worker *w, struct backend *b, uint32_t worker_id);
+void backend_worker_fini(struct backend_worker *w);
+// The server whose turn it is (weighted round robin, O(1)), other than `avoid` when there is a
+// choice; NULL when none is usable.
+struct server *backend_next(struct backend_worker *w, const struct server *avoid);

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// Frontends and backends as configured: what a transaction reads and nobody writes once the
+// workers run (counters and servers' states aside, which are atomics of their own). Built by
+// conf_*.c from the configuration, held by struct proxy_set, which lives as long as the process.
+#pragma once
+
+#include "backend/backend.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "net/addr.h"
+#include "proxy/rule.h"
+
+struct acl_set;
+struct cond;
+struct expr;
+struct logfmt;
+struct policy_engine;
+struct tidevars;
+
+enum proxy_caps { PROXY_FRONTEND = 1, PROXY_BACKEND = 2, PROXY_DEFAULTS = 4 };
+enum proxy_mode { PROXY_HTTP, PROXY_TCP };
+
+enum proxy_options {
+	PROXY_OPT_HTTPLOG = 1 << 0,
+	PROXY_OPT_TCPLOG = 1 << 1,
+	PROXY_OPT_DONTLOGNULL = 1 << 2,
+	PROXY_OPT_FORWARDFOR = 1 << 3,
+	PROXY_OPT_FORWARDFOR_IF_NONE = 1 << 4,
+	PROXY_OPT_ORIGINALTO = 1 << 5,
+	PROXY_OPT_HTTP_CLOSE = 1 << 6,        // httpclose: both sides close after each response
+	PROXY_OPT_HTTP_SERVER_CLOSE = 1 << 7, // the server side closes
+	PROXY_OPT_HTTP_VIA = 1 << 8,          // add Via, RFC 9110 7.6.3
+	PROXY_OPT_REDISPATCH = 1 << 9,
+	PROXY_OPT_LOGASAP = 1 << 10,
+	PROXY_OPT_DONTLOG_NORMAL = 1 << 11,
+	PROXY_OPT_LOG_SEPARATE_ERRORS = 1 << 12,
+};
+
+// Nanoseconds; 0: no limit.
+struct proxy_timeouts {
+	uint64_t client_ns, server_ns, connect_ns, queue_ns, http_request_ns, http_keep_alive_ns,
+	    tarpit_ns, tunnel_ns;
+};
+
+// One listening address of a frontend.
+struct bind {
+	struct bind *next;
+	struct proxy *frontend;
+	struct str text;      // as configured
+	struct str name;      // so_name
+	struct net_addr addr; // for inherited descriptors: what getsockname says
+	int inherited_fd;     // -1: we create the sockets
+	uint32_t id;
+	uint32_t unix_mode;     // permission bits, 0: umask decides
+	int unix_uid, unix_gid; // -1: unchanged
+	uint32_t backlog, maxconn;
+	bool v6only;
+	const char *file;
+	int line;
+};
+
+// use_backend: the first whose condition holds decides.
+struct switch_rule {
+	struct switch_rule *next;
+	struct cond *cond;       // NULL: always
+	struct proxy *backend;   // static target, resolved after parsing; NULL when dynamic
+	struct str backend_name; // static
+	struct logfmt *dynamic;  // use_backend %[...]: a name looked up at run time
+	const char *file;
+	int line;
+};
+
+struct log_target {
+	struct log_target *next;
+	enum log_target_kind { LOG_TO_FD, LOG_TO_UNIX, LOG_TO_UDP } kind;
+	enum log_target_format { LOG_RFC3164, LOG_RFC5424, LOG_RAW, LOG_SHORT, LOG_TIMED } format;
+	int fd; // LOG_TO_FD: the descriptor; else the datagram socket, non-blocking, opened at
+		// start
+	struct net_addr addr;
+	struct str text;
+	int facility; // 0..23
+	int level_max, level_min;
+	uint32_t len_max; // longest line in bytes
+	_Atomic uint64_t dropped;
+};
+
+// A page of our own: whole response, head and body, checked at start (errorfile).
+struct error_page {
+	uint16_t status;
+	struct str bytes;
+};
+#define PROXY_MAX_ERROR_PAGES 24
+
+struct proxy {
+	uint32_t magic;
+	uint32_t index; // 0.. over all proxies
+	uint32_t id;    // `id N` or position, from 2 as HAProxy counts
+	unsigned caps;  // enum proxy_caps
+	struct str name;
+	const char *file;
+	int line;
+	enum proxy_mode mode;
+	unsigned options, no_options; // enum proxy_options; explicitly set / unset
+	struct proxy_timeouts timeouts;
+	uint32_t maxconn; // frontend; 0: the process's
+	uint32_t retries;
+	bool disabled;
+	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
+	void *forwardfor_except; // struct pattern-like set or NULL; see conf_proxy.c
+	struct acl_set *acls;
+	struct rule_list http_request, http_response, http_after_response;
+	struct switch_rule *switching, **switching_tail;
+	struct str default_backend_name;
+	struct proxy *default_backend;
+	struct error_page pages[PROXY_MAX_ERROR_PAGES];
+	size_t n_pages;
+	struct bind *binds, **binds_tail;
+	struct log_target *logs, **logs_tail;
+	bool log_global;        // `log global`
+	struct logfmt *logfmt;  // NULL: no access log
+	struct str logfmt_text; // of log-format, until compiled
+	struct str unique_id_header;
+	struct logfmt *unique_id;
+	struct backend *backend;                   // with PROXY_BACKEND
+	struct metrics_block *fe_stats, *be_stats; // rows: proxy/stats.h
+};
+
+// What `global` says.
+struct proxy_global {
+	uint32_t nbthread; // workers; 0: one per CPU
+	uint32_t maxconn;
+	uint32_t bufsize, maxrewrite, max_headers;
+	uint64_t hard_stop_after_ns, grace_ns;
+	struct str io_engine; // "auto", "uring", "epoll"
+	struct str node, description, log_tag, log_send_hostname, pidfile, chroot, user, group;
+	struct log_target *logs, **logs_tail;
+	bool daemon, quiet;
+	uint64_t policy_budget_ns;
+	uint32_t pool_max_idle;
+};
+
+struct proxy_set {
+	struct proxy_global global;
+	struct proxy **all;
+	size_t n_all, cap_all;
+	struct hash_map frontends, backends; // by name
+	size_t n_backends;                   // struct backend objects; their `index` < this
+	struct tidevars *vars;               // never NULL once started
+	struct policy_engine *policies;      // NULL without a policy section
+	uint64_t started_real_ns, started_mono_ns;
+	uint32_t n_workers;
+	struct proxy_worker **workers; // n_workers of them once started
+};

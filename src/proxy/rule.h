@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Rules and their actions: "http-request ACTION args [if|unless COND]". An action is a const row;
+// a rule is an action with parsed arguments and a compiled condition. Lists are built at start
+// and read-only afterwards.
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct cond;
+struct conf;
+struct conf_line;
+struct proxy;
+struct rule;
+struct txn;
+
+// Where an action may stand.
+enum rule_where {
+	RULE_HTTP_REQUEST = 1 << 0,
+	RULE_HTTP_RESPONSE = 1 << 1,
+	RULE_HTTP_AFTER_RESPONSE = 1 << 2,
+};
+
+enum rule_verdict {
+	RULE_NEXT,  // go on with the next rule
+	RULE_ALLOW, // leave this rule list, the message goes on
+	RULE_REPLY, // txn->reply was set: answer it, nothing else is tried
+	RULE_FAIL,  // the transaction cannot go on: 500, or what txn->reply says
+};
+
+struct action_row {
+	const char *name; // "set-header"; a trailing '*' matches words that begin so ("lua.*")
+	unsigned where;   // enum rule_where bits
+	// line->argv[*at] is the first word behind the action's name; leaves *at at the first word
+	// it does not know (then "if"/"unless" or the end must stand). Fills rule->args.
+	bool (*parse)(struct conf *conf, const struct conf_line *line, int *at, struct rule *rule,
+		      struct err *err);
+	// On a worker, one transaction. No allocation but the transaction's arena.
+	enum rule_verdict (*run)(const struct rule *rule, struct txn *txn);
+	bool is_final; // rules behind it, without condition, are never reached: a warning at start
+	const char *usage; // "<name> <fmt>"
+	const char *help;
+};
+
+struct rule {
+	struct rule *next;
+	const struct action_row *action;
+	void *args;        // the action's own
+	struct cond *cond; // NULL: always
+	struct proxy *proxy;
+	enum rule_where where;
+	const char *file;
+	int line;
+};
+
+struct rule_list {
+	struct rule *first, **tail;
+};
+
+// Parses one http-request / http-response / http-after-response line and appends the rule.
+bool rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
+		enum rule_where where, struct err *err);
+// Runs the list in order on a transaction.
+enum rule_verdict rule_list_run(const struct rule_list *list, struct txn *txn);
