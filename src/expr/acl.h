@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Named ACLs and conditions. An ACL is one or several tests (fetch chain + patterns), the name
+// standing for "any of them"; a condition is an OR of ANDs of (negated) tests, compiled to one
+// flat array of terms with jump distances. Results are three-valued: MISS means that data may
+// still come. Evaluation allocates nothing but converters' output.
+#pragma once
+
+#include "expr/expr.h"
+#include "expr/pattern.h"
+
+struct acl;
+struct cond;
+
+enum acl_result { ACL_FAIL, ACL_MISS, ACL_PASS };
+
+// The names known in one section, kept in order of appearance. In the set's arena.
+struct acl_scope *acl_scope_new(struct expr_set *set);
+// `acl NAME criterion [flags] [op] [values...]`: argv[0] is the name. Also used for anonymous
+// ones inside.
+bool acl_declare(struct expr_env *env, int argc, const struct str *argv, struct err *err);
+// Declared, or predefined (TRUE, METH_GET, ...); NULL with a suggestion in *err.
+const struct acl *acl_find(struct expr_env *env, struct str name, struct err *err);
+enum acl_result acl_eval(const struct acl *a, struct sample_ctx *ctx);
+unsigned acl_needs(const struct acl *a);
+
+// argv[0] is `if` or `unless`; the rest, to the end, is the condition. NULL with *err: what is
+// wrong, at which word.
+struct cond *cond_parse(struct expr_env *env, int argc, const struct str *argv, struct err *err);
+// MISS stays MISS under `unless`.
+enum acl_result cond_eval(const struct cond *c, struct sample_ctx *ctx);
+// c may be NULL: no condition, always true.
+static inline bool
+cond_pass(const struct cond *c, struct sample_ctx *ctx)
+{
+	return c == NULL || cond_eval(c, ctx) == ACL_PASS;
+}
+// "if { path_beg /api } or maint": as written, for explanations and `show`.
+struct str cond_source(const struct cond *c);
