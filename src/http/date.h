@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// IMF-fixdate (RFC 9110 section 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT". Pure; any thread.
+#pragma once
+
+#include "base/str.h"
+
+#define HTTP_DATE_BYTES 29
+
+// Writes HTTP_DATE_BYTES without NUL. Seconds since 1970, up to the year 9999.
+void http_date_format(char *buf, uint64_t unix_s);
+// A date kept for the second it was made in. Owned by one worker.
+struct http_date_cache {
+	uint64_t unix_s;
+	char text[HTTP_DATE_BYTES];
+	bool made;
+};
+struct str http_date_now(struct http_date_cache *c, uint64_t unix_s);

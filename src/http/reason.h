@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Why the codec refuses a message: one row each, for counters, logs and the answer's status. The
+// name is stable (it is a metric's label). Constant; any thread.
+#pragma once
+
+#include "base/base.h"
+
+enum http_reason_id {
+	HTTP_REASON_NONE,
+	// start line
+	HTTP_REASON_METHOD,
+	HTTP_REASON_TARGET,
+	HTTP_REASON_TARGET_FORM,
+	HTTP_REASON_TARGET_USERINFO,
+	HTTP_REASON_VERSION,
+	HTTP_REASON_VERSION_UNSUPPORTED,
+	HTTP_REASON_H2_PREFACE,
+	HTTP_REASON_START_LINE,
+	HTTP_REASON_STATUS,
+	// lines and fields
+	HTTP_REASON_BARE_CR,
+	HTTP_REASON_BARE_LF,
+	HTTP_REASON_NUL,
+	HTTP_REASON_CONTROL,
+	HTTP_REASON_OBS_FOLD,
+	HTTP_REASON_FIELD_NAME,
+	HTTP_REASON_FIELD_NAME_EMPTY,
+	HTTP_REASON_SPACE_BEFORE_COLON,
+	HTTP_REASON_NO_COLON,
+	HTTP_REASON_TOO_MANY_FIELDS,
+	HTTP_REASON_URI_TOO_LONG,
+	HTTP_REASON_HEAD_TOO_BIG,
+	// host
+	HTTP_REASON_HOST_MISSING,
+	HTTP_REASON_HOST_DUPLICATE,
+	HTTP_REASON_HOST_INVALID,
+	// framing
+	HTTP_REASON_LENGTH_INVALID,
+	HTTP_REASON_LENGTH_CONFLICT,
+	HTTP_REASON_LENGTH_AND_CODING,
+	HTTP_REASON_CODING_UNKNOWN,
+	HTTP_REASON_CODING_NOT_FINAL,
+	HTTP_REASON_CODING_REPEATED,
+	HTTP_REASON_CODING_IN_HTTP10,
+	HTTP_REASON_CODING_FORBIDDEN,
+	// chunked body
+	HTTP_REASON_CHUNK_SIZE,
+	HTTP_REASON_CHUNK_OVERFLOW,
+	HTTP_REASON_CHUNK_EXT,
+	HTTP_REASON_CHUNK_EXT_TOO_BIG,
+	HTTP_REASON_CHUNK_END,
+	HTTP_REASON_TRAILER,
+	HTTP_REASON_TRAILER_FORBIDDEN,
+	HTTP_REASON_TRAILERS_TOO_BIG,
+	HTTP_REASONS
+};
+
+struct http_reason {
+	const char *name; // "host-missing"
+	uint16_t status;  // the answer to a request with this fault; a response with it is a 502
+	const char *text; // one sentence for logs
+};
+
+const struct http_reason *http_reason(enum http_reason_id id);
