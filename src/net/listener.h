@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Listening sockets. A listener is one bound address with one socket per worker slot
+// (SO_REUSEPORT), or one socket shared by all slots where it was inherited or is a unix path.
+// It is made once at start and closed only when its address leaves the configuration: closing one
+// socket of a REUSEPORT group resets what waits in its queue. An acceptor is one worker's interest
+// in its slot.
+#pragma once
+
+#include "net/addr.h"
+
+struct acceptor;
+struct err;
+struct listener;
+struct loop;
+
+struct listener_spec {
+	struct addr addr; // ignored when inherited_fd >= 0
+	int inherited_fd; // a socket that is bound already (fd@N); -1: none. listen() is called on
+			  // it
+	unsigned n_slots; // workers that will accept, at least 1
+	int backlog;      // 0: 1024
+	bool v6only;      // IPv6: do not take IPv4 as well
+	unsigned mode;    // unix: permissions, e.g. 0600; 0: as umask says
+	int uid, gid;     // unix: owner; -1: unchanged
+};
+
+// Binds and listens. NULL with a cause that names the address ("cannot bind 127.0.0.1:80: address
+// in use"). A unix path where nobody listens any more is replaced, one that answers is not.
+struct listener *listener_new(const struct listener_spec *spec, struct err *err);
+// Closes the sockets; a unix path it made is removed. Acceptors must be stopped.
+void listener_free(struct listener **l);
+// The address as bound, with the real port when port 0 was asked.
+const struct addr *listener_addr(const struct listener *l);
+unsigned listener_n_slots(const struct listener *l);
+// The socket of a slot (shared ones: of every slot). It stays the listener's.
+int listener_fd(const struct listener *l, unsigned slot);
+
+// A new connection: a non-blocking, close-on-exec socket with TCP_NODELAY, which the callee owns:
+// conn_open it or close it. Called from the loop's turn.
+typedef void (*accept_f)(struct acceptor *a, int fd);
+
+// Starts accepting on the slot's socket with this loop; call it on the loop's thread, where all
+// acceptor_* calls belong too. The acceptor is freed by acceptor_stop.
+struct acceptor *acceptor_start(struct listener *l, unsigned slot, struct loop *loop, accept_f fn,
+				void *arg);
+// No accept_f call from the return of pause until resume: new connections wait in the kernel's
+// queue (those the engine had taken already wait in the acceptor). Pausing twice is harmless.
+// The acceptor pauses by itself for a tenth of a second when descriptors run out.
+void acceptor_pause(struct acceptor *a);
+void acceptor_resume(struct acceptor *a);
+// Stops and nulls; no accept_f call from here on. Connections already taken are delivered before
+// it returns unless paused; then they are closed.
+void acceptor_stop(struct acceptor **a);
+void *acceptor_arg(const struct acceptor *a);
+struct listener *acceptor_listener(const struct acceptor *a);
+struct loop *acceptor_loop(const struct acceptor *a);
