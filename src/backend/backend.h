@@ -55,7 +55,6 @@ struct backend {
 	} reuse;
 	uint32_t pool_max_idle; // idle connections kept per server and worker
 	uint64_t pool_purge_ns; // idle ones older than this are closed; 0: never
-	struct metrics_block *stats;
 };
 
 struct backend *backend_new(struct str name, uint32_t index);

@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "metrics/metrics.h"
 #include "net/addr.h"
 #include "proxy/rule.h"
 
@@ -121,8 +122,8 @@ struct proxy {
 	struct str logfmt_text; // of log-format, until compiled
 	struct str unique_id_header;
 	struct logfmt *unique_id;
-	struct backend *backend;                   // with PROXY_BACKEND
-	struct metrics_block *fe_stats, *be_stats; // rows: proxy/stats.h
+	struct backend *backend;                 // with PROXY_BACKEND
+	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
 };
 
 // What `global` says.

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Servers: built once, then only their weight and admin bits change, by atomics.
+#include "backend/backend.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define BACKEND_MAGIC 0xba5e0001
+#define SERVER_MAGIC  0xba5e0002
+
+struct backend *
+backend_new(struct str name, uint32_t index)
+{
+	struct backend *b = MEM_NEW(struct backend);
+	b->magic = BACKEND_MAGIC;
+	b->name = name;
+	b->index = index;
+	b->reuse = BACKEND_REUSE_SAFE;
+	b->pool_max_idle = 64;
+	b->pool_purge_ns = 5 * NS_PER_S;
+	atomic_init(&b->epoch, 1);
+	return b;
+}
+
+struct server *
+backend_find_server(const struct backend *b, struct str name)
+{
+	CHECK_MAGIC(b, BACKEND_MAGIC);
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (str_eq(b->servers[i]->name, name))
+			return b->servers[i];
+	return NULL;
+}
+
+struct server *
+backend_add_server(struct backend *b, struct str name, const struct net_addr *addr, struct err *err)
+{
+	if (backend_find_server(b, name) != NULL) {
+		err_set(err, "backend '%.*s' has a server '%.*s' already", STR_ARG(b->name),
+			STR_ARG(name));
+		return NULL;
+	}
+	if (b->n_servers == UINT16_MAX) {
+		err_set(err, "backend '%.*s' has more than %u servers", STR_ARG(b->name),
+			(unsigned)UINT16_MAX);
+		return NULL;
+	}
+	VEC_GROW(b->servers, b->cap_servers, b->n_servers);
+	struct server *s = MEM_NEW(struct server);
+	s->magic = SERVER_MAGIC;
+	s->name = name;
+	s->addr = *addr;
+	s->backend = b;
+	s->index = (uint32_t)b->n_servers;
+	s->id = s->index + 1;
+	s->weight_configured = 1;
+	atomic_init(&s->weight, 1);
+	atomic_init(&s->changed_real_ns, clock_real_ns());
+	b->servers[b->n_servers++] = s;
+	return s;
+}
+
+void
+backend_changed(struct backend *b)
+{
+	// Release: who sees the new epoch sees the weights and bits stored before it.
+	atomic_fetch_add_explicit(&b->epoch, 1, memory_order_release);
+}
+
+bool
+server_is_usable(const struct server *s)
+{
+	return atomic_load_explicit(&s->admin, memory_order_relaxed) == 0 &&
+	       atomic_load_explicit(&s->weight, memory_order_relaxed) > 0;
+}
+
+uint32_t
+backend_usable_servers(const struct backend *b)
+{
+	uint32_t active = 0, backup = 0;
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (server_is_usable(b->servers[i]))
+			b->servers[i]->is_backup ? backup++ : active++;
+	return active > 0 ? active : backup;
+}
+
+static const struct {
+	struct str name;
+	uint32_t bits;
+} states[] = {
+    {{"ready", 5}, 0},
+    {{"drain", 5}, SERVER_DRAIN},
+    {{"maint", 5}, SERVER_MAINT},
+};
+
+bool
+server_set_state(struct server *s, struct str state, struct err *err)
+{
+	CHECK_MAGIC(s, SERVER_MAGIC);
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		if (!str_eq(states[i].name, state))
+			continue;
+		uint32_t down = atomic_load_explicit(&s->admin, memory_order_relaxed) & SERVER_DOWN;
+		atomic_store_explicit(&s->admin, states[i].bits | down, memory_order_relaxed);
+		atomic_store_explicit(&s->changed_real_ns, clock_real_ns(), memory_order_relaxed);
+		backend_changed(s->backend);
+		return true;
+	}
+	return err_set(err,
+		       "'set server <srv> state' expects 'ready', 'drain' or 'maint', not '%.*s'",
+		       STR_ARG(state));
+}
+
+bool
+server_set_weight(struct server *s, struct str weight, struct err *err)
+{
+	CHECK_MAGIC(s, SERVER_MAGIC);
+	bool relative = weight.n > 0 && weight.p[weight.n - 1] == '%';
+	int64_t n;
+	if (!str_to_int(relative ? str_slice(weight, 0, weight.n - 1) : weight, &n) || n < 0 ||
+	    n > (relative ? 100 * BACKEND_WEIGHT_MAX : BACKEND_WEIGHT_MAX))
+		return err_set(err, "weight '%.*s' is neither 0 to %d nor 0%% to %d%%",
+			       STR_ARG(weight), BACKEND_WEIGHT_MAX, 100 * BACKEND_WEIGHT_MAX);
+	if (relative)
+		n = MIN((int64_t)s->weight_configured * n / 100, (int64_t)BACKEND_WEIGHT_MAX);
+	atomic_store_explicit(&s->weight, (uint32_t)n, memory_order_relaxed);
+	backend_changed(s->backend);
+	return true;
+}
+
+const char *
+server_state_name(const struct server *s)
+{
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	if (bits & SERVER_MAINT)
+		return "MAINT";
+	if (bits & SERVER_DOWN)
+		return "DOWN";
+	if (bits & SERVER_DRAIN)
+		return "DRAIN";
+	return "UP";
+}

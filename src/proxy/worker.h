@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// The proxy's part of a worker thread: its connections, pools, idle server connections and
+// counters. Everything here belongs to that worker; the only things it shares with others are
+// atomics (servers' states), the variable table and messages. proxy_start .. proxy_stop are for
+// main.
+#pragma once
+
+#include "backend/backend.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/sbuf.h"
+#include "proxy/proxy.h"
+
+struct loop;
+struct policy_worker;
+struct txn;
+struct worker;
+
+// Times that a worker formats at most once a second.
+struct date_cache {
+	uint64_t second;
+	char http[32]; // IMF-fixdate, RFC 9110 5.6.7
+};
+
+struct proxy_worker {
+	uint32_t magic;
+	uint32_t id; // 0..; metrics_of(..., id)
+	struct proxy_set *set;
+	struct worker *net;
+	struct loop *loop;
+	struct pool clients, server_conns, txns;
+	struct backend_worker *backends; // by struct backend's index
+	struct list all_clients, all_txns;
+	uint32_t n_clients, n_txns, n_server_conns;
+	bool draining;     // soft stop: no new connection, answers say Connection: close
+	uint64_t next_txn; // low bits of transaction ids
+	uint64_t real_minus_mono_ns,
+	    boot_minus_mono_ns; // refreshed once a turn from one clock read
+	struct date_cache date;
+	struct policy_worker *policy; // NULL without policies
+	struct sbuf log_line;         // scratch
+	struct log_rate log_rate;
+	struct listener **listeners; // one a bind
+	size_t n_listeners;
+};
+
+// Listeners are bound, workers run, when it returns true. False: what could not be bound and why;
+// then nothing runs. Main thread; the set stays the caller's.
+bool proxy_start(struct proxy_set *set, struct err *err);
+// No new connections; idle ones are told at their next request; returns at once. Any thread.
+void proxy_soft_stop(struct proxy_set *set);
+// True once no client connection is left. Any thread.
+bool proxy_drained(const struct proxy_set *set);
+// Ends all connections and joins the threads. Main thread.
+void proxy_stop(struct proxy_set *set);
+
+// Sums over workers, any thread, relaxed.
+uint64_t proxy_current_connections(const struct proxy_set *set);
