@@ -33,7 +33,7 @@ backend_find_server(const struct backend *b, struct str name)
 }
 
 struct server *
-backend_add_server(struct backend *b, struct str name, const struct net_addr *addr, struct err *err)
+backend_add_server(struct backend *b, struct str name, const struct addr *addr, struct err *err)
 {
 	if (backend_find_server(b, name) != NULL) {
 		err_set(err, "backend '%.*s' has a server '%.*s' already", STR_ARG(b->name),

@@ -28,7 +28,7 @@ struct server {
 	uint32_t index; // 0.. within its backend; indexes per-worker tables
 	struct str name;
 	struct backend *backend;
-	struct net_addr addr;
+	struct addr addr;
 	struct str addr_text; // as configured, for messages
 	bool is_backup;
 	uint32_t weight_configured;       // 0..256
@@ -59,7 +59,7 @@ struct backend {
 
 struct backend *backend_new(struct str name, uint32_t index);
 // A duplicate name within the backend is an error.
-struct server *backend_add_server(struct backend *b, struct str name, const struct net_addr *addr,
+struct server *backend_add_server(struct backend *b, struct str name, const struct addr *addr,
 				  struct err *err);
 struct server *backend_find_server(const struct backend *b, struct str name);
 // Announces a change of any server's weight or admin bits. Any thread.

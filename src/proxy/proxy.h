@@ -47,10 +47,10 @@ struct proxy_timeouts {
 struct bind {
 	struct bind *next;
 	struct proxy *frontend;
-	struct str text;      // as configured
-	struct str name;      // so_name
-	struct net_addr addr; // for inherited descriptors: what getsockname says
-	int inherited_fd;     // -1: we create the sockets
+	struct str text;  // as configured
+	struct str name;  // so_name
+	struct addr addr; // for inherited descriptors: what getsockname says
+	int inherited_fd; // -1: we create the sockets
 	uint32_t id;
 	uint32_t unix_mode;     // permission bits, 0: umask decides
 	int unix_uid, unix_gid; // -1: unchanged
@@ -77,7 +77,7 @@ struct log_target {
 	enum log_target_format { LOG_RFC3164, LOG_RFC5424, LOG_RAW, LOG_SHORT, LOG_TIMED } format;
 	int fd; // LOG_TO_FD: the descriptor; else the datagram socket, non-blocking, opened at
 		// start
-	struct net_addr addr;
+	struct addr addr;
 	struct str text;
 	int facility; // 0..23
 	int level_max, level_min;

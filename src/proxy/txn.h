@@ -10,7 +10,7 @@
 #include "base/list.h"
 #include "expr/fetch.h"
 #include "expr/var.h"
-#include "http/h1.h"
+#include "http/codec.h"
 #include "http/head.h"
 #include "net/conn.h"
 #include "net/reason.h"
@@ -36,15 +36,18 @@ struct reply {
 	bool close; // close the client connection behind it
 };
 
-// One direction of body bytes: from `from` to `to`. A pump holds at most what stands in from->in.
+// One direction of body bytes: from `from` to `to`. A flow holds at most what stands in from->in,
+// and receives no more before that is sent: backpressure.
 struct flow {
 	struct conn *from, *to;
-	enum flow_state { FLOW_IDLE, FLOW_RECV, FLOW_SEND, FLOW_DONE, FLOW_FAILED } state;
-	struct h1_body body;
-	uint32_t sending; // bytes of from->in under way to `to`
-	bool decode;      // send payload only (chunked towards HTTP/1.0)
-	uint64_t bytes;   // forwarded
-	struct iovec iov[8];
+	struct codec_in *in; // who reads the body's framing
+	enum flow_state { FLOW_OFF, FLOW_ON, FLOW_DONE } state;
+	bool ended;       // the body's last byte was seen in from->in
+	bool eof;         // `from` will give no more
+	bool decode;      // forward payload only: its end is the close (chunked to HTTP/1.0)
+	uint32_t sending; // bytes of from->in that the send under way covers
+	uint64_t bytes;   // given to `to`, framing included
+	struct iovec iov[1];
 };
 
 struct txn_times {
@@ -69,8 +72,20 @@ enum txn_flags {
 	TXN_HEAD_REQUEST = 1 << 8,
 	TXN_LOGGED = 1 << 9,
 	TXN_POLICY_PINNED = 1 << 10,
+	TXN_CLIENT_GONE = 1 << 11, // nothing can be sent to the client any more
+	TXN_CONNECT_FAILED = 1 << 12,
+	TXN_DRAIN_CLIENT = 1 << 13, // the client may still be sending: linger before closing
+	TXN_ENDED = 1 << 14,        // logged and counted; waits for its connections to close
 };
 
+// A named step; returns what the loop in txn.c does next.
+enum step_verdict { STEP_MORE, STEP_WAIT, STEP_DONE };
+struct txn_step {
+	const char *name;
+	enum step_verdict (*run)(struct txn *t);
+};
+
+// Everything before `arena` is zeroed for each request.
 struct txn {
 	uint32_t magic;
 	uint32_t flags; // enum txn_flags
@@ -85,16 +100,25 @@ struct txn {
 	const struct reason *reason;  // why it ended early, or NULL
 	char term_state[2];           // HAProxy's first two letters of the termination state
 	uint8_t retries;
+	uint8_t http_reason;        // enum http_reason_id of a refused message
+	uint64_t timeout_server_ns; // 0: the backend's
+	uint64_t bytes_in, bytes_out;
 	struct rbuf *req_buf, *res_buf; // hold the heads' bytes
-	struct http_head req, res;
+	const struct http_codec *client_codec, *server_codec;
+	struct codec_in req_in, res_in;
+	struct codec_out req_out, res_out;
 	struct flow up, down; // request body, response body
 	struct reply reply;
-	struct arena arena;
 	struct sample_ctx ctx; // what fetches see of this transaction
 	struct var_scope vars_txn, vars_req, vars_res;
 	struct txn_times times;
-	uint64_t timeout_server_ns; // 0: the backend's
-	struct iovec iov[TXN_IOV];
+	struct arena arena; // kept warm from one transaction to the next
+	struct http_head req, res;
 	struct list in_worker; // for show sess
-			       // http_field arrays of both heads follow, max_headers each
+	struct iovec iov[TXN_IOV];
+	struct http_field fields[]; // req's, then res's: max_headers each
 };
+
+// Makes the transaction answer `status` with the proxies' error page (txn_error.c), unless a
+// response has begun: then both connections are cut. `term` is HAProxy's two letters, e.g. "PR".
+enum step_verdict txn_fail(struct txn *t, unsigned status, const char *term);
