@@ -21,14 +21,14 @@ struct metric {
 };
 
 // By the worker that owns the block, only. A gauge may go down: METRIC_ADD(&g, -1).
-#define METRIC_GET(m)    atomic_load_explicit(&(m)->v, memory_order_relaxed)
-#define METRIC_SET(m, v) atomic_store_explicit(&(m)->v, (uint64_t)(v), memory_order_relaxed)
-#define METRIC_ADD(m, v) METRIC_SET((m), METRIC_GET(m) + (uint64_t)(v))
-#define METRIC_RAISE(m, v)                          \
-	do {                                        \
-		uint64_t metric_v_ = (uint64_t)(v); \
-		if (metric_v_ > METRIC_GET(m))      \
-			METRIC_SET((m), metric_v_); \
+#define METRIC_GET(m)     atomic_load_explicit(&(m)->v, memory_order_relaxed)
+#define METRIC_SET(m, to) atomic_store_explicit(&(m)->v, (uint64_t)(to), memory_order_relaxed)
+#define METRIC_ADD(m, by) METRIC_SET((m), METRIC_GET(m) + (uint64_t)(by))
+#define METRIC_RAISE(m, to)                          \
+	do {                                         \
+		uint64_t metric_v_ = (uint64_t)(to); \
+		if (metric_v_ > METRIC_GET(m))       \
+			METRIC_SET((m), metric_v_);  \
 	} while (0)
 
 enum metric_kind {
