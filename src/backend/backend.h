@@ -36,7 +36,7 @@ struct server {
 	_Atomic uint32_t weight;          // 0..256; keeper writes, workers read, relaxed
 	_Atomic uint32_t admin;           // enum server_admin bits; likewise
 	_Atomic uint64_t changed_real_ns; // when admin last changed
-	struct metrics_block *stats;      // rows: backend/stats.h
+	struct metric_blocks stats;       // proxy/stats.h: struct be_counters; made at start
 };
 
 struct backend {

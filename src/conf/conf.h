@@ -41,9 +41,10 @@ struct conf_options {
 #define CONF_MAGIC 0xc04f0001u
 struct conf {
 	uint32_t magic;
-	void *user;               // the set-up object of main; untouched here
-	struct arena arena;       // everything that lives as long as the configuration
-	struct conf_state *state; // ours
+	void *user;                  // the set-up object of main; untouched here
+	struct arena arena;          // everything that lives as long as the configuration
+	struct conf_state *state;    // ours
+	struct conf_object *objects; // conf_bind's
 };
 
 enum conf_line_flag {
@@ -214,6 +215,15 @@ void *conf_alloc(struct conf *c, size_t bytes);
 // NUL-terminated copy.
 struct str conf_strdup(struct conf *c, struct str s);
 char *conf_printf(struct conf *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// What rows of different folders work on, by name: main binds, begin() and parse() look up. The
+// name is not copied.
+struct conf_object {
+	struct conf_object *next;
+	const char *name;
+	void *object;
+};
+void conf_bind(struct conf *c, const char *name, void *object);
+void *conf_bound(const struct conf *c, const char *name); // NULL when nobody bound it
 // Through the hook of conf_options; NULL when not set.
 const char *conf_getenv(struct conf *c, const char *name);
 

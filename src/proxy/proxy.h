@@ -149,6 +149,7 @@ struct proxy_set {
 	struct tidevars *vars;               // never NULL once started
 	struct policy_engine *policies;      // NULL without a policy section
 	uint64_t started_real_ns, started_mono_ns;
+	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	struct proxy_worker **workers; // n_workers of them once started
 };

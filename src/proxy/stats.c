@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// Rows of the proxy's counters. A server's rows are a backend's under another prefix; columns are
+// named as HAProxy 2.6 does in `show stat`.
+#include "proxy/stats.h"
+
+#include "proxy/proxy.h"
+
+#define FE(m, name, col, kind, unit, help)                                                        \
+	{                                                                                         \
+		"frontend_" name, col, offsetof(struct fe_counters, m), METRIC_##kind, unit, help \
+	}
+
+const struct metric_row stats_fe_rows[] = {
+    FE(conns, "connections_total", "conn_tot", COUNTER, NULL, "Connections accepted."),
+    FE(conns, "sessions_total", "stot", COUNTER, NULL, "Sessions; one per connection."),
+    FE(conns_now, "current_sessions", "scur", GAUGE, NULL, "Connections open now."),
+    FE(conns_max, "max_sessions", "smax", MAX, NULL,
+       "Most connections open at once on one worker."),
+    FE(requests, "http_requests_total", "req_tot", COUNTER, NULL, "Requests received."),
+    FE(bytes_in, "bytes_in_total", "bin", COUNTER, "bytes", "Bytes received from clients."),
+    FE(bytes_out, "bytes_out_total", "bout", COUNTER, "bytes", "Bytes sent to clients."),
+    FE(denied_req, "requests_denied_total", "dreq", COUNTER, NULL, "Requests denied by a rule."),
+    FE(denied_res, "responses_denied_total", "dresp", COUNTER, NULL, "Responses denied by a rule."),
+    FE(bad_requests, "request_errors_total", "ereq", COUNTER, NULL,
+       "Requests refused as malformed, too big, cut or late."),
+    FE(replies, "intercepted_requests_total", "intercepted", COUNTER, NULL,
+       "Requests that rules answered without a server."),
+    FE(client_aborts, "client_aborts_total", "cli_abrt", COUNTER, NULL,
+       "Transfers ended early by the client."),
+    FE(server_aborts, "server_aborts_total", "srv_abrt", COUNTER, NULL,
+       "Transfers ended early by the server."),
+    FE(failed_rewrites, "failed_header_rewriting_total", "wrew", COUNTER, NULL,
+       "Edits of a message that found no room."),
+    FE(internal_errors, "internal_errors_total", "eint", COUNTER, NULL,
+       "Requests that failed by our own limits."),
+    FE(responses.n[1], "http_responses_1xx_total", "hrsp_1xx", COUNTER, NULL,
+       "Responses with status 1xx."),
+    FE(responses.n[2], "http_responses_2xx_total", "hrsp_2xx", COUNTER, NULL,
+       "Responses with status 2xx."),
+    FE(responses.n[3], "http_responses_3xx_total", "hrsp_3xx", COUNTER, NULL,
+       "Responses with status 3xx."),
+    FE(responses.n[4], "http_responses_4xx_total", "hrsp_4xx", COUNTER, NULL,
+       "Responses with status 4xx."),
+    FE(responses.n[5], "http_responses_5xx_total", "hrsp_5xx", COUNTER, NULL,
+       "Responses with status 5xx."),
+    FE(responses.n[0], "http_responses_other_total", "hrsp_other", COUNTER, NULL,
+       "Responses with any other status."),
+    {.name = NULL},
+};
+
+#define BE(prefix, m, name, col, kind, unit, help)                                               \
+	{                                                                                        \
+		prefix "_" name, col, offsetof(struct be_counters, m), METRIC_##kind, unit, help \
+	}
+
+#define BE_ROWS(p)                                                                                \
+	BE(p, sessions, "sessions_total", "stot", COUNTER, NULL, "Transactions given to it."),    \
+	    BE(p, sessions_now, "current_sessions", "scur", GAUGE, NULL,                          \
+	       "Transactions under way."),                                                        \
+	    BE(p, sessions_max, "max_sessions", "smax", MAX, NULL,                                \
+	       "Most transactions under way at once on one worker."),                             \
+	    BE(p, requests, "http_requests_total", "req_tot", COUNTER, NULL, "Requests sent."),   \
+	    BE(p, sessions, "loadbalanced_total", "lbtot", COUNTER, NULL,                         \
+	       "Times it was chosen by balancing."),                                              \
+	    BE(p, bytes_in, "bytes_in_total", "bin", COUNTER, "bytes", "Bytes of requests."),     \
+	    BE(p, bytes_out, "bytes_out_total", "bout", COUNTER, "bytes", "Bytes of responses."), \
+	    BE(p, denied_req, "requests_denied_total", "dreq", COUNTER, NULL,                     \
+	       "Requests denied by a rule."),                                                     \
+	    BE(p, denied_res, "responses_denied_total", "dresp", COUNTER, NULL,                   \
+	       "Responses denied by a rule."),                                                    \
+	    BE(p, connect_errors, "connection_errors_total", "econ", COUNTER, NULL,               \
+	       "Attempts to connect that failed."),                                               \
+	    BE(p, response_errors, "response_errors_total", "eresp", COUNTER, NULL,               \
+	       "Responses malformed, cut or late before their head's end."),                      \
+	    BE(p, retries, "retry_warnings_total", "wretr", COUNTER, NULL,                        \
+	       "Attempts repeated on the same server."),                                          \
+	    BE(p, redispatches, "redispatch_warnings_total", "wredis", COUNTER, NULL,             \
+	       "Attempts repeated on another server."),                                           \
+	    BE(p, client_aborts, "client_aborts_total", "cli_abrt", COUNTER, NULL,                \
+	       "Transfers ended early by the client."),                                           \
+	    BE(p, server_aborts, "server_aborts_total", "srv_abrt", COUNTER, NULL,                \
+	       "Transfers ended early by the server."),                                           \
+	    BE(p, connects, "connection_attempts_total", "connect", COUNTER, NULL,                \
+	       "New connections made."),                                                          \
+	    BE(p, reuses, "connection_reuses_total", "reuse", COUNTER, NULL,                      \
+	       "Requests sent on a pooled connection."),                                          \
+	    BE(p, idle_now, "idle_connections_current", "idle_conn_cur", GAUGE, NULL,             \
+	       "Pooled connections now."),                                                        \
+	    BE(p, no_server, "no_server_total", NULL, COUNTER, NULL,                              \
+	       "Requests that found no usable server."),                                          \
+	    BE(p, failed_rewrites, "failed_header_rewriting_total", "wrew", COUNTER, NULL,        \
+	       "Edits of a message that found no room."),                                         \
+	    BE(p, internal_errors, "internal_errors_total", "eint", COUNTER, NULL,                \
+	       "Requests that failed by our own limits."),                                        \
+	    BE(p, queue_ms, "queue_time_total", NULL, COUNTER, "milliseconds",                    \
+	       "Time that transactions waited for a server."),                                    \
+	    BE(p, connect_ms, "connect_time_total", NULL, COUNTER, "milliseconds",                \
+	       "Time that connecting took."),                                                     \
+	    BE(p, response_ms, "response_time_total", NULL, COUNTER, "milliseconds",              \
+	       "Time until response heads were complete."),                                       \
+	    BE(p, total_ms, "total_time_total", NULL, COUNTER, "milliseconds",                    \
+	       "Time that transactions took as a whole."),                                        \
+	    BE(p, responses.n[1], "http_responses_1xx_total", "hrsp_1xx", COUNTER, NULL,          \
+	       "Responses with status 1xx."),                                                     \
+	    BE(p, responses.n[2], "http_responses_2xx_total", "hrsp_2xx", COUNTER, NULL,          \
+	       "Responses with status 2xx."),                                                     \
+	    BE(p, responses.n[3], "http_responses_3xx_total", "hrsp_3xx", COUNTER, NULL,          \
+	       "Responses with status 3xx."),                                                     \
+	    BE(p, responses.n[4], "http_responses_4xx_total", "hrsp_4xx", COUNTER, NULL,          \
+	       "Responses with status 4xx."),                                                     \
+	    BE(p, responses.n[5], "http_responses_5xx_total", "hrsp_5xx", COUNTER, NULL,          \
+	       "Responses with status 5xx."),                                                     \
+	    BE(p, responses.n[0], "http_responses_other_total", "hrsp_other", COUNTER, NULL,      \
+	       "Responses with any other status."),                                               \
+	{                                                                                         \
+		.name = NULL                                                                      \
+	}
+
+const struct metric_row stats_be_rows[] = {BE_ROWS("backend")};
+const struct metric_row stats_srv_rows[] = {BE_ROWS("server")};
+
+#define PROC(m, name, kind, unit, help)                                                        \
+	{                                                                                      \
+		"process_" name, NULL, offsetof(struct proc_counters, m), METRIC_##kind, unit, \
+		    help                                                                       \
+	}
+
+const struct metric_row stats_proc_rows[] = {
+    PROC(conns, "connections_total", COUNTER, NULL, "Client connections accepted."),
+    PROC(conns_now, "current_connections", GAUGE, NULL, "Client connections open now."),
+    PROC(conns_max, "max_connections", MAX, NULL, "Most open at once on one worker."),
+    PROC(requests, "requests_total", COUNTER, NULL, "Requests received."),
+    PROC(bytes_in, "bytes_in_total", COUNTER, "bytes", "Bytes received from clients."),
+    PROC(bytes_out, "bytes_out_total", COUNTER, "bytes", "Bytes sent to clients."),
+    PROC(log_lines, "log_lines_total", COUNTER, NULL, "Lines written to access logs."),
+    PROC(log_dropped, "dropped_logs_total", COUNTER, NULL, "Log lines that no target took."),
+    PROC(refused_conns, "refused_connections_total", COUNTER, NULL,
+	 "Connections closed at once for lack of room."),
+    {.name = NULL},
+};
+
+void
+stats_init(struct proxy_set *set, unsigned n_workers)
+{
+	metrics_init(&set->stats, sizeof(struct proc_counters), n_workers);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		metrics_init(&p->fe_stats, sizeof(struct fe_counters), n_workers);
+		metrics_init(&p->be_stats, sizeof(struct be_counters), n_workers);
+		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++)
+			metrics_init(&p->backend->servers[j]->stats, sizeof(struct be_counters),
+				     n_workers);
+	}
+}
+
+void
+stats_fini(struct proxy_set *set)
+{
+	metrics_fini(&set->stats);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		metrics_fini(&p->fe_stats);
+		metrics_fini(&p->be_stats);
+		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++)
+			metrics_fini(&p->backend->servers[j]->stats);
+	}
+}
+
+void
+stats_clear(struct proxy_set *set, unsigned worker)
+{
+	struct proc_counters *c = metrics_of(&set->stats, worker);
+	metrics_clear(&set->stats, worker, stats_proc_rows);
+	for (size_t i = 0; i < HTTP_REASONS; i++) {
+		METRIC_SET(&c->bad_request[i], 0);
+		METRIC_SET(&c->bad_response[i], 0);
+	}
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		metrics_clear(&p->fe_stats, worker, stats_fe_rows);
+		metrics_clear(&p->be_stats, worker, stats_be_rows);
+		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++)
+			metrics_clear(&p->backend->servers[j]->stats, worker, stats_srv_rows);
+	}
+}
