@@ -37,6 +37,8 @@ enum conf_addr_flag {
 #define CONF_ADDR_FOR_SERVER \
 	(CONF_ADDR_PORT_OPTIONAL | CONF_ADDR_OFFSET | CONF_ADDR_RESOLVE | CONF_ADDR_UNIX_OK)
 
+#define CONF_ADDR_MAX_LIST 65536u // elements of one comma list
+
 struct conf_addr {
 	enum conf_addr_kind kind;
 	int fd;

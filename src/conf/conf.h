@@ -107,7 +107,8 @@ struct conf_arg {
 	const char *name; // as errors and the reference show it: "timeout"
 	enum conf_type type;
 	unsigned flags;           // enum conf_arg_flag
-	int64_t min, max;         // INT; TIME in ns; SIZE in bytes; STR in bytes. Both 0: unbounded
+	int64_t min, max;         // INT; TIME in ns; SIZE and STR in bytes. max below
+				  // min: no upper bound; both 0: no bounds
 	const char *dflt;         // as a user would write it, or NULL
 	const char *unit;         // TIME: of a bare number: "us" "ms" "s"; NULL: "ms". INT: shown
 	const char *const *words; // ENUM: NULL-terminated
@@ -201,6 +202,8 @@ void conf_free(struct conf **c);
 bool conf_add_path(struct conf *c, const char *path, struct err *err);
 // Text instead of a file; it is copied. `name` stands for the file in messages.
 void conf_add_text(struct conf *c, const char *name, struct str text);
+// The files added so far, parted by ';' (HAPROXY_CFGFILES).
+struct str conf_files(struct conf *c);
 // Reads everything added, then runs what was deferred. Once. False when any error was collected.
 bool conf_load(struct conf *c);
 

@@ -100,5 +100,5 @@ void metrics_render_json(const struct metric_object *objects, size_t n, struct s
 // followed by a comma. columns is NULL-terminated.
 void metrics_render_csv(const struct metric_object *objects, size_t n, const char *const *columns,
 			struct sbuf *out);
-// The columns of haproxy 2.6's "show stat", in its order.
+// The columns of haproxy 2.6's "show stat" that are not of one codec, in its order.
 extern const char *const metrics_haproxy_columns[];
