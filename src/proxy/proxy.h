@@ -17,6 +17,9 @@ struct expr;
 struct logfmt;
 struct policy_engine;
 struct tidevars;
+struct listener;
+struct worker;
+struct workers;
 
 enum proxy_caps { PROXY_FRONTEND = 1, PROXY_BACKEND = 2, PROXY_DEFAULTS = 4 };
 enum proxy_mode { PROXY_HTTP, PROXY_TCP };
@@ -47,10 +50,12 @@ struct proxy_timeouts {
 struct bind {
 	struct bind *next;
 	struct proxy *frontend;
-	struct str text;  // as configured
-	struct str name;  // so_name
-	struct addr addr; // for inherited descriptors: what getsockname says
-	int inherited_fd; // -1: we create the sockets
+	struct str text;           // as configured
+	struct str name;           // so_name
+	struct addr addr;          // for inherited descriptors: what getsockname says
+	int inherited_fd;          // -1: we create the sockets
+	bool addr_is_exact;        // no wildcard: what clients connected to; set at start
+	struct listener *listener; // set at start
 	uint32_t id;
 	uint32_t unix_mode;     // permission bits, 0: umask decides
 	int unix_uid, unix_gid; // -1: unchanged
@@ -85,6 +90,14 @@ struct log_target {
 	_Atomic uint64_t dropped;
 };
 
+// A network: addresses whose first `prefix` bits are the same.
+struct address_range {
+	const struct address_range *next;
+	uint8_t family; // 4 or 6
+	uint8_t prefix;
+	uint8_t ip[16];
+};
+
 // A page of our own: whole response, head and body, checked at start (errorfile).
 struct error_page {
 	uint16_t status;
@@ -107,7 +120,7 @@ struct proxy {
 	uint32_t retries;
 	bool disabled;
 	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
-	void *forwardfor_except; // struct pattern-like set or NULL; see conf_proxy.c
+	const struct address_range *forwardfor_except;
 	struct acl_set *acls;
 	struct rule_list http_request, http_response, http_after_response;
 	struct switch_rule *switching, **switching_tail;
@@ -151,5 +164,10 @@ struct proxy_set {
 	uint64_t started_real_ns, started_mono_ns;
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
+	struct str hostname;
+	struct workers *threads;       // once started
 	struct proxy_worker **workers; // n_workers of them once started
+	// Called on the keeper's thread when its loop stands, and at its end (main: the CLI).
+	bool (*keeper_start)(struct proxy_set *set, struct worker *keeper, struct err *err);
+	void (*keeper_stop)(struct proxy_set *set, struct worker *keeper);
 };

@@ -14,6 +14,7 @@
 #include "http/head.h"
 #include "net/conn.h"
 #include "net/reason.h"
+#include "proxy/rule.h"
 
 struct proxy;
 struct proxy_worker;
@@ -29,8 +30,8 @@ struct reply {
 	struct str content_type; // empty: none
 	struct str body;
 	struct str raw; // a whole prepared response (errorfile): then nothing above is used
-	struct reply_header {
-		struct reply_header *next;
+	const struct reply_header {
+		const struct reply_header *next;
 		struct str name, value;
 	} * headers;
 	bool close; // close the client connection behind it
@@ -42,12 +43,12 @@ struct flow {
 	struct conn *from, *to;
 	struct codec_in *in; // who reads the body's framing
 	enum flow_state { FLOW_OFF, FLOW_ON, FLOW_DONE } state;
-	bool ended;       // the body's last byte was seen in from->in
-	bool eof;         // `from` will give no more
-	bool decode;      // forward payload only: its end is the close (chunked to HTTP/1.0)
-	uint32_t sending; // bytes of from->in that the send under way covers
-	uint64_t bytes;   // given to `to`, framing included
-	struct iovec iov[1];
+	bool ended;        // the body's last byte was seen in from->in
+	bool eof;          // `from` will give no more
+	uint32_t sending;  // bytes of from->in that the send under way covers
+	struct rbuf *held; // their buffer, for as long as the kernel may read them
+	uint64_t bytes;    // given to `to`, framing included
+	struct iovec iov;
 };
 
 struct txn_times {
@@ -62,20 +63,28 @@ struct txn_times {
 
 enum txn_flags {
 	TXN_CLIENT_CLOSE = 1 << 0,  // the client connection ends with this transaction
-	TXN_SERVER_CLOSE = 1 << 1,  // so does the server's
-	TXN_REUSED = 1 << 2,        // on a pooled server connection
+	TXN_CLIENT_LINGER = 1 << 1, // and the client may still be sending: RFC 9112 9.6
+	TXN_REUSED = 1 << 2,        // on a server connection that served before
 	TXN_RESPONSE_SENT = 1 << 3, // response bytes went to the client: no other answer possible
-	TXN_REQUEST_SENT = 1 << 4,  // request body bytes went to a server: no retry
+	TXN_REPLAYABLE = 1 << 4,    // the request may be sent again: idempotent, without body
 	TXN_TUNNEL = 1 << 5,
-	TXN_NOT_FIRST = 1 << 6,
-	TXN_SENT_100 = 1 << 7,
-	TXN_HEAD_REQUEST = 1 << 8,
-	TXN_LOGGED = 1 << 9,
-	TXN_POLICY_PINNED = 1 << 10,
-	TXN_CLIENT_GONE = 1 << 11, // nothing can be sent to the client any more
-	TXN_CONNECT_FAILED = 1 << 12,
-	TXN_DRAIN_CLIENT = 1 << 13, // the client may still be sending: linger before closing
-	TXN_ENDED = 1 << 14,        // logged and counted; waits for its connections to close
+	TXN_NOT_FIRST = 1 << 6, // not the connection's first request
+	TXN_REPLIED = 1 << 7,   // answered by us, not by a server
+	TXN_REDISPATCHED = 1 << 8,
+	TXN_POLICY_DENIED = 1 << 9, // a policy failed whose on-error is deny: 403 at the next rule
+	TXN_ENDED = 1 << 10,        // logged and counted; waits for its connections to close
+};
+
+// What the connections told since the step last looked; a step clears what it acts on.
+enum txn_seen {
+	SEEN_CLIENT_EOF = 1 << 0,
+	SEEN_CLIENT_FAILED = 1 << 1, // nothing can be exchanged with the client any more
+	SEEN_CLIENT_TIMEOUT = 1 << 2,
+	SEEN_SERVER_CONNECTED = 1 << 3,
+	SEEN_SERVER_EOF = 1 << 4,
+	SEEN_SERVER_FAILED = 1 << 5,
+	SEEN_SERVER_SEND_FAILED = 1 << 6,
+	SEEN_SERVER_TIMEOUT = 1 << 7,
 };
 
 // A named step; returns what the loop in txn.c does next.
@@ -89,6 +98,7 @@ struct txn_step {
 struct txn {
 	uint32_t magic;
 	uint32_t flags; // enum txn_flags
+	uint32_t seen;  // enum txn_seen
 	uint64_t id;    // unique in this process
 	const struct txn_step *step;
 	struct proxy_worker *worker;
@@ -103,22 +113,74 @@ struct txn {
 	uint8_t http_reason;        // enum http_reason_id of a refused message
 	uint64_t timeout_server_ns; // 0: the backend's
 	uint64_t bytes_in, bytes_out;
+	struct str unique_id;           // .p NULL until asked for
+	uint16_t server_status;         // as received; rules may change res.status
 	struct rbuf *req_buf, *res_buf; // hold the heads' bytes
 	const struct http_codec *client_codec, *server_codec;
 	struct codec_in req_in, res_in;
 	struct codec_out req_out, res_out;
 	struct flow up, down; // request body, response body
 	struct reply reply;
-	struct sample_ctx ctx; // what fetches see of this transaction
+	struct policy_view *policy_view; // generations pinned by the first Lua call, or NULL
+	struct sample_ctx ctx;           // what fetches see of this transaction
 	struct var_scope vars_txn, vars_req, vars_res;
 	struct txn_times times;
 	struct arena arena; // kept warm from one transaction to the next
 	struct http_head req, res;
-	struct list in_worker; // for show sess
-	struct iovec iov[TXN_IOV];
-	struct http_field fields[]; // req's, then res's: max_headers each
+	struct list in_worker;                       // for show sess
+	struct iovec iov[TXN_IOV], res_iov[TXN_IOV]; // heads on their way; both may be at once
+	struct http_field fields[];                  // req's, then res's: max_headers each
 };
 
-// Makes the transaction answer `status` with the proxies' error page (txn_error.c), unless a
-// response has begun: then both connections are cut. `term` is HAProxy's two letters, e.g. "PR".
+// The steps, in the order of a request's way; doc/steps.md has the diagram.
+extern const struct txn_step step_read_head, step_frontend_rules, step_route, step_backend_rules,
+    step_prepare, step_connect, step_connecting, step_send_head, step_await_response,
+    step_response_rules, step_send_response, step_relay, step_reply, step_reply_sent;
+
+static inline enum step_verdict
+txn_go(struct txn *t, const struct txn_step *step)
+{
+	t->step = step;
+	return STEP_MORE;
+}
+
+// A transaction for the bytes that stand in the client's connection; NULL: no memory.
+struct txn *txn_new(struct client *c);
+// Ends it now, from outside: the worker stops.
+void txn_abort(struct txn *t);
+// Frees the pooled transactions with their arenas.
+void txn_pool_fini(struct pool *p);
+// Runs steps until one waits. The transaction may be gone when it returns.
+void txn_run(struct txn *t);
+void txn_client_event(struct txn *t, enum conn_event ev, const struct reason *why);
+void txn_server_event(struct txn *t, enum conn_event ev, const struct reason *why);
+// One of its connections has delivered CONN_CLOSED.
+void txn_client_closed(struct txn *t);
+void txn_server_closed(struct txn *t);
+
+// Makes the transaction answer `status` with the proxies' error page, unless a response has
+// begun: then both connections are cut. `term` is HAProxy's two letters, e.g. "PR".
 enum step_verdict txn_fail(struct txn *t, unsigned status, const char *term);
+// The same with what rules put into t->reply.
+enum step_verdict txn_reply(struct txn *t, const char *term);
+// Gives up without an answer: both connections are cut.
+enum step_verdict txn_cut(struct txn *t, const char *term);
+
+// Lets go of the server connection: back to the pool when `reuse`, else closed.
+void txn_release_server(struct txn *t, bool reuse);
+// Reads and forgets the request body as far as it has come; true when all of it was there.
+bool txn_discard_request_body(struct txn *t);
+
+// http-after-response rules of backend and frontend.
+enum rule_verdict txn_after_response_rules(struct txn *t);
+
+// flow.c
+enum flow_result { FLOW_WAITS, FLOW_FINISHED, FLOW_CUT, FLOW_BAD };
+void flow_init(struct flow *f, struct conn *from, struct conn *to, struct codec_in *in, bool ended);
+// What may be sent of the bytes that stand ready goes to *iov; false when none may. Used for the
+// first piece, which travels with the head; flow_pump does the rest.
+bool flow_take(struct flow *f, struct iovec *iov, enum flow_result *result);
+// The send that flow_take prepared is over: its bytes may go.
+void flow_settle(struct flow *f);
+// Receives and sends as far as possible. CUT: the sender ended too early. BAD: framing.
+enum flow_result flow_pump(struct flow *f);

@@ -7,21 +7,17 @@
 
 #include "backend/backend.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/pool.h"
 #include "base/sbuf.h"
+#include "net/worker.h"
 #include "proxy/proxy.h"
 
+struct acceptor;
 struct loop;
 struct policy_worker;
 struct txn;
 struct worker;
-
-// Times that a worker formats at most once a second.
-struct date_cache {
-	uint64_t second;
-	char http[32]; // IMF-fixdate, RFC 9110 5.6.7
-};
 
 struct proxy_worker {
 	uint32_t magic;
@@ -32,17 +28,16 @@ struct proxy_worker {
 	struct pool clients, server_conns, txns;
 	struct backend_worker *backends; // by struct backend's index
 	struct list all_clients, all_txns;
-	uint32_t n_clients, n_txns, n_server_conns;
-	bool draining;     // soft stop: no new connection, answers say Connection: close
-	uint64_t next_txn; // low bits of transaction ids
-	uint64_t real_minus_mono_ns,
-	    boot_minus_mono_ns; // refreshed once a turn from one clock read
-	struct date_cache date;
+	_Atomic uint32_t n_clients; // written by this worker, relaxed
+	uint32_t n_txns, n_server_conns;
+	uint32_t max_clients; // this worker's share of maxconn
+	bool accepts_paused;
+	bool draining;                // soft stop: no new connection, answers say Connection: close
+	uint64_t next_txn;            // low bits of transaction ids
 	struct policy_worker *policy; // NULL without policies
 	struct sbuf log_line;         // scratch
-	struct log_rate log_rate;
-	struct listener **listeners; // one a bind
-	size_t n_listeners;
+	struct acceptor **acceptors;  // one for each bind
+	size_t n_acceptors;
 };
 
 // Listeners are bound, workers run, when it returns true. False: what could not be bound and why;

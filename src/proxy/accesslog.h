@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The access log: one line for each transaction, rendered on its worker and handed to the kernel
+// without ever waiting; a line that cannot go out at once is dropped and counted.
+#pragma once
+
+#include "base/err.h"
+
+struct log_target;
+struct log_values;
+struct proxy;
+struct proxy_set;
+struct txn;
+
+// Opens the datagram sockets of all targets. False: which one, and why.
+bool accesslog_open(struct proxy_set *set, struct err *err);
+void accesslog_close(struct proxy_set *set);
+void accesslog_write(struct txn *t);
+// Fills v from a transaction that ends or has ended; strings live as long as the transaction.
+void accesslog_values(const struct txn *t, struct log_values *v);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// The two kinds of connections: a client's, which serves one transaction after the other, and a
+// server's, which is lent to a transaction and rests in its worker's pool between two. Both stay
+// small: an idle one holds no buffer.
+#pragma once
+
+#include "expr/sample.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "proxy/worker.h"
+
+struct bind;
+struct server;
+struct txn;
+
+struct client {
+	uint32_t magic;
+	uint32_t n_requests;
+	struct conn conn;
+	struct proxy_worker *worker;
+	const struct bind *bind;
+	struct txn *txn; // NULL while idle
+	struct list in_worker;
+	uint64_t accept_ns;   // monotonic
+	uint32_t linger_left; // bytes still thrown away before closing; 0: not lingering
+	struct sample_addr src, dst;
+};
+
+struct server_conn {
+	uint32_t magic;
+	uint32_t n_requests;
+	struct conn conn;
+	struct proxy_worker *worker;
+	struct server *server;
+	struct txn *txn;  // NULL while idle or closing
+	struct list idle; // in the pool
+};
+
+// accept_f of every bind; the acceptor's argument is the struct bind.
+void client_accept(struct acceptor *a, int fd);
+// The transaction is over and the connection goes on: next request or wait for it.
+void client_next(struct client *c);
+// The transaction is over and so is the connection; `linger` reads on for a while, so that the
+// answer is not lost to a reset (RFC 9112 section 9.6).
+void client_end(struct client *c, bool linger);
+void client_close_all(struct proxy_worker *w);
+
+// An idle connection of this worker to the server, or NULL.
+struct server_conn *server_conn_from_pool(struct proxy_worker *w, struct server *s);
+// A new one that starts connecting; its events go to the transaction. NULL: no memory.
+struct server_conn *server_conn_new(struct proxy_worker *w, struct server *s, struct txn *t);
+// Takes it off the transaction and rests it in the pool, or closes it.
+void server_conn_release(struct server_conn *sc, bool reuse);
+void server_conn_close_idle(struct proxy_worker *w);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// What happens to transactions, as counters of the process, frontend, backend and server.
+#include "proxy/count.h"
+
+#include "proxy/conns.h"
+#include "proxy/stats.h"
+#include "proxy/txn.h"
+
+static struct proc_counters *
+of_process(const struct proxy_worker *w)
+{
+	return metrics_of(&w->set->stats, w->id);
+}
+
+static struct fe_counters *
+of_frontend(const struct txn *t)
+{
+	return metrics_of(&t->frontend->fe_stats, t->worker->id);
+}
+
+static struct be_counters *
+of_backend(const struct txn *t)
+{
+	return metrics_of(&t->backend->be_stats, t->worker->id);
+}
+
+static struct be_counters *
+of_server(const struct txn *t)
+{
+	return metrics_of(&t->server->stats, t->worker->id);
+}
+
+#define ADD_ALL(t, member, n)                                 \
+	do {                                                  \
+		METRIC_ADD(&of_backend(t)->member, n);        \
+		if ((t)->server != NULL)                      \
+			METRIC_ADD(&of_server(t)->member, n); \
+	} while (0)
+
+void
+count_connection(const struct client *c)
+{
+	struct fe_counters *f = metrics_of(&c->bind->frontend->fe_stats, c->worker->id);
+	struct proc_counters *p = of_process(c->worker);
+	METRIC_ADD(&f->conns, 1);
+	METRIC_ADD(&f->conns_now, 1);
+	METRIC_RAISE(&f->conns_max, METRIC_GET(&f->conns_now));
+	METRIC_ADD(&p->conns, 1);
+	METRIC_ADD(&p->conns_now, 1);
+	METRIC_RAISE(&p->conns_max, METRIC_GET(&p->conns_now));
+}
+
+void
+count_connection_end(const struct client *c)
+{
+	struct fe_counters *f = metrics_of(&c->bind->frontend->fe_stats, c->worker->id);
+	METRIC_ADD(&f->conns_now, -1);
+	METRIC_ADD(&of_process(c->worker)->conns_now, -1);
+}
+
+void
+count_request(const struct txn *t)
+{
+	METRIC_ADD(&of_frontend(t)->requests, 1);
+	METRIC_ADD(&of_process(t->worker)->requests, 1);
+}
+
+void
+count_routed(const struct txn *t)
+{
+	struct be_counters *b = of_backend(t);
+	METRIC_ADD(&b->sessions, 1);
+	METRIC_ADD(&b->sessions_now, 1);
+	METRIC_RAISE(&b->sessions_max, METRIC_GET(&b->sessions_now));
+}
+
+void
+count_server_take(const struct txn *t, bool reused)
+{
+	struct be_counters *s = of_server(t);
+	METRIC_ADD(&s->sessions, 1);
+	METRIC_ADD(&s->sessions_now, 1);
+	METRIC_RAISE(&s->sessions_max, METRIC_GET(&s->sessions_now));
+	if (reused)
+		ADD_ALL(t, reuses, 1);
+	else
+		ADD_ALL(t, connects, 1);
+}
+
+void
+count_server_give(const struct txn *t)
+{
+	METRIC_ADD(&of_server(t)->sessions_now, -1);
+}
+
+void
+count_connect_failure(const struct txn *t)
+{
+	ADD_ALL(t, connect_errors, 1);
+	if (t->retries < t->backend->retries)
+		ADD_ALL(t, retries, 1);
+}
+
+void
+count_response_error(const struct txn *t)
+{
+	ADD_ALL(t, response_errors, 1);
+}
+
+void
+count_bad_request(const struct txn *t, enum http_reason_id why, uint64_t offset)
+{
+	(void)offset;
+	METRIC_ADD(&of_frontend(t)->bad_requests, 1);
+	METRIC_ADD(&of_process(t->worker)->bad_request[why], 1);
+}
+
+void
+count_bad_response(const struct txn *t, enum http_reason_id why, uint64_t offset)
+{
+	(void)offset;
+	ADD_ALL(t, response_errors, 1);
+	METRIC_ADD(&of_process(t->worker)->bad_response[why], 1);
+}
+
+static uint64_t
+ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return from_ns != 0 && to_ns > from_ns ? (to_ns - from_ns) / NS_PER_MS : 0;
+}
+
+static void
+count_aborts(const struct txn *t)
+{
+	bool by_client = t->term_state[0] == 'C' || t->term_state[0] == 'c';
+	bool by_server = t->term_state[0] == 'S' || t->term_state[0] == 's';
+	if (by_client)
+		METRIC_ADD(&of_frontend(t)->client_aborts, 1);
+	if (by_server)
+		METRIC_ADD(&of_frontend(t)->server_aborts, 1);
+	if (t->backend == NULL)
+		return;
+	if (by_client)
+		ADD_ALL(t, client_aborts, 1);
+	if (by_server)
+		ADD_ALL(t, server_aborts, 1);
+}
+
+static void
+count_backend_end(const struct txn *t)
+{
+	struct be_counters *b = of_backend(t);
+	METRIC_ADD(&b->sessions_now, -1);
+	ADD_ALL(t, bytes_in, t->bytes_in);
+	ADD_ALL(t, bytes_out, t->bytes_out);
+	ADD_ALL(t, requests, 1);
+	stats_count_status(&b->responses, t->res.status);
+	if (t->flags & TXN_REDISPATCHED)
+		ADD_ALL(t, redispatches, 1);
+	if (t->server == NULL)
+		return;
+	if (!(t->flags & TXN_REPLIED))
+		stats_count_status(&of_server(t)->responses, t->res.status);
+	ADD_ALL(t, queue_ms, ms_between(t->times.head_ns, t->times.queue_ns));
+	ADD_ALL(t, connect_ms, ms_between(t->times.queue_ns, t->times.connected_ns));
+	ADD_ALL(t, response_ms, ms_between(t->times.connected_ns, t->times.response_ns));
+	ADD_ALL(t, total_ms, ms_between(t->times.idle_ns, t->times.end_ns));
+}
+
+void
+count_end(const struct txn *t)
+{
+	struct fe_counters *f = of_frontend(t);
+	struct proc_counters *p = of_process(t->worker);
+	METRIC_ADD(&f->bytes_in, t->bytes_in);
+	METRIC_ADD(&f->bytes_out, t->bytes_out);
+	METRIC_ADD(&p->bytes_in, t->bytes_in);
+	METRIC_ADD(&p->bytes_out, t->bytes_out);
+	if (t->times.head_ns != 0 && t->flags & TXN_RESPONSE_SENT)
+		stats_count_status(&f->responses, t->res.status);
+	if (UNLIKELY(t->term_state[0] != '-'))
+		count_aborts(t);
+	if (t->backend != NULL)
+		count_backend_end(t);
+}

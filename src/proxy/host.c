@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// What expressions see of a transaction: one row for each name or number.
+#include "proxy/host.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include "expr/logfmt.h"
+#include "policy/policy.h"
+#include "proxy/accesslog.h"
+#include "proxy/conns.h"
+#include "proxy/txn.h"
+
+static struct str
+host_text(const struct sample_ctx *ctx, enum sample_text what)
+{
+	const struct txn *t = ctx->host_data;
+	switch (what) {
+	case SMP_TEXT_FRONTEND:
+		return t->frontend->name;
+	case SMP_TEXT_BACKEND:
+		return t->backend != NULL ? t->backend->name : STR_NULL;
+	case SMP_TEXT_SERVER:
+		return t->server != NULL ? t->server->name : STR_NULL;
+	case SMP_TEXT_LISTENER:
+		return t->client != NULL ? t->client->bind->name : STR_NULL;
+	case SMP_TEXT_UNIQUE_ID:
+		return proxy_unique_id(t);
+	case SMP_TEXT_RULE_FILE:
+		return t->last_rule != NULL ? str_from_c(t->last_rule->file) : STR_NULL;
+	case SMP_TEXT_TERM_STATE:
+		return str_of(t->term_state, sizeof(t->term_state));
+	case SMP_TEXT_DEFAULT_BACKEND:
+		return t->frontend->default_backend != NULL ? t->frontend->default_backend->name
+							    : STR_NULL;
+	case SMP_TEXT_HOSTNAME:
+		return t->worker->set->hostname;
+	}
+	return STR_NULL;
+}
+
+static bool
+host_number(const struct sample_ctx *ctx, enum sample_number what, int64_t *out)
+{
+	const struct txn *t = ctx->host_data;
+	const struct proxy_set *set = t->worker->set;
+	switch (what) {
+	case SMP_NUM_RULE_LINE:
+		*out = t->last_rule != NULL ? t->last_rule->line : 0;
+		return t->last_rule != NULL;
+	case SMP_NUM_FIRST_REQUEST:
+		*out = !(t->flags & TXN_NOT_FIRST);
+		return true;
+	case SMP_NUM_WORKER:
+		*out = t->worker->id + 1;
+		return true;
+	case SMP_NUM_FRONTEND_ID:
+		*out = t->frontend->id;
+		return true;
+	case SMP_NUM_BACKEND_ID:
+		*out = t->backend != NULL ? t->backend->id : 0;
+		return t->backend != NULL;
+	case SMP_NUM_SERVER_ID:
+		*out = t->server != NULL ? t->server->id : 0;
+		return t->server != NULL;
+	case SMP_NUM_LISTENER_ID:
+		*out = t->client != NULL ? t->client->bind->id : 0;
+		return t->client != NULL;
+	case SMP_NUM_RETRIES:
+		*out = t->retries;
+		return true;
+	case SMP_NUM_REDISPATCHED:
+		*out = (t->flags & TXN_REDISPATCHED) != 0;
+		return true;
+	case SMP_NUM_BYTES_IN:
+		*out = (int64_t)(t->bytes_in + t->up.bytes);
+		return true;
+	case SMP_NUM_BYTES_OUT:
+		*out = (int64_t)(t->bytes_out + t->down.bytes);
+		return true;
+	case SMP_NUM_UPTIME_S:
+		*out = (int64_t)((ctx->now_mono_ns - set->started_mono_ns) / NS_PER_S);
+		return true;
+	case SMP_NUM_STOPPING:
+		*out = t->worker->draining;
+		return true;
+	case SMP_NUM_ACT_CONN:
+		*out = (int64_t)proxy_current_connections(set);
+		return true;
+	case SMP_NUM_SERVER_STATUS:
+		*out = t->server_status;
+		return t->server_status != 0;
+	}
+	return false;
+}
+
+// Filled once per rendering; lives in the transaction's arena.
+static const struct log_values *
+host_log(const struct sample_ctx *ctx)
+{
+	struct txn *t = ctx->host_data;
+	struct log_values *v = ARENA_NEW(&t->arena, struct log_values);
+	if (v != NULL)
+		accesslog_values(t, v);
+	return v;
+}
+
+const struct sample_host proxy_sample_host = {
+    .text = host_text,
+    .number = host_number,
+    .log = host_log,
+    .shm_write = proxy_shm_write,
+};
+
+bool
+proxy_address_excepted(const struct proxy *p, const struct sample_addr *addr)
+{
+	for (const struct address_range *r = p->forwardfor_except; r != NULL; r = r->next) {
+		if (r->family != addr->family)
+			continue;
+		unsigned whole = r->prefix / 8, rest = r->prefix % 8;
+		if (memcmp(r->ip, addr->ip, whole) != 0)
+			continue;
+		unsigned mask = 0xff00u >> rest;
+		if (rest == 0 || ((r->ip[whole] ^ addr->ip[whole]) & mask & 0xff) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct str
+proxy_unique_id(const struct txn *t)
+{
+	struct txn *own = t->ctx.host_data;
+	const struct logfmt *format = t->frontend->unique_id;
+	if (format == NULL)
+		return STR_NULL;
+	if (own->unique_id.p == NULL && !logfmt_render(format, &own->ctx, &own->unique_id))
+		return STR_NULL;
+	return own->unique_id;
+}
+
+void
+proxy_host_unpin(struct txn *t)
+{
+	if (t->policy_view != NULL)
+		policy_unpin(t->worker->policy, &t->policy_view);
+}

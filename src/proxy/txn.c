@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// The life of a transaction: made for the first bytes of a request, run step by step, ended once.
+// Connections tell what happened through txn_client_event and txn_server_event, which only note
+// it (t->seen); the step under way decides. A transaction that ended while the kernel still sends
+// its bytes stays until both connections have let go.
+#include "proxy/txn.h"
+
+#include <string.h>
+
+#include "proxy/accesslog.h"
+#include "proxy/conns.h"
+#include "proxy/host.h"
+#include "proxy/count.h"
+
+#define TXN_MAGIC       0x7c5a0001
+#define TXN_ARENA_BYTES 65536u
+
+static void
+init_context(struct txn *t)
+{
+	struct proxy_worker *w = t->worker;
+	struct sample_ctx *x = &t->ctx;
+	x->req = &t->req;
+	x->src = &t->client->src;
+	x->dst = &t->client->dst;
+	x->arena = &t->arena;
+	x->now_mono_ns = loop_now_ns(w->loop);
+	x->now_boot_ns = loop_boot_ns(w->loop);
+	x->now_real_ns = loop_real_ns(w->loop);
+	x->rand_state = t->id * UINT64_C(0x9e3779b97f4a7c15) + x->now_mono_ns;
+	x->shm = w->set->vars;
+	x->vars[VAR_TXN] = &t->vars_txn;
+	x->vars[VAR_REQ] = &t->vars_req;
+	x->vars[VAR_RES] = &t->vars_res;
+	var_scope_init(&t->vars_txn, &t->arena);
+	var_scope_init(&t->vars_req, &t->arena);
+	var_scope_init(&t->vars_res, &t->arena);
+	x->host = &proxy_sample_host;
+	x->host_data = t;
+}
+
+struct txn *
+txn_new(struct client *c)
+{
+	struct proxy_worker *w = c->worker;
+	bool fresh = w->txns.free == NULL;
+	struct txn *t = pool_get(&w->txns);
+	if (t == NULL)
+		return NULL;
+	memset(t, 0, offsetof(struct txn, arena));
+	if (fresh)
+		arena_init(&t->arena, TXN_ARENA_BYTES);
+	t->magic = TXN_MAGIC;
+	t->id = ((uint64_t)(w->id + 1) << 48) | ++w->next_txn;
+	t->worker = w;
+	t->client = c;
+	c->txn = t;
+	t->frontend = c->bind->frontend;
+	t->flags = c->n_requests > 0 ? TXN_NOT_FIRST : 0;
+	t->term_state[0] = t->term_state[1] = '-';
+	t->client_codec = t->server_codec = &http_codec_h1;
+	uint16_t max = (uint16_t)w->set->global.max_headers;
+	http_head_init(&t->req, t->fields, max);
+	t->client_codec->begin(&t->req_in);
+	init_context(t);
+	t->times.accept_ns = c->accept_ns;
+	t->times.idle_ns = t->ctx.now_mono_ns;
+	t->step = &step_read_head;
+	list_append(&w->all_txns, &t->in_worker);
+	w->n_txns++;
+	return t;
+}
+
+static void
+free_when_alone(struct txn *t)
+{
+	if (t->client != NULL || t->server_conn != NULL)
+		return;
+	struct proxy_worker *w = t->worker;
+	rbuf_unref(&t->req_buf);
+	rbuf_unref(&t->res_buf);
+	rbuf_unref(&t->up.held);
+	rbuf_unref(&t->down.held);
+	t->magic = 0;
+	if (w->txns.n_free < w->txns.keep)
+		arena_reset(&t->arena);
+	else
+		arena_fini(&t->arena);
+	pool_put(&w->txns, t);
+}
+
+void
+txn_pool_fini(struct pool *p)
+{
+	p->keep = 0;
+	while (p->free != NULL) {
+		struct txn *t = pool_get(p);
+		arena_fini(&t->arena);
+		pool_put(p, t);
+	}
+	pool_fini(p);
+}
+
+// Counts and logs, once; then each connection goes its way.
+static void
+txn_end(struct txn *t)
+{
+	ASSERT(!(t->flags & TXN_ENDED));
+	struct proxy_worker *w = t->worker;
+	t->flags |= TXN_ENDED;
+	t->times.end_ns = loop_now_ns(w->loop);
+	t->bytes_out += t->down.bytes;
+	t->bytes_in += t->up.bytes;
+	count_end(t);
+	if (t->frontend->logfmt != NULL)
+		accesslog_write(t);
+	proxy_host_unpin(t);
+	list_remove(&t->in_worker);
+	w->n_txns--;
+	if (t->server_conn != NULL)
+		txn_release_server(t, false);
+	struct client *c = t->client;
+	if (c != NULL && !(t->flags & TXN_CLIENT_CLOSE)) {
+		t->client = NULL;
+		c->txn = NULL;
+		free_when_alone(t);
+		client_next(c);
+		return;
+	}
+	bool linger = (t->flags & TXN_CLIENT_LINGER) != 0;
+	if (c != NULL && !conn_sending(&c->conn)) {
+		t->client = NULL;
+		c->txn = NULL;
+	}
+	free_when_alone(t);
+	if (c != NULL)
+		client_end(c, linger);
+}
+
+void
+txn_run(struct txn *t)
+{
+	CHECK_MAGIC(t, TXN_MAGIC);
+	enum step_verdict v;
+	thread_context.txn_id = t->id;
+	do {
+		thread_context.step = t->step->name;
+		v = t->step->run(t);
+	} while (v == STEP_MORE);
+	if (v == STEP_DONE)
+		txn_end(t);
+	thread_context.txn_id = 0;
+	thread_context.step = NULL;
+}
+
+void
+txn_abort(struct txn *t)
+{
+	CHECK_MAGIC(t, TXN_MAGIC);
+	(void)txn_cut(t, "KK"); // its verdict is for steps
+	txn_end(t);
+}
+
+void
+txn_client_event(struct txn *t, enum conn_event ev, const struct reason *why)
+{
+	CHECK_MAGIC(t, TXN_MAGIC);
+	switch (ev) {
+	case CONN_RECV:
+	case CONN_SENT:
+		break;
+	case CONN_EOF:
+		t->seen |= SEEN_CLIENT_EOF;
+		t->up.eof = true;
+		break;
+	case CONN_TIMEOUT:
+		t->seen |= SEEN_CLIENT_TIMEOUT;
+		t->reason = why;
+		break;
+	case CONN_ERROR:
+	case CONN_SEND_FAILED:
+		t->seen |= SEEN_CLIENT_FAILED;
+		t->reason = why;
+		break;
+	case CONN_CONNECTED:
+	case CONN_CLOSED:
+		ASSERT(!"an accepted connection neither connects nor is it closed here");
+	}
+	if (!(t->flags & TXN_ENDED))
+		txn_run(t);
+}
+
+void
+txn_server_event(struct txn *t, enum conn_event ev, const struct reason *why)
+{
+	static const uint32_t seen[] = {
+	    [CONN_CONNECTED] = SEEN_SERVER_CONNECTED, [CONN_EOF] = SEEN_SERVER_EOF,
+	    [CONN_ERROR] = SEEN_SERVER_FAILED,        [CONN_SEND_FAILED] = SEEN_SERVER_SEND_FAILED,
+	    [CONN_TIMEOUT] = SEEN_SERVER_TIMEOUT,     [CONN_CLOSED] = 0,
+	};
+	CHECK_MAGIC(t, TXN_MAGIC);
+	t->seen |= seen[ev];
+	if (why != NULL)
+		t->reason = why;
+	if (ev == CONN_EOF || ev == CONN_ERROR)
+		t->down.eof = true;
+	if (!(t->flags & TXN_ENDED))
+		txn_run(t);
+}
+
+void
+txn_client_closed(struct txn *t)
+{
+	t->client = NULL;
+	free_when_alone(t);
+}
+
+void
+txn_server_closed(struct txn *t)
+{
+	t->server_conn = NULL;
+	if (t->flags & TXN_ENDED)
+		free_when_alone(t);
+}
+
+void
+txn_release_server(struct txn *t, bool reuse)
+{
+	struct server_conn *sc = t->server_conn;
+	if (sc == NULL)
+		return;
+	count_server_give(t);
+	// While the kernel still sends our bytes the connection keeps us alive until CONN_CLOSED.
+	if (!conn_sending(&sc->conn)) {
+		t->server_conn = NULL;
+		sc->txn = NULL;
+	}
+	server_conn_release(sc, reuse);
+}
+
+bool
+txn_discard_request_body(struct txn *t)
+{
+	struct flow *f = &t->up;
+	if (t->req.framing == HTTP_BODY_NONE || f->ended)
+		return true;
+	if (t->client == NULL)
+		return false;
+	struct iovec iov;
+	enum flow_result result;
+	if (f->from == NULL) {
+		t->client_codec->begin_body(&t->req_in, &t->req, false);
+		flow_init(f, &t->client->conn, NULL, &t->req_in, false);
+	}
+	flow_settle(f);
+	while (flow_take(f, &iov, &result))
+		flow_settle(f);
+	return f->ended;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// Answers of our own: what rules return, and what went wrong as an error page. One send, then the
+// transaction is over.
+#include "proxy/conns.h"
+#include "proxy/count.h"
+#include "proxy/txn.h"
+
+#define PAGE(status, sentence)                         \
+	{                                              \
+		status,                                \
+		{                                      \
+			sentence, sizeof(sentence) - 1 \
+		}                                      \
+	}
+static const struct {
+	uint16_t status;
+	struct str sentence;
+} pages[] = {
+    PAGE(400, "The request is not valid HTTP."),
+    PAGE(403, "Access to this resource is denied by the rules of this service."),
+    PAGE(408, "The request was not complete in time."),
+    PAGE(414, "The request target is too long."),
+    PAGE(421, "This server does not answer for that host."),
+    PAGE(429, "Too many requests."),
+    PAGE(431, "The request header is too large."),
+    PAGE(500, "The service met an internal error."),
+    PAGE(501, "The request asks for something this service does not implement."),
+    PAGE(502, "The server gave an invalid or incomplete answer."),
+    PAGE(503, "No server is available to handle this request."),
+    PAGE(504, "The server did not answer in time."),
+    PAGE(505, "The HTTP version of the request is not supported."),
+};
+
+static const struct reply_header no_cache = {
+    .name = {"cache-control", 13},
+    .value = {"no-cache", 8},
+};
+
+static struct str
+built_in_page(struct txn *t, unsigned status)
+{
+	struct str sentence = STR("The request could not be served.");
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+		if (pages[i].status == status)
+			sentence = pages[i].sentence;
+	char *text = arena_printf(&t->arena, "<html><body><h1>%u %.*s</h1>\n%.*s\n</body></html>\n",
+				  status, STR_ARG(http_status_reason(status)), STR_ARG(sentence));
+	return str_from_c(text);
+}
+
+static struct str
+configured_page(const struct proxy *p, unsigned status)
+{
+	if (p != NULL)
+		for (size_t i = 0; i < p->n_pages; i++)
+			if (p->pages[i].status == status)
+				return p->pages[i].bytes;
+	return STR_NULL;
+}
+
+// True when a response of our own can still be given.
+static bool
+can_answer(const struct txn *t)
+{
+	return !(t->flags & TXN_RESPONSE_SENT) && !(t->seen & SEEN_CLIENT_FAILED) &&
+	       !conn_sending(&t->client->conn);
+}
+
+static void
+note_end(struct txn *t, const char *term)
+{
+	t->term_state[0] = term[0];
+	t->term_state[1] = term[1];
+}
+
+enum step_verdict
+txn_cut(struct txn *t, const char *term)
+{
+	note_end(t, term);
+	t->flags |= TXN_CLIENT_CLOSE;
+	t->flags &= ~(uint32_t)TXN_CLIENT_LINGER;
+	return STEP_DONE;
+}
+
+enum step_verdict
+txn_fail(struct txn *t, unsigned status, const char *term)
+{
+	if (!can_answer(t))
+		return txn_cut(t, term);
+	bool bad_request = status == 400 || status == 408 || status == 414 || status == 431 ||
+			   status == 501 || status == 505;
+	t->reply = (struct reply){.status = (uint16_t)status, .close = bad_request};
+	t->reply.raw = configured_page(t->backend, status);
+	if (t->reply.raw.p == NULL)
+		t->reply.raw = configured_page(t->frontend, status);
+	if (t->reply.raw.p == NULL) {
+		t->reply.content_type = STR("text/html");
+		t->reply.body = built_in_page(t, status);
+		t->reply.headers = &no_cache;
+	}
+	note_end(t, term);
+	return txn_go(t, &step_reply);
+}
+
+enum step_verdict
+txn_reply(struct txn *t, const char *term)
+{
+	if (!can_answer(t))
+		return txn_cut(t, term);
+	note_end(t, term);
+	return txn_go(t, &step_reply);
+}
+
+// --- reply ---------------------------------------------------------------------------------------
+
+// The request's head may never have been complete: then persistence is out of the question.
+static void
+decide_persistence(struct txn *t)
+{
+	if (t->reply.close || t->times.head_ns == 0)
+		t->flags |= TXN_CLIENT_CLOSE | TXN_CLIENT_LINGER;
+	else if (!txn_discard_request_body(t))
+		t->flags |= TXN_CLIENT_CLOSE | TXN_CLIENT_LINGER;
+}
+
+static bool
+add(struct txn *t, struct str name, struct str value)
+{
+	return http_head_add(&t->res, &t->arena, name, value) == HTTP_EDIT_OK;
+}
+
+static bool
+build_head(struct txn *t)
+{
+	const struct reply *r = &t->reply;
+	struct http_head *h = &t->res;
+	uint16_t max = t->req.max_fields;
+	http_head_init_response(h, t->fields + max, max, r->status);
+	h->method = t->req.method;
+	bool ok = r->reason.n == 0 ||
+		  http_head_set_status(h, &t->arena, r->status, r->reason) == HTTP_EDIT_OK;
+	if (r->content_type.n > 0)
+		ok = ok && add(t, STR("content-type"), r->content_type);
+	for (const struct reply_header *f = r->headers; f != NULL; f = f->next)
+		ok = ok && add(t, f->name, f->value);
+	http_head_set_framing(h, HTTP_BODY_LENGTH, r->body.n);
+	if (r->status == 204 || r->status == 304)
+		http_head_set_framing(h, HTTP_BODY_NONE, 0);
+	return ok;
+}
+
+static bool
+has_body(const struct txn *t)
+{
+	return t->reply.body.n > 0 && t->req.method != HTTP_METHOD_HEAD &&
+	       t->res.framing == HTTP_BODY_LENGTH;
+}
+
+static size_t
+write_reply(struct txn *t, struct iovec *iov, size_t max)
+{
+	if (t->flags & TXN_CLIENT_CLOSE)
+		t->res_out.head.flags |= H1_WRITE_CLOSE;
+	else if (t->req.version == 0)
+		t->res_out.head.flags |= H1_WRITE_KEEP_ALIVE;
+	return t->client_codec->write_response(&t->res_out, &t->res, iov, max);
+}
+
+// An error page that is a whole response of its own; it says itself how the connection goes on.
+static enum step_verdict
+send_raw(struct txn *t)
+{
+	t->flags |= TXN_CLIENT_CLOSE;
+	size_t n = t->reply.raw.n;
+	t->res.status = t->reply.status;
+	t->iov[0] = (struct iovec){(void *)(uintptr_t)t->reply.raw.p, n};
+	t->bytes_out += n;
+	conn_send(&t->client->conn, t->iov, 1, 0);
+	return txn_go(t, &step_reply_sent);
+}
+
+static enum step_verdict
+run_reply(struct txn *t)
+{
+	txn_release_server(t, false);
+	decide_persistence(t);
+	t->flags |= TXN_REPLIED | TXN_RESPONSE_SENT;
+	uint64_t limit = t->frontend->timeouts.client_ns;
+	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
+	if (t->reply.raw.n > 0)
+		return send_raw(t);
+	bool ok = build_head(t);
+	t->ctx.res = &t->res;
+	enum rule_verdict v = txn_after_response_rules(t);
+	if (!ok || v == RULE_FAIL || v == RULE_REPLY)
+		return txn_cut(t, "PR");
+	size_t max = H1_WRITE_IOV(t->res.n_fields);
+	struct iovec *iov = t->res_iov;
+	size_t n = write_reply(t, iov, TXN_IOV - 1);
+	if (n == 0) {
+		iov = max < CONN_MAX_IOV
+			  ? arena_alloc(&t->arena, (max + 1) * sizeof(*iov), alignof(struct iovec))
+			  : NULL;
+		n = iov != NULL ? write_reply(t, iov, max) : 0;
+		if (n == 0)
+			return txn_cut(t, "PR");
+	}
+	if (has_body(t))
+		iov[n++] = (struct iovec){(void *)(uintptr_t)t->reply.body.p, t->reply.body.n};
+	for (size_t i = 0; i < n; i++)
+		t->bytes_out += iov[i].iov_len;
+	conn_send(&t->client->conn, iov, (unsigned)n, 0);
+	return txn_go(t, &step_reply_sent);
+}
+
+const struct txn_step step_reply = {"reply", run_reply};
+
+static enum step_verdict
+run_reply_sent(struct txn *t)
+{
+	if (t->seen & (SEEN_CLIENT_FAILED | SEEN_CLIENT_TIMEOUT))
+		return txn_cut(t, "CD");
+	if (conn_sending(&t->client->conn))
+		return STEP_WAIT;
+	return STEP_DONE;
+}
+
+const struct txn_step step_reply_sent = {"reply-sent", run_reply_sent};

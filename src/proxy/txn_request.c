@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+// The steps of a request until a server is needed: head, the frontend's rules, routing, the
+// backend's rules, and what this hop changes in the head.
+#include "expr/acl.h"
+#include "expr/logfmt.h"
+#include "proxy/conns.h"
+#include "proxy/host.h"
+#include "proxy/count.h"
+#include "proxy/txn.h"
+
+static uint64_t
+first_of(uint64_t a, uint64_t b)
+{
+	return a != 0 ? a : b;
+}
+
+// --- read-head -------------------------------------------------------------------------------
+
+// More of the head is needed: make room, ask.
+static enum step_verdict
+await_more_head(struct txn *t)
+{
+	struct conn *c = &t->client->conn;
+	const struct proxy_timeouts *to = &t->frontend->timeouts;
+	if (conn_receiving(c))
+		return STEP_WAIT;
+	if (conn_room(c) == 0) {
+		const char *from = conn_data(c);
+		size_t n = conn_unread(c);
+		if (!conn_new_rbuf(c)) {
+			enum http_reason_id why = t->client_codec->too_big(&t->req_in, &t->req);
+			t->http_reason = (uint8_t)why;
+			return txn_fail(t, http_reason(why)->status, "PR");
+		}
+		t->client_codec->moved(&t->req_in, &t->req, from, n, conn_data(c));
+	}
+	uint64_t limit = first_of(to->http_request_ns, to->client_ns);
+	if (limit != 0)
+		conn_deadline(c, t->times.idle_ns + limit);
+	conn_recv(c);
+	return STEP_WAIT;
+}
+
+static enum step_verdict
+refuse_request(struct txn *t)
+{
+	uint64_t offset;
+	enum http_reason_id why = t->client_codec->reason(&t->req_in, &offset);
+	t->http_reason = (uint8_t)why;
+	count_bad_request(t, why, offset);
+	return txn_fail(t, http_reason(why)->status, "PR");
+}
+
+static enum step_verdict
+run_read_head(struct txn *t)
+{
+	struct conn *c = &t->client->conn;
+	if (t->seen & SEEN_CLIENT_FAILED)
+		return txn_cut(t, "CR");
+	if (t->seen & SEEN_CLIENT_TIMEOUT)
+		return txn_fail(t, 408, "cR");
+	enum codec_status st =
+	    t->client_codec->read_request(&t->req_in, conn_data(c), conn_unread(c), &t->req);
+	if (st == CODEC_MORE)
+		return t->seen & SEEN_CLIENT_EOF ? txn_cut(t, "CR") : await_more_head(t);
+	if (st == CODEC_BAD)
+		return refuse_request(t);
+	t->req_buf = rbuf_ref(c->in);
+	size_t n = t->client_codec->head_bytes(&t->req_in);
+	t->bytes_in += n;
+	conn_consume(c, (uint32_t)n);
+	conn_deadline(c, 0);
+	t->client->n_requests++;
+	count_request(t);
+	t->times.head_ns = loop_now_ns(t->worker->loop);
+	if (!(t->req.flags & HTTP_HEAD_KEEP_ALIVE) || t->worker->draining ||
+	    t->frontend->options & PROXY_OPT_HTTP_CLOSE)
+		t->flags |= TXN_CLIENT_CLOSE;
+	return txn_go(t, &step_frontend_rules);
+}
+
+const struct txn_step step_read_head = {"read-head", run_read_head};
+
+// --- rules and routing ------------------------------------------------------------------------
+
+static enum step_verdict
+run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *next)
+{
+	switch (rule_list_run(&p->http_request, t)) {
+	case RULE_NEXT:
+	case RULE_ALLOW:
+		return txn_go(t, next);
+	case RULE_REPLY:
+		return txn_reply(t, t->reply.status >= 400 ? "PR" : "LR");
+	case RULE_FAIL:
+		break;
+	}
+	return txn_fail(t, 500, "PR");
+}
+
+static bool
+is_monitor_request(const struct txn *t)
+{
+	const struct proxy *p = t->frontend;
+	return p->monitor_uri.n > 0 && str_eq(t->req.target, p->monitor_uri);
+}
+
+static enum step_verdict
+run_frontend_rules(struct txn *t)
+{
+	if (UNLIKELY(is_monitor_request(t))) {
+		t->reply = (struct reply){.status = 200,
+					  .content_type = STR("text/html"),
+					  .body = STR("<html><body><h1>200 OK</h1>\n"
+						      "Service ready.\n</body></html>\n")};
+		return txn_reply(t, "LR");
+	}
+	return run_request_rules(t, t->frontend, &step_route);
+}
+
+const struct txn_step step_frontend_rules = {"frontend-rules", run_frontend_rules};
+
+// A name made at run time; an unknown one falls through to the next rule.
+static const struct proxy *
+dynamic_backend(struct txn *t, const struct switch_rule *r)
+{
+	struct str name;
+	if (!logfmt_render(r->dynamic, &t->ctx, &name))
+		return NULL;
+	return hash_map_get(&t->worker->set->backends, name);
+}
+
+static const struct proxy *
+choose_backend(struct txn *t)
+{
+	const struct proxy *p = t->frontend;
+	for (const struct switch_rule *r = p->switching; r != NULL; r = r->next) {
+		if (!cond_pass(r->cond, &t->ctx))
+			continue;
+		const struct proxy *b = r->dynamic != NULL ? dynamic_backend(t, r) : r->backend;
+		if (b != NULL)
+			return b;
+	}
+	if (p->default_backend != NULL)
+		return p->default_backend;
+	return p->caps & PROXY_BACKEND ? p : NULL;
+}
+
+static enum step_verdict
+run_route(struct txn *t)
+{
+	const struct proxy *b = choose_backend(t);
+	if (b == NULL)
+		return txn_fail(t, 503, "SC");
+	t->backend = b;
+	if (b->disabled)
+		return txn_fail(t, 503, "SC");
+	count_routed(t);
+	return txn_go(t, b == t->frontend ? &step_prepare : &step_backend_rules);
+}
+
+const struct txn_step step_route = {"route", run_route};
+
+static enum step_verdict
+run_backend_rules(struct txn *t)
+{
+	return run_request_rules(t, t->backend, &step_prepare);
+}
+
+const struct txn_step step_backend_rules = {"backend-rules", run_backend_rules};
+
+// --- prepare ---------------------------------------------------------------------------------
+
+// X-Forwarded-For and its like are added behind what the client sent, as HAProxy does.
+static bool
+add_address(struct txn *t, const struct proxy *p, unsigned option, struct str name,
+	    const struct sample_addr *addr)
+{
+	if (!(p->options & option) || addr->family == 0 || addr->family == 1)
+		return true;
+	if (p->options & PROXY_OPT_FORWARDFOR_IF_NONE && option == PROXY_OPT_FORWARDFOR) {
+		struct http_name known = http_name_of(name);
+		if (http_head_find(&t->req, &known, NULL) != NULL)
+			return true;
+	}
+	if (option == PROXY_OPT_FORWARDFOR && p->forwardfor_except != NULL &&
+	    proxy_address_excepted(p, addr))
+		return true;
+	struct sample ip = {.type = addr->family == 4 ? SMP_IP4 : SMP_IP6};
+	__builtin_memcpy(ip.ip, addr->ip, sizeof(ip.ip));
+	char text[64];
+	size_t n = sample_print_ip(&ip, text, sizeof(text));
+	return http_head_add(&t->req, &t->arena, name, str_of(text, n)) == HTTP_EDIT_OK;
+}
+
+static bool
+add_own_fields(struct txn *t, const struct proxy *p)
+{
+	if (!(p->options & (PROXY_OPT_FORWARDFOR | PROXY_OPT_ORIGINALTO | PROXY_OPT_HTTP_VIA)))
+		return true;
+	if (p->options & PROXY_OPT_HTTP_VIA &&
+	    http_head_add(&t->req, &t->arena, STR("via"), p->via_name) != HTTP_EDIT_OK)
+		return false;
+	return add_address(t, p, PROXY_OPT_FORWARDFOR, p->forwardfor_header, &t->client->src) &&
+	       add_address(t, p, PROXY_OPT_ORIGINALTO, p->originalto_header, &t->client->dst);
+}
+
+static bool
+is_idempotent(const struct http_head *h)
+{
+	// RFC 9110 section 9.2.2
+	switch (h->method) {
+	case HTTP_METHOD_GET:
+	case HTTP_METHOD_HEAD:
+	case HTTP_METHOD_PUT:
+	case HTTP_METHOD_DELETE:
+	case HTTP_METHOD_OPTIONS:
+	case HTTP_METHOD_TRACE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+has_no_body(const struct http_head *h)
+{
+	return h->framing == HTTP_BODY_NONE ||
+	       (h->framing == HTTP_BODY_LENGTH && h->content_length == 0);
+}
+
+static enum step_verdict
+run_prepare(struct txn *t)
+{
+	const struct proxy *p = t->backend;
+	bool no_body = has_no_body(&t->req);
+	if (no_body && is_idempotent(&t->req))
+		t->flags |= TXN_REPLAYABLE;
+	http_head_strip_hop_by_hop(&t->req, t->req.flags & HTTP_HEAD_UPGRADE);
+	if (t->req.flags & HTTP_HEAD_UPGRADE)
+		t->req_out.head.flags |= H1_WRITE_UPGRADE;
+	if ((p->options | t->frontend->options) &
+	    (PROXY_OPT_HTTP_SERVER_CLOSE | PROXY_OPT_HTTP_CLOSE))
+		t->req_out.head.flags |= H1_WRITE_CLOSE;
+	if (!add_own_fields(t, t->frontend) || (p != t->frontend && !add_own_fields(t, p)))
+		return txn_fail(t, 431, "PR");
+	t->client_codec->begin_body(&t->req_in, &t->req, false);
+	flow_init(&t->up, &t->client->conn, NULL, &t->req_in, no_body);
+	struct conn *c = &t->client->conn;
+	if (no_body && conn_unread(c) == 0 && !conn_receiving(c))
+		conn_drop_rbuf(c); // the head lives on in req_buf
+	return txn_go(t, &step_connect);
+}
+
+const struct txn_step step_prepare = {"prepare", run_prepare};

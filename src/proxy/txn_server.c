@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+// The steps between a routed request and its response head: choose a server, take or make a
+// connection, send, wait. What may be tried again is tried again here and nowhere else.
+#include "proxy/conns.h"
+#include "proxy/count.h"
+#include "proxy/txn.h"
+
+static void
+server_deadline(struct txn *t, uint64_t timeout_ns)
+{
+	uint64_t now = loop_now_ns(t->worker->loop);
+	conn_deadline(&t->server_conn->conn, timeout_ns != 0 ? now + timeout_ns : 0);
+}
+
+static uint64_t
+response_timeout(const struct txn *t)
+{
+	return t->timeout_server_ns != 0 ? t->timeout_server_ns : t->backend->timeouts.server_ns;
+}
+
+// Only who is waited for is timed: the client while its body is awaited, else the server.
+static void
+arm_deadlines(struct txn *t)
+{
+	struct conn *c = &t->client->conn;
+	if (t->up.state == FLOW_ON && conn_receiving(c)) {
+		uint64_t limit = t->frontend->timeouts.client_ns;
+		conn_deadline(c, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
+		conn_deadline(&t->server_conn->conn, 0);
+		return;
+	}
+	conn_deadline(c, 0);
+	server_deadline(t, response_timeout(t));
+}
+
+// --- connect -----------------------------------------------------------------------------------
+
+// Whether this request may travel on a connection that served others before (http-reuse). `safe`
+// keeps a connection's first request off used ones unless we can replay it ourselves.
+static bool
+may_reuse(const struct txn *t)
+{
+	switch (t->backend->backend->reuse) {
+	case BACKEND_REUSE_NEVER:
+		return false;
+	case BACKEND_REUSE_SAFE:
+		return t->flags & (TXN_NOT_FIRST | TXN_REPLAYABLE);
+	case BACKEND_REUSE_AGGRESSIVE:
+	case BACKEND_REUSE_ALWAYS:
+		break;
+	}
+	return true;
+}
+
+static enum step_verdict
+run_connect(struct txn *t)
+{
+	const struct proxy *p = t->backend;
+	struct backend_worker *bw = &t->worker->backends[p->backend->index];
+	struct server *avoid = t->seen & SEEN_SERVER_FAILED ? t->server : NULL;
+	t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
+	struct server *s = backend_next(bw, avoid);
+	if (s == NULL)
+		return txn_fail(t, 503, "SC");
+	if (avoid != NULL && s != avoid)
+		t->flags |= TXN_REDISPATCHED;
+	t->server = s;
+	t->times.queue_ns = loop_now_ns(t->worker->loop);
+	struct server_conn *sc = may_reuse(t) ? server_conn_from_pool(t->worker, s) : NULL;
+	if (sc != NULL) {
+		t->flags |= TXN_REUSED;
+		t->server_conn = sc;
+		sc->txn = t;
+		count_server_take(t, true);
+		return txn_go(t, &step_send_head);
+	}
+	t->flags &= ~(uint32_t)TXN_REUSED;
+	sc = server_conn_new(t->worker, s, t);
+	if (sc == NULL)
+		return txn_fail(t, 503, "RC");
+	t->server_conn = sc;
+	count_server_take(t, false);
+	server_deadline(t, p->timeouts.connect_ns);
+	return txn_go(t, &step_connecting);
+}
+
+const struct txn_step step_connect = {"connect", run_connect};
+
+// Refused, unreachable or too slow: another server, or the same once more, `retries` times.
+static enum step_verdict
+connect_failed(struct txn *t)
+{
+	bool timeout = t->seen & SEEN_SERVER_TIMEOUT;
+	t->seen &= ~(uint32_t)SEEN_SERVER_TIMEOUT;
+	count_connect_failure(t);
+	txn_release_server(t, false);
+	if (t->retries >= t->backend->retries)
+		return txn_fail(t, 503, timeout ? "sC" : "SC");
+	t->retries++;
+	t->seen |= SEEN_SERVER_FAILED; // prefer another server
+	return txn_go(t, &step_connect);
+}
+
+static enum step_verdict
+run_connecting(struct txn *t)
+{
+	if (t->seen & SEEN_CLIENT_FAILED)
+		return txn_cut(t, "CC");
+	if (t->seen & (SEEN_SERVER_FAILED | SEEN_SERVER_TIMEOUT))
+		return connect_failed(t);
+	if (!(t->seen & SEEN_SERVER_CONNECTED))
+		return STEP_WAIT;
+	t->seen &= ~(uint32_t)SEEN_SERVER_CONNECTED;
+	t->reason = NULL;
+	return txn_go(t, &step_send_head);
+}
+
+const struct txn_step step_connecting = {"connecting", run_connecting};
+
+// --- send-head ---------------------------------------------------------------------------------
+
+// The head's iovec with one entry to spare for the body's first piece.
+static struct iovec *
+write_head(struct txn *t, size_t *n)
+{
+	struct iovec *iov = t->iov;
+	*n = t->server_codec->write_request(&t->req_out, &t->req, iov, TXN_IOV - 1);
+	if (LIKELY(*n > 0))
+		return iov;
+	size_t max = H1_WRITE_IOV(t->req.n_fields);
+	iov = arena_alloc(&t->arena, (max + 1) * sizeof(*iov), alignof(struct iovec));
+	if (iov == NULL || max + 1 > CONN_MAX_IOV)
+		return NULL;
+	*n = t->server_codec->write_request(&t->req_out, &t->req, iov, max);
+	return *n > 0 ? iov : NULL;
+}
+
+static enum step_verdict
+run_send_head(struct txn *t)
+{
+	struct conn *s = &t->server_conn->conn;
+	size_t n;
+	struct iovec *iov = write_head(t, &n);
+	if (iov == NULL)
+		return txn_fail(t, 431, "PR");
+	enum flow_result result = FLOW_WAITS;
+	t->up.to = s;
+	if (!t->up.ended && t->up.sending == 0 && flow_take(&t->up, &iov[n], &result))
+		n++;
+	if (result == FLOW_BAD)
+		return txn_fail(t, 400, "PR");
+	t->times.connected_ns = loop_now_ns(t->worker->loop);
+	http_head_init(&t->res, t->fields + t->req.max_fields, t->req.max_fields);
+	t->server_codec->begin(&t->res_in);
+	conn_send(s, iov, (unsigned)n, 0);
+	if (!conn_receiving(s)) // a rested one listens already
+		conn_recv(s);
+	arm_deadlines(t);
+	return txn_go(t, &step_await_response);
+}
+
+const struct txn_step step_send_head = {"send-head", run_send_head};
+
+// --- await-response ----------------------------------------------------------------------------
+
+// The server closed before any byte of its answer. On a used connection that is the race between
+// its idle timeout and our request, so a request that may be repeated is sent again.
+static enum step_verdict
+no_response(struct txn *t)
+{
+	bool again = t->flags & TXN_REUSED && t->flags & TXN_REPLAYABLE &&
+		     conn_unread(&t->server_conn->conn) == 0;
+	if (!again) {
+		count_response_error(t);
+		return txn_fail(t, 502, "SH");
+	}
+	if (conn_sending(&t->server_conn->conn))
+		return STEP_WAIT; // for the send to come back: it ends one way or the other
+	t->seen &= ~(uint32_t)(SEEN_SERVER_EOF | SEEN_SERVER_FAILED | SEEN_SERVER_SEND_FAILED);
+	struct server *s = t->server;
+	txn_release_server(t, false);
+	t->down.eof = false;
+	t->reason = NULL;
+	t->flags &= ~(uint32_t)TXN_REUSED;
+	t->server_conn = server_conn_new(t->worker, s, t);
+	if (t->server_conn == NULL)
+		return txn_fail(t, 503, "RC");
+	count_server_take(t, false);
+	server_deadline(t, t->backend->timeouts.connect_ns);
+	return txn_go(t, &step_connecting);
+}
+
+static enum step_verdict
+refuse_response(struct txn *t)
+{
+	uint64_t offset;
+	enum http_reason_id why = t->server_codec->reason(&t->res_in, &offset);
+	t->http_reason = (uint8_t)why;
+	count_bad_response(t, why, offset);
+	return txn_fail(t, 502, "PH");
+}
+
+static enum step_verdict
+await_more_response(struct txn *t)
+{
+	struct conn *s = &t->server_conn->conn;
+	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
+		return no_response(t);
+	if (t->seen & SEEN_SERVER_TIMEOUT)
+		return txn_fail(t, 504, "sH");
+	if (conn_receiving(s))
+		return STEP_WAIT;
+	if (conn_unread(s) == 0) {
+		conn_drop_rbuf(s);
+	} else if (conn_room(s) == 0) {
+		const char *from = conn_data(s);
+		size_t n = conn_unread(s);
+		if (!conn_new_rbuf(s)) {
+			enum http_reason_id why = t->server_codec->too_big(&t->res_in, &t->res);
+			count_bad_response(t, why, n);
+			return txn_fail(t, 502, "PH");
+		}
+		t->server_codec->moved(&t->res_in, &t->res, from, n, conn_data(s));
+	}
+	conn_recv(s);
+	return STEP_WAIT;
+}
+
+// The request body goes on while the answer is awaited. False: *verdict says what to return.
+static bool
+pump_request(struct txn *t, enum step_verdict *verdict)
+{
+	struct flow *f = &t->up;
+	if (f->state != FLOW_ON || t->seen & SEEN_SERVER_SEND_FAILED)
+		return true; // a server that reads no more may still answer
+	switch (flow_pump(f)) {
+	case FLOW_WAITS:
+	case FLOW_FINISHED:
+		arm_deadlines(t);
+		return true;
+	case FLOW_CUT:
+		*verdict = txn_cut(t, "CD");
+		return false;
+	case FLOW_BAD:
+		break;
+	}
+	*verdict = txn_fail(t, 400, "PD");
+	return false;
+}
+
+static enum step_verdict
+run_await_response(struct txn *t)
+{
+	enum step_verdict verdict;
+	struct conn *s = &t->server_conn->conn;
+	if (t->seen & SEEN_CLIENT_FAILED)
+		return txn_cut(t, "CH");
+	if (t->seen & SEEN_CLIENT_TIMEOUT)
+		return txn_fail(t, 408, "cD");
+	if (!pump_request(t, &verdict))
+		return verdict;
+	if (conn_unread(s) == 0)
+		return await_more_response(t);
+	enum codec_status st =
+	    t->server_codec->read_response(&t->res_in, conn_data(s), conn_unread(s), &t->res,
+					   t->req.method);
+	if (st == CODEC_MORE)
+		return await_more_response(t);
+	if (st == CODEC_BAD)
+		return refuse_response(t);
+	rbuf_unref(&t->res_buf);
+	t->res_buf = rbuf_ref(s->in);
+	conn_consume(s, (uint32_t)t->server_codec->head_bytes(&t->res_in));
+	t->times.response_ns = loop_now_ns(t->worker->loop);
+	t->ctx.res = &t->res;
+	t->server_status = t->res.status;
+	return txn_go(t, &step_response_rules);
+}
+
+const struct txn_step step_await_response = {"await-response", run_await_response};

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// Start, drain and stop: listeners are bound first (so that a port in use changes nothing), then
+// each worker thread makes its own pools, tables and acceptors.
+#include "proxy/worker.h"
+
+#include "base/mem.h"
+#include "net/listener.h"
+#include "net/worker.h"
+#include "policy/policy.h"
+#include "proxy/accesslog.h"
+#include "proxy/conns.h"
+#include "proxy/stats.h"
+#include "proxy/txn.h"
+
+#define PROXY_WORKER_MAGIC 0x7c5a0004
+#define LOG_LINE_CAP       16384
+
+// --- one worker ------------------------------------------------------------------------------
+
+static uint32_t
+share_of(uint32_t total, uint32_t n)
+{
+	return MAX(total / n, 1u);
+}
+
+static void
+start_acceptors(struct proxy_worker *w)
+{
+	struct proxy_set *set = w->set;
+	size_t n = 0;
+	for (size_t i = 0; i < set->n_all; i++)
+		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
+			n++;
+	w->acceptors = mem_zalloc(n * sizeof(*w->acceptors));
+	for (size_t i = 0; i < set->n_all; i++)
+		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
+			w->acceptors[w->n_acceptors++] =
+			    acceptor_start(b->listener, w->id, w->loop, client_accept, b);
+}
+
+static void
+stop_acceptors(struct proxy_worker *w)
+{
+	for (size_t i = 0; i < w->n_acceptors; i++)
+		acceptor_stop(&w->acceptors[i]);
+	w->n_acceptors = 0;
+}
+
+static void
+start_backends(struct proxy_worker *w)
+{
+	struct proxy_set *set = w->set;
+	w->backends = mem_zalloc(set->n_backends * sizeof(*w->backends));
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct backend *b = set->all[i]->backend;
+		if (b != NULL)
+			backend_worker_init(&w->backends[b->index], b, w->id);
+	}
+}
+
+static bool
+worker_start(struct worker *net, void *arg, struct err *err)
+{
+	struct proxy_set *set = arg;
+	if (net->id == 0)
+		return set->keeper_start == NULL || set->keeper_start(set, net, err);
+	struct proxy_worker *w = mem_aligned(CACHE_LINE, sizeof(*w));
+	const struct proxy_global *g = &set->global;
+	w->magic = PROXY_WORKER_MAGIC;
+	w->id = net->id - 1;
+	w->set = set;
+	w->net = net;
+	w->loop = net->loop;
+	w->max_clients = share_of(g->maxconn, set->n_workers);
+	size_t txn_bytes = sizeof(struct txn) + 2 * g->max_headers * sizeof(struct http_field);
+	pool_init(&w->clients, sizeof(struct client), 4096);
+	pool_init(&w->server_conns, sizeof(struct server_conn), 1024);
+	pool_init(&w->txns, txn_bytes, 256);
+	list_init(&w->all_clients);
+	list_init(&w->all_txns);
+	sbuf_init(&w->log_line, LOG_LINE_CAP);
+	start_backends(w);
+	if (set->policies != NULL) {
+		w->policy = policy_worker_of(set->policies, w->id);
+		policy_worker_enter(w->policy);
+	}
+	net->slot[WORKER_SLOT_PROXY] = w;
+	set->workers[w->id] = w;
+	start_acceptors(w);
+	return true;
+}
+
+// Turns until what was closed has come back, bounded: a kernel that does not answer must not keep
+// the process.
+static void
+settle(struct proxy_worker *w)
+{
+	for (int i = 0; i < 1000 && (w->n_clients > 0 || w->n_server_conns > 0); i++)
+		loop_turn(w->loop, NS_PER_MS);
+}
+
+static void
+worker_stop(struct worker *net, void *arg)
+{
+	struct proxy_set *set = arg;
+	if (net->id == 0) {
+		if (set->keeper_stop != NULL)
+			set->keeper_stop(set, net);
+		return;
+	}
+	struct proxy_worker *w = net->slot[WORKER_SLOT_PROXY];
+	if (w == NULL)
+		return;
+	CHECK_MAGIC(w, PROXY_WORKER_MAGIC);
+	w->draining = true;
+	stop_acceptors(w);
+	LIST_FOREACH_SAFE (it, &w->all_txns)
+		txn_abort(LIST_ENTRY(it, struct txn, in_worker));
+	client_close_all(w);
+	server_conn_close_idle(w);
+	settle(w);
+	if (w->policy != NULL)
+		policy_worker_leave(w->policy);
+	for (size_t i = 0; i < set->n_backends; i++)
+		backend_worker_fini(&w->backends[i]);
+	mem_free(w->backends);
+	mem_free(w->acceptors);
+	sbuf_fini(&w->log_line);
+	if (w->n_clients == 0 && w->n_server_conns == 0) {
+		pool_fini(&w->clients);
+		pool_fini(&w->server_conns);
+		txn_pool_fini(&w->txns);
+	}
+	set->workers[w->id] = NULL;
+	w->magic = 0;
+	mem_free(w);
+}
+
+// --- all of them -------------------------------------------------------------------------------
+
+static bool
+is_wildcard(const struct addr *a)
+{
+	if (a->len == 0)
+		return true;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == INADDR_ANY;
+	if (a->sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+	return false;
+}
+
+static bool
+listen_on(struct proxy_set *set, struct bind *b, struct err *err)
+{
+	struct listener_spec spec = {
+	    .addr = b->addr,
+	    .inherited_fd = b->inherited_fd,
+	    .n_slots = set->n_workers,
+	    .backlog = (int)b->backlog,
+	    .v6only = b->v6only,
+	    .mode = b->unix_mode,
+	    .uid = b->unix_uid,
+	    .gid = b->unix_gid,
+	};
+	b->listener = listener_new(&spec, err);
+	if (b->listener == NULL)
+		return err_wrap(err, "%s:%d: frontend '%.*s'", b->file, b->line,
+				STR_ARG(b->frontend->name));
+	b->addr = *listener_addr(b->listener);
+	b->addr_is_exact = !is_wildcard(&b->addr);
+	return true;
+}
+
+static bool
+listen_on_all(struct proxy_set *set, struct err *err)
+{
+	for (size_t i = 0; i < set->n_all; i++)
+		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
+			if (!listen_on(set, b, err))
+				return false;
+	return true;
+}
+
+static void
+close_listeners(struct proxy_set *set)
+{
+	for (size_t i = 0; i < set->n_all; i++)
+		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
+			listener_free(&b->listener);
+}
+
+bool
+proxy_start(struct proxy_set *set, struct err *err)
+{
+	struct workers_spec spec = {
+	    .net = {.nbthread = set->n_workers, .bufsize = set->global.bufsize},
+	    .start = worker_start,
+	    .stop = worker_stop,
+	    .arg = set,
+	};
+	char engine[16];
+	ASSERT(set->n_workers > 0 && set->global.io_engine.n < sizeof(engine));
+	memcpy(engine, set->global.io_engine.p, set->global.io_engine.n);
+	engine[set->global.io_engine.n] = '\0';
+	bool known = net_engine_parse(engine, &spec.net.engine);
+	ASSERT(known);
+	stats_init(set, set->n_workers);
+	set->workers = mem_zalloc(set->n_workers * sizeof(struct proxy_worker *));
+	if (!accesslog_open(set, err))
+		return false;
+	if (listen_on_all(set, err))
+		set->threads = workers_start(&spec, err);
+	if (set->threads != NULL)
+		return true;
+	close_listeners(set);
+	accesslog_close(set);
+	return false;
+}
+
+static void
+begin_drain(struct worker *net, void *arg)
+{
+	(void)arg;
+	struct proxy_worker *w = net->slot[WORKER_SLOT_PROXY];
+	w->draining = true;
+	stop_acceptors(w);
+	server_conn_close_idle(w);
+}
+
+// No worker accepts any more: newcomers are refused by the kernel instead of waiting in a queue
+// that nobody serves.
+static void
+all_draining(struct worker *keeper, void *arg)
+{
+	(void)keeper;
+	close_listeners(arg);
+}
+
+void
+proxy_soft_stop(struct proxy_set *set)
+{
+	worker_broadcast(set->threads, begin_drain, all_draining, set);
+}
+
+uint64_t
+proxy_current_connections(const struct proxy_set *set)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < set->n_workers; i++)
+		n += atomic_load_explicit(&set->workers[i]->n_clients, memory_order_relaxed);
+	return n;
+}
+
+bool
+proxy_drained(const struct proxy_set *set)
+{
+	return proxy_current_connections(set) == 0;
+}
+
+void
+proxy_stop(struct proxy_set *set)
+{
+	workers_stop(&set->threads);
+	close_listeners(set);
+	accesslog_close(set);
+	mem_free(set->workers);
+	set->workers = NULL;
+}
