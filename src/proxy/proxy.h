@@ -165,8 +165,9 @@ struct proxy_set {
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	struct str hostname;
-	struct workers *threads;       // once started
-	struct proxy_worker **workers; // n_workers of them once started
+	_Atomic uint32_t shm_writes_posted; // rules' writes on their way to the keeper
+	struct workers *threads;            // once started
+	struct proxy_worker **workers;      // n_workers of them once started
 	// Called on the keeper's thread when its loop stands, and at its end (main: the CLI).
 	bool (*keeper_start)(struct proxy_set *set, struct worker *keeper, struct err *err);
 	void (*keeper_stop)(struct proxy_set *set, struct worker *keeper);
