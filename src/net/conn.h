@@ -93,7 +93,7 @@ enum conn_flag {
 
 // A conn without a socket. Never fails.
 void conn_init(struct conn *c, struct loop *loop, conn_event_f on_event);
-// Takes over a connected, non-blocking stream socket (accepted, inherited, one of a pair). No
+// Takes over a connected stream socket (accepted, inherited, one of a pair), blocking or not. No
 // event follows; operations may start at once.
 void conn_open(struct conn *c, int fd);
 // Starts connecting a TCP or unix socket, from the address `from` unless NULL. Ends in

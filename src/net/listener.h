@@ -35,8 +35,8 @@ unsigned listener_n_slots(const struct listener *l);
 // The socket of a slot (shared ones: of every slot). It stays the listener's.
 int listener_fd(const struct listener *l, unsigned slot);
 
-// A new connection: a non-blocking, close-on-exec socket with TCP_NODELAY, which the callee owns:
-// conn_open it or close it. Called from the loop's turn.
+// A new connection: a close-on-exec socket with TCP_NODELAY (the engine decides whether it
+// blocks), which the callee owns: conn_open it or close it. Called from the loop's turn.
 typedef void (*accept_f)(struct acceptor *a, int fd);
 
 // Starts accepting on the slot's socket with this loop; call it on the loop's thread, where all
@@ -48,8 +48,9 @@ struct acceptor *acceptor_start(struct listener *l, unsigned slot, struct loop *
 // The acceptor pauses by itself for a tenth of a second when descriptors run out.
 void acceptor_pause(struct acceptor *a);
 void acceptor_resume(struct acceptor *a);
-// Stops and nulls; no accept_f call from here on. Connections already taken are delivered before
-// it returns unless paused; then they are closed.
+// Stops for good and nulls. Connections that the engine had taken by then are still handed to
+// accept_f in the loop's next turns (paused or not), so that none is lost: arg stays valid until
+// the loop has stopped. The acceptor frees itself.
 void acceptor_stop(struct acceptor **a);
 void *acceptor_arg(const struct acceptor *a);
 struct listener *acceptor_listener(const struct acceptor *a);

@@ -37,6 +37,7 @@ bool net_engine_parse(const char *name, enum net_engine *out);
 // NULL with a cause when the engine cannot be had.
 struct loop *loop_new(const struct net_config *cfg, struct err *err);
 // All conns must have been closed and delivered CONN_CLOSED, acceptors and watches stopped.
+// Messages that have not run are dropped. On the loop's thread, or when that has ended.
 void loop_free(struct loop **loop);
 
 // Turns until loop_stop. What is stopped with connections open is the owner's business: they
@@ -50,8 +51,10 @@ void loop_turn(struct loop *loop, uint64_t wait_ns);
 // Monotonic time, read once a turn after waiting. The loop's own thread.
 uint64_t loop_now_ns(const struct loop *loop);
 // CLOCK_REALTIME and CLOCK_BOOTTIME of the same moment.
-uint64_t loop_real_ns(const struct loop *loop);
-uint64_t loop_boot_ns(const struct loop *loop);
+uint64_t loop_real_ns(struct loop *loop);
+uint64_t loop_boot_ns(struct loop *loop);
+// Conns between conn_open or conn_connect and CONN_CLOSED.
+uint32_t loop_n_conns(const struct loop *loop);
 enum net_engine loop_engine(const struct loop *loop);
 struct rbuf_pool *loop_rbufs(struct loop *loop);
 // The loop whose turn this thread is in or that it created; NULL if none.
@@ -82,7 +85,9 @@ struct watch {
 	struct loop *loop;
 	watch_f fn;
 	watch_f on_stopped;
-	uint8_t state; // the engine's
+	struct watch *next; // the loop's
+	uint8_t state;      // the engine's
+	bool in_kernel;     // the engine's
 };
 void loop_watch(struct loop *loop, struct watch *w, int fd, watch_f fn);
 // No call of fn from here on; on_stopped (may be NULL) is called once from a later turn, and only

@@ -14,9 +14,8 @@ struct rbuf_pool {
 
 struct rbuf {
 	uint32_t refs;
-	uint32_t cap;    // bytes of data[]
-	uint32_t len;    // engine's: bytes filled while it waits in a backlog
-	uint32_t unused; //
+	uint32_t cap;     // bytes of data[]
+	uint32_t at, end; // engine's: unread bytes while it waits in a backlog
 	struct rbuf_pool *from;
 	struct rbuf *next; // engine's: backlog link
 	char data[];

@@ -15,7 +15,7 @@ typedef void (*timer_f)(struct timer *t);
 struct timer {
 	struct list node;  // in a slot of the wheel, or in itself
 	uint64_t due_ns;   // monotonic; 0: not wanted (it may still be filed)
-	uint64_t filed_ns; // when the wheel will look at it; UINT64_MAX when not filed
+	uint64_t filed_ns; // due times from here on need no new filing; UINT64_MAX: not filed
 	timer_f fn;
 };
 

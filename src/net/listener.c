@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+// Making listening sockets, and what both engines share of accepting from them. Options that a
+// connection inherits from its listener (TCP_NODELAY) are set once here.
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/listener_priv.h"
+#include "net/loop_priv.h"
+
+#define LISTENER_MAGIC   0x6c73746eu
+#define DEFAULT_BACKLOG  1024
+#define RETRY_NS         (100 * NS_PER_MS)
+#define ACCEPTS_PER_TURN 64
+
+struct listener {
+	uint32_t magic;
+	unsigned n_slots;
+	unsigned n_fds; // n_slots, or 1 shared by all
+	bool made_path; // a unix path that goes with us
+	struct addr addr;
+	int *fds;
+};
+
+static const char *
+bind_error(int err)
+{
+	switch (err) {
+	case EADDRINUSE:
+		return "address in use";
+	case EADDRNOTAVAIL:
+		return "this host has no such address";
+	case EACCES:
+		return "permission denied";
+	default:
+		return strerror(err);
+	}
+}
+
+static bool
+set_on(int fd, int level, int option, const char *name, struct err *err)
+{
+	int on = 1;
+	if (setsockopt(fd, level, option, &on, sizeof(on)) == 0)
+		return true;
+	return err_set(err, "%s: %s", name, strerror(errno));
+}
+
+static bool
+set_options(int fd, const struct listener_spec *s, const struct addr *addr, struct err *err)
+{
+	if (addr_is_unix(addr))
+		return true;
+	if (!set_on(fd, SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR", err) ||
+	    !set_on(fd, IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", err))
+		return false;
+	if (s->n_slots > 1 && !set_on(fd, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err))
+		return false;
+	if (addr->sa.sa_family != AF_INET6)
+		return true;
+	int only = s->v6only;
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0)
+		return err_set(err, "IPV6_V6ONLY: %s", strerror(errno));
+	return true;
+}
+
+// A path left by a process that is no more goes; one that somebody listens on stays.
+static bool
+clear_stale_path(const struct addr *a, struct err *err)
+{
+	struct stat st;
+	const char *path = a->un.sun_path;
+	if (path[0] == '\0' || lstat(path, &st) != 0)
+		return true;
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, "the path exists and is not a socket");
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, "socket: %s", strerror(errno));
+	int r = connect(fd, &a->sa, a->len);
+	bool stale = r != 0 && errno == ECONNREFUSED;
+	(void)close(fd); // only a question
+	if (!stale)
+		return err_set(err, "%s", bind_error(EADDRINUSE));
+	if (unlink(path) != 0 && errno != ENOENT)
+		return err_set(err, "cannot replace the stale socket: %s", strerror(errno));
+	return true;
+}
+
+static bool
+set_path_rights(const struct listener_spec *s, struct err *err)
+{
+	const char *path = s->addr.un.sun_path;
+	if (path[0] == '\0')
+		return true;
+	if (s->mode != 0 && chmod(path, s->mode) != 0)
+		return err_set(err, "chmod %o: %s", s->mode, strerror(errno));
+	if ((s->uid >= 0 || s->gid >= 0) && chown(path, (uid_t)s->uid, (gid_t)s->gid) != 0)
+		return err_set(err, "chown: %s", strerror(errno));
+	return true;
+}
+
+static bool
+start_listening(int fd, const struct listener_spec *s, struct err *err)
+{
+	if (listen(fd, s->backlog > 0 ? s->backlog : DEFAULT_BACKLOG) != 0)
+		return err_set(err, "%s", bind_error(errno));
+	return true;
+}
+
+// `addr` is the address of the first slot's socket, so that all share a port the kernel chose.
+static int
+make_socket(const struct listener_spec *s, const struct addr *addr, struct err *err)
+{
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err_set(err, "socket: %s", strerror(errno));
+		return -1;
+	}
+	if (!set_options(fd, s, addr, err) || (addr_is_unix(addr) && !clear_stale_path(addr, err)))
+		goto out;
+	if (bind(fd, &addr->sa, addr->len) != 0) {
+		err_set(err, "%s", bind_error(errno));
+		goto out;
+	}
+	if ((!addr_is_unix(addr) || set_path_rights(s, err)) && start_listening(fd, s, err))
+		return fd;
+out:
+	(void)close(fd); // not in use yet
+	return -1;
+}
+
+static bool
+inherit_socket(struct listener *l, const struct listener_spec *s, struct err *err)
+{
+	int on = 1, type = 0;
+	socklen_t n = sizeof(type);
+	if (getsockopt(s->inherited_fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0)
+		return err_set(err, "fd@%d: %s", s->inherited_fd, strerror(errno));
+	if (type != SOCK_STREAM)
+		return err_set(err, "fd@%d is not a stream socket", s->inherited_fd);
+	addr_of_local(&l->addr, s->inherited_fd);
+	if (!start_listening(s->inherited_fd, s, err))
+		return err_wrap(err, "fd@%d: cannot listen", s->inherited_fd);
+	// A wish only: unix sockets have no such option.
+	(void)setsockopt(s->inherited_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	l->fds[l->n_fds++] = s->inherited_fd;
+	return true;
+}
+
+static bool
+make_sockets(struct listener *l, const struct listener_spec *s, struct err *err)
+{
+	char text[ADDR_TEXT_BYTES];
+	unsigned want = addr_is_unix(&s->addr) ? 1 : s->n_slots;
+	l->addr = s->addr;
+	while (l->n_fds < want) {
+		int fd = make_socket(s, &l->addr, err);
+		if (fd < 0)
+			return err_wrap(err, "cannot bind %s", addr_text(&s->addr, text));
+		l->fds[l->n_fds++] = fd;
+		if (addr_is_unix(&s->addr))
+			l->made_path = s->addr.un.sun_path[0] != '\0';
+		else
+			addr_of_local(&l->addr, fd);
+	}
+	return true;
+}
+
+struct listener *
+listener_new(const struct listener_spec *s, struct err *err)
+{
+	struct listener *l = MEM_NEW(struct listener);
+	ASSERT(s->n_slots >= 1);
+	l->magic = LISTENER_MAGIC;
+	l->n_slots = s->n_slots;
+	l->fds = mem_zalloc(s->n_slots * sizeof(*l->fds));
+	bool good = s->inherited_fd >= 0 ? inherit_socket(l, s, err) : make_sockets(l, s, err);
+	if (!good)
+		listener_free(&l);
+	return l;
+}
+
+void
+listener_free(struct listener **listener)
+{
+	struct listener *l = *listener;
+	*listener = NULL;
+	if (l == NULL)
+		return;
+	CHECK_MAGIC(l, LISTENER_MAGIC);
+	for (unsigned i = 0; i < l->n_fds; i++)
+		(void)close(l->fds[i]); // a listening socket has nothing to flush
+	if (l->made_path)
+		(void)unlink(l->addr.un.sun_path); // somebody may have been faster
+	l->magic = 0;
+	mem_free(l->fds);
+	mem_free(l);
+}
+
+const struct addr *
+listener_addr(const struct listener *l)
+{
+	return &l->addr;
+}
+
+unsigned
+listener_n_slots(const struct listener *l)
+{
+	return l->n_slots;
+}
+
+int
+listener_fd(const struct listener *l, unsigned slot)
+{
+	CHECK_MAGIC(l, LISTENER_MAGIC);
+	ASSERT(slot < l->n_slots);
+	return l->fds[l->n_fds == 1 ? 0 : slot];
+}
+
+// Turns the engine's part on or off as the flags now want it.
+static void
+update(struct acceptor *a)
+{
+	if (acceptor_wants(a))
+		a->loop->engine->accept_on(a);
+	else
+		a->loop->engine->accept_off(a);
+}
+
+static void
+hand_out_held(struct acceptor *a)
+{
+	uint32_t n = 0;
+	while (n < a->n_held && (!a->paused || a->stopping))
+		a->fn(a, a->held[n++]);
+	memmove(a->held, a->held + n, (a->n_held - n) * sizeof(*a->held));
+	a->n_held -= n;
+}
+
+static void
+on_retry(struct timer *t)
+{
+	struct acceptor *a = CONTAINER_OF(t, struct acceptor, retry);
+	a->starved = false;
+	hand_out_held(a);
+	if (acceptor_wants(a))
+		update(a);
+}
+
+struct acceptor *
+acceptor_start(struct listener *l, unsigned slot, struct loop *loop, accept_f fn, void *arg)
+{
+	struct acceptor *a = MEM_NEW(struct acceptor);
+	a->magic = ACCEPTOR_MAGIC;
+	a->fd = listener_fd(l, slot);
+	a->listener = l;
+	a->loop = loop;
+	a->fn = fn;
+	a->arg = arg;
+	timer_init(&a->retry, on_retry);
+	list_append(&loop->acceptors, &a->node);
+	update(a);
+	return a;
+}
+
+void
+acceptor_pause(struct acceptor *a)
+{
+	CHECK_MAGIC(a, ACCEPTOR_MAGIC);
+	if (a->paused)
+		return;
+	a->paused = true;
+	update(a);
+}
+
+void
+acceptor_resume(struct acceptor *a)
+{
+	CHECK_MAGIC(a, ACCEPTOR_MAGIC);
+	if (!a->paused)
+		return;
+	a->paused = false;
+	if (a->n_held > 0) // accept_f is called from the turn only: the timer hands them out
+		loop_timer_set(a->loop, &a->retry, a->loop->now_ns);
+	update(a);
+}
+
+void
+acceptor_stop(struct acceptor **acceptor)
+{
+	struct acceptor *a = *acceptor;
+	*acceptor = NULL;
+	if (a == NULL)
+		return;
+	CHECK_MAGIC(a, ACCEPTOR_MAGIC);
+	a->stopping = true;
+	loop_timer_stop(a->loop, &a->retry);
+	update(a);
+}
+
+void
+acceptor_took(struct acceptor *a, int fd)
+{
+	stat_add(&a->loop->stats.accepts, 1);
+	if (LIKELY((!a->paused && a->n_held == 0) || a->stopping)) {
+		a->fn(a, fd);
+		return;
+	}
+	VEC_GROW(a->held, a->cap_held, a->n_held);
+	a->held[a->n_held++] = fd;
+}
+
+void
+acceptor_failed(struct acceptor *a, int err)
+{
+	switch (err) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		break;
+	default:
+		return; // this one connection's fault: ECONNABORTED, EPROTO, ENETDOWN...
+	}
+	if (a->starved || a->stopping)
+		return;
+	a->starved = true;
+	loop_timer_set(a->loop, &a->retry, a->loop->now_ns + RETRY_NS);
+	update(a);
+}
+
+void
+acceptor_drain(struct acceptor *a)
+{
+	for (unsigned i = 0; i < ACCEPTS_PER_TURN && acceptor_wants(a); i++) {
+		int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			acceptor_took(a, fd);
+		else if (errno == EAGAIN)
+			return;
+		else
+			acceptor_failed(a, errno);
+	}
+}
+
+void
+acceptor_gone(struct acceptor *a)
+{
+	a->gone = true;
+	a->loop->acceptor_gone = true;
+}
+
+void
+acceptor_free(struct acceptor *a)
+{
+	CHECK_MAGIC(a, ACCEPTOR_MAGIC);
+	if (a->stopping)
+		hand_out_held(a);
+	for (uint32_t i = 0; i < a->n_held; i++)
+		(void)close(a->held[i]); // the loop ends: nobody is there to serve them
+	loop_timer_stop(a->loop, &a->retry);
+	list_remove(&a->node);
+	a->magic = 0;
+	mem_free(a->held);
+	mem_free(a);
+}
+
+void *
+acceptor_arg(const struct acceptor *a)
+{
+	return a->arg;
+}
+
+struct listener *
+acceptor_listener(const struct acceptor *a)
+{
+	return a->listener;
+}
+
+struct loop *
+acceptor_loop(const struct acceptor *a)
+{
+	return a->loop;
+}

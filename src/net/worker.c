@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// Threads. Each creates its loop itself (io_uring wants that), runs the owner's start hook, reports
+// once, and turns until told to stop. The main thread waits for the reports one after the other,
+// so start hooks never run at the same time.
+#include "net/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+_Thread_local struct worker *worker_self;
+
+struct seat {
+	struct worker worker; // first: workers_get hands it out
+	pthread_t thread;
+	bool running; // a thread was made and is to be joined
+};
+
+struct workers {
+	struct workers_spec spec;
+	unsigned n; // without the keeper
+	// What a starting thread reports; guarded by lock, told through told.
+	pthread_mutex_t lock;
+	pthread_cond_t told;
+	bool reported;
+	bool good;
+	struct err err;
+	struct seat seats[]; // [0] is the keeper
+};
+
+static void
+report(struct workers *ws, bool good, const struct err *err)
+{
+	// Locking a plain mutex that we do not hold cannot fail.
+	(void)pthread_mutex_lock(&ws->lock);
+	ws->reported = true;
+	ws->good = good;
+	if (!good)
+		ws->err = *err;
+	(void)pthread_cond_signal(&ws->told);
+	(void)pthread_mutex_unlock(&ws->lock);
+}
+
+static bool
+set_up(struct worker *w, struct err *err)
+{
+	const struct workers_spec *s = &w->all->spec;
+	w->loop = loop_new(&s->net, err);
+	if (w->loop == NULL)
+		return err_wrap(err, "%s", w->name);
+	if (s->start != NULL && !s->start(w, s->arg, err))
+		return err_wrap(err, "%s", w->name);
+	return true;
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct worker *w = arg;
+	struct workers *ws = w->all;
+	struct err err = {{0}};
+	worker_self = w;
+	thread_context.thread = w->name;
+	bool good = set_up(w, &err);
+	report(ws, good, &err);
+	if (!good)
+		return NULL;
+	loop_run(w->loop);
+	if (ws->spec.stop != NULL)
+		ws->spec.stop(w, ws->spec.arg);
+	return NULL; // workers_stop frees the loop: other threads may still post to it
+}
+
+static bool
+start_one(struct workers *ws, struct seat *s)
+{
+	ws->reported = false;
+	int r = pthread_create(&s->thread, NULL, thread_main, &s->worker);
+	if (r != 0)
+		return err_set(&ws->err, "%s: pthread_create: %s", s->worker.name, strerror(r));
+	(void)pthread_mutex_lock(&ws->lock);
+	while (!ws->reported)
+		(void)pthread_cond_wait(&ws->told, &ws->lock);
+	(void)pthread_mutex_unlock(&ws->lock);
+	if (ws->good) {
+		s->running = true;
+		return true;
+	}
+	(void)pthread_join(s->thread, NULL); // it has reported and is returning
+	return false;
+}
+
+static void
+stop_one(struct seat *s)
+{
+	if (!s->running)
+		return;
+	loop_stop(s->worker.loop);
+	(void)pthread_join(s->thread, NULL); // joinable, and not ourselves
+	s->running = false;
+}
+
+struct workers *
+workers_start(const struct workers_spec *spec, struct err *err)
+{
+	sigset_t all, before;
+	unsigned n = MIN(MAX(spec->net.nbthread, 1), NET_MAX_WORKERS);
+	struct workers *ws = mem_zalloc(sizeof(*ws) + (n + 1) * sizeof(ws->seats[0]));
+	ws->spec = *spec;
+	ws->spec.net.engine = net_engine_choose(spec->net.engine);
+	ws->n = n;
+	(void)pthread_mutex_init(&ws->lock, NULL);
+	(void)pthread_cond_init(&ws->told, NULL);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before); // threads inherit it
+	bool good = true;
+	for (unsigned i = 0; i <= n && good; i++) {
+		struct worker *w = &ws->seats[i].worker;
+		w->id = i;
+		w->all = ws;
+		(void)snprintf(w->name, sizeof(w->name), i == 0 ? "keeper" : "worker %u", i);
+		good = start_one(ws, &ws->seats[i]);
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!good) {
+		if (err != NULL)
+			*err = ws->err;
+		workers_stop(&ws);
+	}
+	return ws;
+}
+
+void
+workers_stop(struct workers **workers)
+{
+	struct workers *ws = *workers;
+	*workers = NULL;
+	if (ws == NULL)
+		return;
+	for (unsigned i = 1; i <= ws->n; i++)
+		stop_one(&ws->seats[i]);
+	stop_one(&ws->seats[0]);
+	for (unsigned i = 0; i <= ws->n; i++) {
+		// A hard stop leaves connections open: their loop stays until the process ends.
+		struct worker *w = &ws->seats[i].worker;
+		if (w->loop != NULL && loop_n_conns(w->loop) == 0)
+			loop_free(&w->loop);
+	}
+	(void)pthread_cond_destroy(&ws->told);
+	(void)pthread_mutex_destroy(&ws->lock);
+	mem_free(ws);
+}
+
+unsigned
+workers_count(const struct workers *ws)
+{
+	return ws->n;
+}
+
+struct worker *
+workers_get(struct workers *ws, unsigned id)
+{
+	ASSERT(id <= ws->n);
+	return &ws->seats[id].worker;
+}
+
+enum net_engine
+workers_engine(const struct workers *ws)
+{
+	return ws->spec.net.engine;
+}
+
+// One message per worker, and one for the keeper by whoever runs last. The memory belongs to the
+// broadcast and goes when done has run.
+struct broadcast {
+	struct workers *ws;
+	worker_each_f fn, done;
+	void *arg;
+	_Atomic unsigned left; // decremented with release by each worker, acquired by the last
+	struct errand {
+		struct msg msg;
+		struct broadcast *of;
+	} errands[];
+};
+
+static void
+broadcast_done(struct msg *m)
+{
+	struct broadcast *b = CONTAINER_OF(m, struct errand, msg)->of;
+	if (b->done != NULL)
+		b->done(worker_self, b->arg);
+	mem_free(b);
+}
+
+static void
+broadcast_run(struct msg *m)
+{
+	struct errand *e = CONTAINER_OF(m, struct errand, msg);
+	struct broadcast *b = e->of;
+	b->fn(worker_self, b->arg);
+	if (atomic_fetch_sub_explicit(&b->left, 1, memory_order_acq_rel) != 1)
+		return;
+	m->fn = broadcast_done;
+	worker_post(workers_get(b->ws, 0), m);
+}
+
+void
+worker_broadcast(struct workers *ws, worker_each_f fn, worker_each_f done, void *arg)
+{
+	struct broadcast *b = mem_zalloc(sizeof(*b) + ws->n * sizeof(b->errands[0]));
+	b->ws = ws;
+	b->fn = fn;
+	b->done = done;
+	b->arg = arg;
+	atomic_init(&b->left, ws->n);
+	for (unsigned i = 0; i < ws->n; i++) {
+		b->errands[i].of = b;
+		b->errands[i].msg.fn = broadcast_run;
+		worker_post(workers_get(ws, i + 1), &b->errands[i].msg);
+	}
+}
