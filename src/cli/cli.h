@@ -73,6 +73,8 @@ void cli_add(struct cli_session *s, struct str text);
 void cli_printf(struct cli_session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // A JSON string with its quotes.
 void cli_add_json(struct cli_session *s, struct str text);
+// An answer that is a sentence rather than data ("ok maint gen 12 ..."), severity 6.
+void cli_msg(struct cli_session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Refuses: one sentence, severity 3. Returns CLI_DONE, so `return cli_error(s, ...)` reads well
 // in a command; in a CLI_WAIT command's end call cli_done after it.
 enum cli_status cli_error(struct cli_session *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -128,11 +130,14 @@ struct str cli_who(const struct cli_session *s);
 // Collects the rows of the modules (n pointers); they and their tables outlive it. The
 // framework's own commands (help, prompt, quit, ...) are in cli_module like anybody's.
 struct cli *cli_new(const struct module *const *modules, size_t n);
-// Every session is closed first.
+// Every session must have been closed.
 void cli_free(struct cli **cli);
 // Objects that commands work on, by name: main binds "vars", "policy", ...; commands look up.
 void cli_bind(struct cli *cli, const char *name, void *object);
 void *cli_bound(const struct cli_session *s, const char *name); // NULL when nobody bound it
+// Longest payload; default CLI_PAYLOAD_BYTES. Before the first session.
+#define CLI_PAYLOAD_BYTES (1u << 20)
+void cli_set_max_payload(struct cli *cli, size_t bytes);
 // Walks the rows in order; NULL at the end. For printed references and lint.
 const struct cli_command *cli_row(const struct cli *cli, size_t i);
 
