@@ -222,22 +222,28 @@ str_copy(struct arena *a, struct str s)
 
 #define SUGGEST_MAX 64
 
-// Levenshtein distance over two rows; SUGGEST_MAX stands for "far".
+// Optimal string alignment distance over three rows: a swap of neighbours, the commonest slip, is
+// one edit. SUGGEST_MAX stands for "far".
 static size_t
 edit_distance(struct str a, struct str b)
 {
-	size_t row[SUGGEST_MAX + 1];
+	size_t rows[3][SUGGEST_MAX + 1];
+	size_t *older = rows[0], *old = rows[1], *row = rows[2];
 	if (a.n >= SUGGEST_MAX || b.n >= SUGGEST_MAX)
 		return SUGGEST_MAX;
 	for (size_t j = 0; j <= b.n; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= a.n; i++) {
-		size_t diagonal = row[0];
+		size_t *free_row = older;
+		older = old;
+		old = row;
+		row = free_row;
 		row[0] = i;
 		for (size_t j = 1; j <= b.n; j++) {
-			size_t change = diagonal + (a.p[i - 1] != b.p[j - 1]);
-			diagonal = row[j];
-			row[j] = MIN(change, MIN(row[j], row[j - 1]) + 1);
+			size_t change = old[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+			row[j] = MIN(change, MIN(row[j - 1], old[j]) + 1);
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1])
+				row[j] = MIN(row[j], older[j - 2] + 1);
 		}
 	}
 	return row[b.n];

@@ -62,6 +62,8 @@ test_suggest(void)
 	const char **at = words;
 	IS_STR(str_suggest(STR("fronted"), next_word, &at), "frontend");
 	at = words;
+	IS_STR(str_suggest(STR("bakcedn"), next_word, &at), "backend"); // two swaps: two edits
+	at = words;
 	OK(str_suggest(STR("zzzzzz"), next_word, &at) == NULL);
 }
 
