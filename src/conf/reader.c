@@ -102,6 +102,7 @@ section_line(struct conf *c, const struct conf_section *row, struct conf_line *l
 				 "'no' and 'default' cannot stand in front of section '%s'",
 				 row->name);
 	line->section = str_from_c(row->name);
+	line->section_name = STR("");
 	if (!take_section_name(c, row, line))
 		return;
 	s->section_name = line->section_name;
