@@ -1,0 +1,126 @@
+"""What the test programs share: start a real tidegate, talk to it, end it by its pid."""
+import contextlib
+import http.client
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, condition, seconds=10.0):
+    """Calls condition until it is true; an assertion that names `what` when it never is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"not seen within {seconds:g} s: {what}")
+
+
+class Proxy:
+    """A tidegate of its own folder, with its CLI socket and variable file in it."""
+
+    def __init__(self, out, config, **env):
+        self.out = pathlib.Path(out).resolve()
+        self.config = config
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tide."))
+        self.socket = self.dir / "sock"
+        self.vars = self.dir / "vars"
+        self.port = free_port()
+        self.log = self.dir / "log"
+        self.env = dict(
+            os.environ,
+            TIDEGATE_SOCKET=str(self.socket),
+            TIDEGATE_VARS=str(self.vars),
+            TIDEGATE_BIND=f"127.0.0.1:{self.port}",
+            **{k: str(v) for k, v in env.items()},
+        )
+        self.process = None
+
+    def start(self, *args):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.out / "tidegate", "-f", str(self.config), *args],
+                cwd=TOP, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        wait_for("the proxy listens", self.listens)
+        return self
+
+    def listens(self):
+        if self.process.poll() is not None:
+            raise AssertionError(
+                f"tidegate ended with {self.process.returncode}:\n{self.log.read_text()}")
+        if not self.socket.exists():
+            return False
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """Ends it politely; returns its exit status. The folder stays until clean()."""
+        if self.process is None or self.process.poll() is not None:
+            return self.process.returncode if self.process else None
+        self.process.terminate()
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("tidegate did not stop on SIGTERM")
+
+    def clean(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.clean()
+
+    def ctl(self, *args, stdin=None):
+        """tidectl against its socket: (exit status, output)."""
+        r = subprocess.run([self.out / "tidectl", "-S", str(self.socket), *map(str, args)],
+                           cwd=TOP, env=self.env, input=stdin, text=True, timeout=30,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return r.returncode, r.stdout
+
+    def ctl_file(self, *args):
+        """tidectl on the variable file, without the proxy."""
+        r = subprocess.run([self.out / "tidectl", "--file", str(self.vars), *map(str, args)],
+                           cwd=TOP, env=self.env, text=True, timeout=30,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return r.returncode, r.stdout
+
+    def rss_kib(self):
+        for line in open(f"/proc/{self.process.pid}/status"):
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+    def connection(self, source=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10,
+                                       source_address=(source, 0) if source else None)
+        return c
+
+
+def get(connection, path="/", headers=None):
+    """One request on a kept connection: (status, headers, body)."""
+    connection.request("GET", path, headers=headers or {})
+    r = connection.getresponse()
+    return r.status, r.headers, r.read().decode()
