@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/cli_priv.h"
+#include "cli/config_priv.h"
 
 static enum cli_status
 run_help(struct cli_session *s, const struct cli_args *args)
@@ -182,5 +183,6 @@ static const struct cli_command commands[] = {
 
 const struct module cli_module = {
     .name = "cli",
+    .keywords = cli_keywords,
     .commands = commands,
 };

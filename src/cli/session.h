@@ -10,7 +10,7 @@
 #include "cli/cli.h"
 
 // `wake` is called when an asynchronous command added output or ended: take, then feed again.
-// Never from inside feed, eof or take. The session must not be closed inside it.
+// Never from inside feed, eof or take. It may close the session.
 typedef void (*cli_wake_f)(struct cli_session *s, void *owner);
 
 // peer is copied. wake may be NULL.
