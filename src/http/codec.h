@@ -16,7 +16,8 @@ enum codec_status { CODEC_OK, CODEC_MORE, CODEC_BAD };
 struct codec_in {
 	struct h1_parser head;
 	struct h1_body body;
-	bool decode; // pieces without framing are wanted
+	uint64_t body_at; // body bytes taken so far, framing included
+	bool decode;      // pieces without framing are wanted
 };
 
 // What one side remembers of what it writes.
@@ -51,7 +52,8 @@ struct http_codec {
 				       struct codec_piece *piece);
 	bool (*end_of_input)(const struct codec_in *in); // peer closed: may the body end here?
 
-	// Fault of the last CODEC_BAD, and its offset (head: from the message's first byte).
+	// Fault of the last CODEC_BAD, and its offset from the first byte of the head or of
+	// the body.
 	enum http_reason_id (*reason)(const struct codec_in *in, uint64_t *offset);
 
 	// Entries used, 0 when max is too small (H1_WRITE_IOV). out->head.flags and .extra are the

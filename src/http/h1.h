@@ -15,21 +15,19 @@
 enum h1_status { H1_OK, H1_MORE, H1_BAD };
 
 struct h1_limits {
-	uint16_t max_fields;          // of a head, at most the table's; 0: the table's
 	uint32_t max_trailers_bytes;  // all trailer lines of a body
 	uint16_t max_trailers;        // number of trailer fields
 	uint16_t max_chunk_ext_bytes; // extensions of one chunk
 };
-extern const struct h1_limits h1_limits_default; // 101 fields, 8 KiB, 32, 256
+extern const struct h1_limits h1_limits_default; // 8 KiB, 32, 256
 
 struct h1_parser {
-	uint32_t line;    // offset of the line under way
-	uint32_t scanned; // up to here the line has no control byte
-	uint8_t stage;    // start line, fields, done
-	uint8_t reason;   // enum http_reason_id, with H1_BAD
-	uint16_t n_te;    // what the fields said so far
-	uint8_t seen;
+	uint32_t line;     // offset of the line under way
+	uint32_t scanned;  // up to here the line has no control byte
 	uint32_t bad_at;   // offset of the offending byte, with H1_BAD
+	uint16_t seen;     // what the fields said so far
+	uint8_t stage;     // start line, fields
+	uint8_t reason;    // enum http_reason_id, with H1_BAD
 	uint32_t consumed; // bytes of the head including a tolerated leading CRLF, with H1_OK
 };
 
@@ -57,16 +55,14 @@ struct h1_body {
 	uint64_t left;  // of the length, or of the chunk's data
 	uint64_t total; // body bytes without framing so far
 	const struct h1_limits *limits;
-	uint8_t framing; // enum http_framing
-	uint8_t state;
-	uint8_t reason; // enum http_reason_id, with H1_BAD
-	uint8_t digits; // of the chunk size so far
-	uint16_t ext;   // bytes of the chunk's extensions so far
-	uint16_t n_trailers;
 	uint32_t trailer_bytes;
-	uint32_t line_bytes; // of the trailer line under way
-	bool response;       // a refusal is 502, not 400
-	uint8_t name_n;      // trailer name so far, for the forbidden ones
+	uint16_t ext; // bytes of the chunk's extensions so far
+	uint16_t n_trailers;
+	uint8_t framing; // enum http_framing
+	uint8_t state;   // 0: done
+	uint8_t reason;  // enum http_reason_id, with H1_BAD
+	uint8_t digits;  // of the chunk size so far
+	uint8_t name_n;  // trailer name so far, for the forbidden ones
 	char name[32];
 };
 
@@ -79,11 +75,12 @@ void h1_body_init_framing(struct h1_body *b, enum http_framing framing, uint64_t
 // well-formed, and may be passed on as they are. H1_OK: that was the body's end, and what follows
 // is the next message. H1_MORE: all n used. H1_BAD: *used bytes before the offending one are
 // good. CLOSE and TUNNEL never answer H1_OK: the end is the peer's close (h1_body_eof).
+// A response whose body is refused is the server's fault: 502, whatever the reason's row says.
 enum h1_status h1_body_scan(struct h1_body *b, const char *p, size_t n, size_t *used);
 
 // Decoding: as h1_body_scan, but stops behind each slice of data: *data is the next piece
 // without framing (empty when none came), inside [p, p+*used). Trailers are checked and dropped.
-// H1_MORE with *used < n: there is more to take, call again behind it.
+// H1_MORE with *used < n: there is more to take, call again behind it. H1_OK may come with data.
 enum h1_status h1_body_next(struct h1_body *b, const char *p, size_t n, size_t *used,
 			    struct str *data);
 // The peer closed: true when the body may end here (CLOSE, TUNNEL, or already whole).
@@ -104,7 +101,8 @@ h1_body_is_done(const struct h1_body *b)
 struct h1_write {
 	unsigned flags;
 	struct str extra; // ready lines with CRLF to put behind the fields, e.g. X-Forwarded-For
-	char number[48];  // the writer's: Content-Length line of set framing, status line
+	char length_line[40]; // the writer's: Content-Length of http_head_set_framing
+	char status_line[16]; // the writer's: "HTTP/1.1 503 "
 };
 
 // Most entries a head of n fields can need; give at least so many to be sure.

@@ -29,7 +29,8 @@ struct http_field {
 };
 
 enum http_framing {
-	HTTP_BODY_NONE,    // no body follows, whatever Content-Length says (HEAD, 204, 304)
+	HTTP_BODY_NONE, // no body follows, whatever Content-Length says (HEAD, 204, 304), or it is
+			// 0
 	HTTP_BODY_LENGTH,  // content_length bytes
 	HTTP_BODY_CHUNKED, // chunked, then trailers
 	HTTP_BODY_CLOSE,   // until the server closes (responses only)
@@ -54,6 +55,7 @@ enum http_form { // of the request target, RFC 9112 section 3.2
 #define HTTP_HEAD_FIELDS_EDITED   0x0080 // some field is dropped, added or replaced
 #define HTTP_HEAD_PARTS           0x0100 // path, query below are computed
 #define HTTP_HEAD_HAS_LENGTH      0x0200 // content_length was given (also where no body follows)
+#define HTTP_HEAD_FRAMING_SET     0x0400 // the writer adds the line of `framing`
 
 struct http_head {
 	struct http_field *field; // the caller's table
@@ -92,8 +94,6 @@ void http_head_init_response(struct http_head *h, struct http_field *table, uint
 			     unsigned status);
 // The received bytes moved from `from` (`n` bytes) to `to`; slices into the arena stay.
 void http_head_rebase(struct http_head *h, const char *from, size_t n, const char *to);
-// Deep copy into the arena, table included, so that the receive buffer may go. False at its cap.
-bool http_head_copy(struct http_head *to, const struct http_head *from, struct arena *a);
 
 static inline struct str
 http_field_value(const struct http_field *f)
@@ -170,8 +170,8 @@ bool http_cookies_next(struct http_cookies *it, struct str *name, struct str *va
 // First cookie of that name (case-sensitive).
 bool http_cookie_get(const struct http_head *h, struct str name, struct str *value);
 
-// First parameter of that name in a query string whose pairs are separated by '&' or by any byte
-// of `delims` when that is not empty; not decoded. A name without '=' has an empty value.
+// First parameter of that name in a query string whose pairs are separated by any byte of
+// `delims` (empty: '&'); not decoded. A name without '=' has an empty value.
 bool http_query_param(struct str query, struct str name, struct str delims, struct str *value);
 
 // --- edits ---------------------------------------------------------------------------------
