@@ -240,6 +240,8 @@ hand_out_held(struct acceptor *a)
 	uint32_t n = 0;
 	while (n < a->n_held && (!a->paused || a->stopping))
 		a->fn(a, a->held[n++]);
+	if (n == 0)
+		return;
 	memmove(a->held, a->held + n, (a->n_held - n) * sizeof(*a->held));
 	a->n_held -= n;
 }
