@@ -59,10 +59,14 @@ struct arg_spec {
 	uint32_t unit_us;
 };
 
+struct var_proc;
+
+// Immutable after linking.
 struct var_ref {
-	uint8_t scope; // enum var_scope_id
-	uint32_t id;   // interned number; VAR_SHM: handle of the shared table
-	struct str name;
+	uint8_t scope;         // enum var_scope_id
+	uint32_t id;           // interned number; VAR_SHM: handle of the shared table
+	struct str name;       // without the scope
+	struct var_proc *proc; // VAR_PROC
 };
 
 // An argument as the function sees it. given == false: left out; .i and .s are then zero. The
@@ -97,6 +101,7 @@ typedef bool (*row_link_f)(struct expr_arg *args, struct conf *conf, struct err 
 enum row_flag {
 	ROW_VOLATILE = 1 << 0,    // never folded, never memoised: rand, date, ...
 	ROW_PURE_CONST = 1 << 1,  // depends on its arguments alone: int, str, bool...
+	ROW_ITERATES = 1 << 3,    // may have several values; an ACL tries them all (ctx->iter)
 	ROW_ACL_ALIASES = 1 << 2, // hdr -> hdr_beg, hdr_dom, ...: text fetches with these aliases
 };
 

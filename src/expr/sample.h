@@ -102,8 +102,8 @@ enum var_scope_id { VAR_PROC, VAR_SESS, VAR_TXN, VAR_REQ, VAR_RES, VAR_SHM, VAR_
 // All of it is lent for one evaluation. NULL is always allowed and means "not there": fetches
 // that need it then give no sample.
 struct sample_ctx {
-	const struct http_head *req;
-	const struct http_head *res;
+	struct http_head *req; // not const: parts of the target are found at first use
+	struct http_head *res;
 	const struct sample_addr *src, *dst;       // client's side: peer and local
 	const struct sample_addr *bc_src, *bc_dst; // server's side: local and peer
 	struct arena *arena;
@@ -115,7 +115,9 @@ struct sample_ctx {
 	void *host_data;
 	bool more;   // the head or payload may still grow: what is missing now may come (MISS)
 	bool failed; // set when the arena was too small: the result must not be trusted
-	struct {     // place in a fetch with several values; zeroed by whoever starts one
+	// Place in a fetch with several values. on: whoever evaluates tries them all and asks again
+	// while SMP_NOT_LAST; off: the fetch gives the one that HAProxy would (usually the last).
+	struct {
 		uint32_t field, at;
 		bool on;
 	} iter;
@@ -124,8 +126,8 @@ struct sample_ctx {
 const char *sample_type_name(enum sample_type t);
 
 // Turns *s into type `to` in place. False when there is no such cast, or this value has none
-// (HAProxy: "abc" to int is no sample). Text made from numbers comes from ctx->arena.
-// To SMP_ANY: nothing to do. To SMP_ADDR: from text, whichever it is.
+// ("abc" to an address; "abc" to int is 0, as HAProxy has it). Text made from numbers comes from
+// ctx->arena. To SMP_ANY: nothing to do. To SMP_ADDR: from text, whichever it is.
 bool sample_cast(struct sample *s, enum sample_type to, struct sample_ctx *ctx);
 // Whether a value declared `from` may be cast to `to`; known when parsing.
 bool sample_can_cast(enum sample_type from, enum sample_type to);

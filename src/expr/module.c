@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+// What expr/ contributes to the program. Its fetches and converters are several tables, which
+// expr_set_new takes by itself.
+
+#include "base/module.h"
+#include "expr/expr.h"
+
+const struct module expr_module = {
+    .name = "expr",
+};

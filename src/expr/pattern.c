@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: MIT
+// Pattern lists while they are filled: words and files to entries, each parsed for its match.
+// pattern_match.c has the searchable forms.
+
+#include "expr/pattern.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "expr/pattern_priv.h"
+
+#define MAX_FILE_BYTES ((off_t)1 << 30)
+
+static const char *const match_names[PAT_N] = {
+    [PAT_NONE] = "none", [PAT_FOUND] = "found", [PAT_BOOL] = "bool",   [PAT_INT] = "int",
+    [PAT_IP] = "ip",     [PAT_BIN] = "bin",     [PAT_LEN] = "len",     [PAT_STR] = "str",
+    [PAT_BEG] = "beg",   [PAT_SUB] = "sub",     [PAT_DIR] = "dir",     [PAT_DOM] = "dom",
+    [PAT_END] = "end",   [PAT_REG] = "reg",     [PAT_VALUE] = "value",
+};
+
+const char *
+pat_match_name(enum pat_match m)
+{
+	ASSERT(m < PAT_N);
+	return match_names[m];
+}
+
+bool
+pat_match_parse(struct str word, enum pat_match *out)
+{
+	for (int m = PAT_FOUND; m < PAT_VALUE; m++) {
+		if (str_eq(word, str_from_c(match_names[m]))) {
+			*out = (enum pat_match)m;
+			return true;
+		}
+	}
+	return false;
+}
+
+enum pat_match
+pat_match_default(enum sample_type t)
+{
+	switch (t) {
+	case SMP_BOOL:
+		return PAT_BOOL;
+	case SMP_INT:
+		return PAT_INT;
+	case SMP_ADDR:
+	case SMP_IP4:
+	case SMP_IP6:
+		return PAT_IP;
+	case SMP_STR:
+	case SMP_METH:
+		return PAT_STR;
+	case SMP_ANY:
+		return PAT_VALUE;
+	case SMP_BIN:
+	case SMP_N_TYPES:
+		break;
+	}
+	return PAT_NONE;
+}
+
+enum sample_type
+pat_match_type(enum pat_match m)
+{
+	switch (m) {
+	case PAT_BOOL:
+		return SMP_BOOL;
+	case PAT_INT:
+		return SMP_INT;
+	case PAT_IP:
+		return SMP_ADDR;
+	case PAT_BIN:
+		return SMP_BIN;
+	case PAT_LEN:
+	case PAT_STR:
+	case PAT_BEG:
+	case PAT_SUB:
+	case PAT_DIR:
+	case PAT_DOM:
+	case PAT_END:
+	case PAT_REG:
+		return SMP_STR;
+	case PAT_NONE:
+	case PAT_FOUND:
+	case PAT_VALUE:
+	case PAT_N:
+		break;
+	}
+	return SMP_ANY;
+}
+
+struct pattern_list *
+pattern_list_new(struct arena *arena, const struct pattern_opts *opts)
+{
+	struct pattern_list *l = ARENA_NEW(arena, struct pattern_list);
+	ASSERT(l != NULL);
+	l->arena = arena;
+	l->opts = *opts;
+	l->match = pattern_build_none;
+	return l;
+}
+
+// ---- one value
+
+// "5", "5:", ":5", "5:9".
+static bool
+parse_range(struct str text, struct pattern_range *r, struct err *err)
+{
+	size_t colon = str_find_byte(text, ':');
+	struct str low = str_slice(text, 0, MIN(colon, text.n));
+	r->min = INT64_MIN;
+	r->max = INT64_MAX;
+	if (colon == SIZE_MAX) {
+		if (!str_to_int(text, &r->min))
+			return err_set(err, "'%.*s' is neither an integer nor a range",
+				       STR_ARG(text));
+		r->max = r->min;
+		return true;
+	}
+	struct str high = str_slice(text, colon + 1, text.n);
+	if ((low.n == 0 && high.n == 0) || (low.n > 0 && !str_to_int(low, &r->min)) ||
+	    (high.n > 0 && !str_to_int(high, &r->max)))
+		return err_set(err, "'%.*s' is neither an integer nor a range", STR_ARG(text));
+	if (r->min > r->max)
+		return err_set(err, "'%.*s' is an empty range", STR_ARG(text));
+	return true;
+}
+
+// A v4 address with fewer parts than four, as inet_aton has it: "127.1" is 127.0.0.1.
+static bool
+parse_short_ip4(struct str text, uint8_t ip[4])
+{
+	uint64_t parts[4];
+	size_t n = 0;
+	struct str rest = text, piece;
+	while (str_next(&rest, '.', &piece)) {
+		int64_t v;
+		if (n == 4 || piece.n == 0 || piece.p[0] == '-' || piece.p[0] == '+' ||
+		    !str_to_int(piece, &v) || v > UINT32_MAX)
+			return false;
+		parts[n++] = (uint64_t)v;
+	}
+	if (n == 0)
+		return false;
+	uint64_t all = parts[n - 1];
+	if (n > 1 && all >> (8 * (5 - n)) != 0)
+		return false;
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (parts[i] > 255)
+			return false;
+		all |= parts[i] << (24 - 8 * i);
+	}
+	for (size_t i = 0; i < 4; i++)
+		ip[i] = (uint8_t)(all >> (24 - 8 * i));
+	return true;
+}
+
+// Bits of a contiguous mask, or -1.
+static int
+mask_bits(const uint8_t *mask, int bytes)
+{
+	int bits = 0;
+	while (bits < bytes * 8 && (mask[bits / 8] & (0x80 >> bits % 8)))
+		bits++;
+	for (int i = bits; i < bytes * 8; i++) {
+		if (mask[i / 8] & (0x80 >> i % 8))
+			return -1;
+	}
+	return bits;
+}
+
+static bool
+parse_net(struct str text, struct pattern_net *net, struct err *err)
+{
+	size_t slash = str_find_byte(text, '/');
+	struct str addr = str_slice(text, 0, slash);
+	struct sample s, m;
+	if (!sample_parse_ip(addr, &s)) {
+		if (!parse_short_ip4(addr, s.ip))
+			return err_set(err, "'%.*s' is not an address (names are not resolved)",
+				       STR_ARG(text));
+		s.type = SMP_IP4;
+	}
+	int width = s.type == SMP_IP4 ? 32 : 128;
+	int64_t bits = width;
+	if (slash != SIZE_MAX) {
+		struct str mask = str_slice(text, slash + 1, text.n);
+		if (sample_parse_ip(mask, &m) && m.type == s.type)
+			bits = mask_bits(m.ip, width / 8);
+		else if (!str_to_int(mask, &bits))
+			bits = -1;
+		if (bits < 0 || bits > width)
+			return err_set(err, "'%.*s' has no usable mask (0..%d, without holes)",
+				       STR_ARG(text), width);
+	}
+	net->v6 = s.type == SMP_IP6;
+	net->bits = (uint8_t)bits;
+	memset(net->ip, 0, sizeof(net->ip));
+	memcpy(net->ip, s.ip, (size_t)width / 8);
+	for (int i = (int)bits; i < width; i++)
+		net->ip[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)byte_lower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+parse_hex(struct arena *arena, struct str text, struct str *out, struct err *err)
+{
+	char *p = arena_alloc(arena, text.n / 2 + 1, 1);
+	ASSERT(p != NULL);
+	for (size_t i = 0; i + 1 < text.n + (text.n & 1); i += 2) {
+		int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
+		if (high < 0 || low < 0)
+			return err_set(err, "'%.*s' is not hexadecimal", STR_ARG(text));
+		p[i / 2] = (char)(high * 16 + low);
+	}
+	if (text.n & 1)
+		return err_set(err, "'%.*s' has an odd number of hexadecimal digits",
+			       STR_ARG(text));
+	*out = str_of(p, text.n / 2);
+	return true;
+}
+
+static struct str
+lowered(struct arena *arena, struct str s)
+{
+	char *p = arena_alloc(arena, s.n + 1, 1);
+	ASSERT(p != NULL);
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = (char)byte_lower((unsigned char)s.p[i]);
+	p[s.n] = '\0';
+	return str_of(p, s.n);
+}
+
+// dir and dom: delimiters around a pattern say nothing, HAProxy drops them too.
+static struct str
+strip_delims(struct str s, enum pat_match m)
+{
+	const char *delims = m == PAT_DIR ? "/?" : "/?.:";
+	while (s.n > 0 && strchr(delims, s.p[0]) != NULL && s.p[0] != '\0')
+		s = str_slice(s, 1, s.n);
+	while (s.n > 0 && strchr(delims, s.p[s.n - 1]) != NULL && s.p[s.n - 1] != '\0')
+		s = str_slice(s, 0, s.n - 1);
+	return s;
+}
+
+static bool
+entry_parse(struct pattern_list *l, struct pattern_item *item, struct err *err)
+{
+	struct str key = item->entry.key;
+	item->text = key;
+	switch (l->opts.match) {
+	case PAT_INT:
+	case PAT_LEN:
+		return parse_range(key, &item->range, err);
+	case PAT_IP:
+		return parse_net(key, &item->net, err);
+	case PAT_BIN:
+		return parse_hex(l->arena, key, &item->text, err);
+	case PAT_REG:
+		item->regex = regex_new(key, l->opts.icase, err);
+		return item->regex != NULL;
+	case PAT_DIR:
+	case PAT_DOM:
+		item->text = strip_delims(key, l->opts.match);
+		break;
+	case PAT_STR:
+	case PAT_BEG:
+	case PAT_SUB:
+	case PAT_END:
+		break;
+	case PAT_NONE:
+	case PAT_FOUND:
+	case PAT_BOOL:
+	case PAT_VALUE:
+	case PAT_N:
+		return err_set(err,
+			       "match '%s' takes no value, but '%.*s' is given; say -m to "
+			       "compare otherwise",
+			       pat_match_name(l->opts.match), STR_ARG(key));
+	}
+	if (l->opts.icase)
+		item->text = lowered(l->arena, item->text);
+	return true;
+}
+
+bool
+pattern_list_add(struct pattern_list *l, struct str key, struct str value, struct err *err)
+{
+	VEC_GROW(l->items, l->cap_items, l->n_items);
+	struct pattern_item *item = &l->items[l->n_items];
+	*item = (struct pattern_item){0};
+	item->entry = (struct pattern_entry){.key = key,
+					     .value = value,
+					     .id = (int64_t)l->n_items,
+					     .typed.type = SMP_STR};
+	item->entry.typed.s = value;
+	if (!entry_parse(l, item, err))
+		return false;
+	l->n_items++;
+	return true;
+}
+
+// ---- words of an ACL
+
+enum int_op { OP_EQ, OP_GE, OP_GT, OP_LE, OP_LT, OP_NONE };
+
+static enum int_op
+int_op_of(struct str word)
+{
+	static const char *const ops[] = {"eq", "ge", "gt", "le", "lt"};
+	for (int i = 0; i < OP_NONE; i++) {
+		if (str_eq(word, str_from_c(ops[i])))
+			return (enum int_op)i;
+	}
+	return OP_NONE;
+}
+
+static bool
+add_compared(struct pattern_list *l, enum int_op op, struct str word, struct err *err)
+{
+	int64_t n;
+	if (op == OP_EQ || op == OP_NONE)
+		return pattern_list_add(l, word, STR_NULL, err);
+	if (!str_to_int(word, &n))
+		return err_set(err, "'%.*s' is not an integer, and an operator takes no range",
+			       STR_ARG(word));
+	if ((op == OP_GT && n == INT64_MAX) || (op == OP_LT && n == INT64_MIN))
+		return err_set(err, "nothing is beyond %.*s", STR_ARG(word));
+	if (!pattern_list_add(l, word, STR_NULL, err))
+		return false;
+	struct pattern_range *r = &l->items[l->n_items - 1].range;
+	r->min = op == OP_GE ? n : op == OP_GT ? n + 1 : INT64_MIN;
+	r->max = op == OP_LE ? n : op == OP_LT ? n - 1 : INT64_MAX;
+	return true;
+}
+
+bool
+pattern_list_add_words(struct pattern_list *l, int argc, const struct str *argv, struct err *err)
+{
+	bool ints = l->opts.match == PAT_INT || l->opts.match == PAT_LEN;
+	enum int_op op = OP_NONE, next;
+	bool dangling = false;
+	for (int i = 0; i < argc; i++) {
+		next = ints ? int_op_of(argv[i]) : OP_NONE;
+		if (next != OP_NONE) {
+			op = next;
+			dangling = true;
+			continue;
+		}
+		if (!add_compared(l, op, argv[i], err))
+			return false;
+		dangling = false;
+	}
+	if (dangling)
+		return err_set(err, "a value is missing behind '%.*s'", STR_ARG(argv[argc - 1]));
+	return true;
+}
+
+// ---- files
+
+// The whole file in the list's arena, since keys are slices of it.
+static bool
+read_file(struct arena *arena, const char *path, struct str *out, struct err *err)
+{
+	struct stat st;
+	FILE *f = fopen(path, "re");
+	if (f == NULL)
+		return err_set(err, "%s: %s", path, strerror(errno));
+	bool good = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
+	if (!good || st.st_size > MAX_FILE_BYTES) {
+		(void)fclose(f); // only read
+		return err_set(err, "%s: %s", path, good ? "is larger than 1 GiB" : "is no file");
+	}
+	char *p = arena_alloc(arena, (size_t)st.st_size + 1, 1);
+	ASSERT(p != NULL);
+	size_t n = fread(p, 1, (size_t)st.st_size, f);
+	good = !ferror(f);
+	(void)fclose(f); // only read
+	if (!good)
+		return err_set(err, "%s: cannot be read", path);
+	p[n] = '\0';
+	*out = str_of(p, n);
+	return true;
+}
+
+static struct str
+skip_blanks(struct str s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = str_slice(s, 1, s.n);
+	return s;
+}
+
+// As HAProxy: an ACL's value is the whole line behind leading blanks; a map's key ends at the
+// first blank, its value is the rest without blanks around it.
+static void
+cut_line(struct str line, bool map, struct str *key, struct str *value)
+{
+	size_t end = 0;
+	*key = line;
+	*value = STR_NULL;
+	if (!map)
+		return;
+	while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
+		end++;
+	*key = str_slice(line, 0, end);
+	*value = str_trim(str_slice(line, end, line.n));
+}
+
+bool
+pattern_list_add_file(struct pattern_list *l, const char *path, struct err *err)
+{
+	struct str text, line, key, value;
+	int number = 0;
+	if (!read_file(l->arena, path, &text, err))
+		return false;
+	while (str_next(&text, '\n', &line)) {
+		number++;
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		line = skip_blanks(line);
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		cut_line(line, l->opts.map, &key, &value);
+		if (!pattern_list_add(l, key, value, err))
+			return err_wrap(err, "%s:%d", path, number);
+	}
+	return true;
+}
+
+size_t
+pattern_list_count(const struct pattern_list *l)
+{
+	return l->n_items;
+}
+
+const struct pattern_entry *
+pattern_list_at(const struct pattern_list *l, size_t i)
+{
+	return i < l->n_items ? &l->items[i].entry : NULL;
+}
+
+void
+pattern_list_fini(struct pattern_list *l)
+{
+	for (size_t i = 0; i < l->n_items; i++)
+		regex_free(&l->items[i].regex);
+	mem_free(l->items);
+	mem_free(l->slots);
+	mem_free(l->sorted);
+	mem_free(l->ranges);
+	mem_free(l->nets[0].net);
+	mem_free(l->nets[1].net);
+	l->n_items = 0;
+	l->items = NULL;
+}

@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: MIT
+// Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash.
+// Beginnings, ends and networks: entries sorted, each knowing the longest other entry that
+// contains it; what contains a text stands on the chain of the greatest entry not beyond it.
+// Integers of ACLs: disjoint ranges. What is left is tried in order.
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "expr/pattern_priv.h"
+
+#define NONE       UINT32_MAX
+#define FEW        4   // so many are compared one by one faster than hashed
+#define FOLD_STACK 512 // texts up to here are lowered on the stack
+
+const struct pattern_entry *
+pattern_build_none(const struct pattern_list *l UNUSED, const struct sample *s UNUSED,
+		   struct sample_ctx *ctx UNUSED)
+{
+	return NULL;
+}
+
+static const struct pattern_entry match_found = {.key = {"", 0}};
+
+// The text to compare: lowered when case does not count. False at the arena's cap.
+static bool
+folded(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx, char *stack,
+       struct str *out)
+{
+	*out = s->s;
+	if (!l->opts.icase)
+		return true;
+	char *p = s->s.n <= FOLD_STACK ? stack : arena_alloc(ctx->arena, s->s.n, 1);
+	if (p == NULL) {
+		ctx->failed = true;
+		return false;
+	}
+	for (size_t i = 0; i < s->s.n; i++)
+		p[i] = (char)byte_lower((unsigned char)s->s.p[i]);
+	out->p = p;
+	return true;
+}
+
+// ---- found, bool, and "bool or int, as it comes"
+
+static const struct pattern_entry *
+match_any(const struct pattern_list *l UNUSED, const struct sample *s UNUSED,
+	  struct sample_ctx *ctx UNUSED)
+{
+	return &match_found;
+}
+
+static const struct pattern_entry *
+match_bool(const struct pattern_list *l UNUSED, const struct sample *s,
+	   struct sample_ctx *ctx UNUSED)
+{
+	return s->b ? &match_found : NULL;
+}
+
+static const struct pattern_entry *
+match_value(const struct pattern_list *l UNUSED, const struct sample *s,
+	    struct sample_ctx *ctx UNUSED)
+{
+	bool yes = s->type == SMP_BOOL ? s->b : s->type == SMP_INT && s->i != 0;
+	return yes ? &match_found : NULL;
+}
+
+// ---- integers and lengths
+
+static const struct pattern_entry *
+find_range(const struct pattern_list *l, int64_t v)
+{
+	size_t low = 0, high = l->n_ranges;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (v > l->ranges[mid].max)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	bool in = low < l->n_ranges && v >= l->ranges[low].min;
+	return in ? &l->ranges[low].item->entry : NULL;
+}
+
+static const struct pattern_entry *
+match_int(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
+{
+	return find_range(l, s->i);
+}
+
+static const struct pattern_entry *
+match_len(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
+{
+	return find_range(l, (int64_t)s->s.n);
+}
+
+static const struct pattern_entry *
+match_int_in_order(const struct pattern_list *l, const struct sample *s,
+		   struct sample_ctx *ctx UNUSED)
+{
+	int64_t v = l->opts.match == PAT_LEN ? (int64_t)s->s.n : s->i;
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (v >= l->items[i].range.min && v <= l->items[i].range.max)
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
+static int
+range_order(const void *a, const void *b)
+{
+	const struct pattern_range_node *x = a, *y = b;
+	return (x->min > y->min) - (x->min < y->min);
+}
+
+// An ACL only asks whether: overlapping and touching ranges become one.
+static void
+build_ranges(struct pattern_list *l)
+{
+	struct pattern_range_node *r = mem_zalloc((l->n_items + 1) * sizeof(*r));
+	size_t n = 0;
+	for (size_t i = 0; i < l->n_items; i++)
+		r[i] = (struct pattern_range_node){l->items[i].range.min, l->items[i].range.max,
+						   &l->items[i]};
+	qsort(r, l->n_items, sizeof(*r), range_order);
+	for (size_t i = 0; i < l->n_items; i++) {
+		bool touches = n > 0 && (r[n - 1].max == INT64_MAX || r[i].min <= r[n - 1].max + 1);
+		if (touches)
+			r[n - 1].max = MAX(r[n - 1].max, r[i].max);
+		else
+			r[n++] = r[i];
+	}
+	l->ranges = r;
+	l->n_ranges = n;
+}
+
+// ---- whole strings
+
+static const struct pattern_entry *
+match_str_few(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	char stack[FOLD_STACK];
+	struct str t;
+	if (!folded(l, s, ctx, stack, &t))
+		return NULL;
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (str_eq(l->items[i].text, t))
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
+static const struct pattern_item *
+slot_find(const struct pattern_list *l, struct str t, uint64_t hash, size_t *at)
+{
+	for (*at = hash & (l->n_slots - 1); l->slots[*at].item != NULL;
+	     *at = (*at + 1) & (l->n_slots - 1)) {
+		if (l->slots[*at].hash == hash && str_eq(l->slots[*at].item->text, t))
+			return l->slots[*at].item;
+	}
+	return NULL;
+}
+
+static const struct pattern_entry *
+match_str(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	char stack[FOLD_STACK];
+	struct str t;
+	size_t at;
+	if (!folded(l, s, ctx, stack, &t))
+		return NULL;
+	const struct pattern_item *item = slot_find(l, t, hash_str(t), &at);
+	return item != NULL ? &item->entry : NULL;
+}
+
+// Of equal keys the first stays.
+static void
+build_hash(struct pattern_list *l)
+{
+	size_t at;
+	l->n_slots = 16;
+	while (l->n_slots < l->n_items * 2)
+		l->n_slots *= 2;
+	l->slots = mem_zalloc(l->n_slots * sizeof(*l->slots));
+	for (size_t i = 0; i < l->n_items; i++) {
+		uint64_t hash = hash_str(l->items[i].text);
+		if (slot_find(l, l->items[i].text, hash, &at) == NULL)
+			l->slots[at] = (struct pattern_slot){hash, &l->items[i]};
+	}
+}
+
+// ---- beginnings and ends
+
+static inline uint8_t
+byte_at(struct str s, size_t i, bool from_end)
+{
+	return (uint8_t)s.p[from_end ? s.n - 1 - i : i];
+}
+
+static uint64_t
+head_of(struct str s, bool from_end)
+{
+	uint64_t head = 0;
+	for (size_t i = 0; i < 8; i++)
+		head = head << 8 | (i < s.n ? byte_at(s, i, from_end) : 0);
+	return head;
+}
+
+static int
+text_order(struct str a, struct str b, bool from_end)
+{
+	size_t n = MIN(a.n, b.n);
+	if (!from_end)
+		return str_cmp(a, b);
+	for (size_t i = 0; i < n; i++) {
+		int d = byte_at(a, i, true) - byte_at(b, i, true);
+		if (d != 0)
+			return d;
+	}
+	return (a.n > b.n) - (a.n < b.n);
+}
+
+static bool
+contains(struct str text, struct str part, bool from_end)
+{
+	return from_end ? str_ends(text, part) : str_starts(text, part);
+}
+
+static int
+sorted_order(const void *a, const void *b, void *from_end)
+{
+	const struct pattern_sorted *x = a, *y = b;
+	if (x->head != y->head)
+		return x->head < y->head ? -1 : 1;
+	int d = text_order(x->item->text, y->item->text, *(bool *)from_end);
+	if (d != 0)
+		return d;
+	// of equal texts the first of the list ends up last, where a search finds it
+	return (x->item->entry.id < y->item->entry.id) - (x->item->entry.id > y->item->entry.id);
+}
+
+static void
+build_sorted(struct pattern_list *l)
+{
+	bool from_end = l->opts.match == PAT_END;
+	struct pattern_sorted *v = mem_zalloc((l->n_items + 1) * sizeof(*v));
+	for (size_t i = 0; i < l->n_items; i++)
+		v[i] = (struct pattern_sorted){head_of(l->items[i].text, from_end), &l->items[i],
+					       NONE};
+	qsort_r(v, l->n_items, sizeof(*v), sorted_order, &from_end);
+	for (uint32_t i = 1; i < l->n_items; i++) {
+		uint32_t up = i - 1;
+		while (up != NONE && !contains(v[i].item->text, v[up].item->text, from_end))
+			up = v[up].parent;
+		v[i].parent = up;
+	}
+	l->sorted = v;
+}
+
+// The greatest entry not beyond the text, or NONE.
+static uint32_t
+predecessor(const struct pattern_list *l, struct str t, bool from_end)
+{
+	uint64_t head = head_of(t, from_end);
+	size_t low = 0, high = l->n_items;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		const struct pattern_sorted *v = &l->sorted[mid];
+		bool beyond =
+		    v->head != head ? v->head > head : text_order(v->item->text, t, from_end) > 0;
+		if (beyond)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low == 0 ? NONE : (uint32_t)(low - 1);
+}
+
+// HAProxy takes the longest beginning from its tree, but the first in order where it keeps a
+// list: ends, and whatever ignores case. A map shows the difference.
+static const struct pattern_entry *
+match_sorted(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	char stack[FOLD_STACK];
+	struct str t;
+	bool from_end = l->opts.match == PAT_END;
+	const struct pattern_entry *best = NULL;
+	if (!folded(l, s, ctx, stack, &t))
+		return NULL;
+	for (uint32_t i = predecessor(l, t, from_end); i != NONE; i = l->sorted[i].parent) {
+		const struct pattern_item *item = l->sorted[i].item;
+		if (!contains(t, item->text, from_end))
+			continue;
+		if (!l->opts.map || (!from_end && !l->opts.icase))
+			return &item->entry;
+		if (best == NULL || item->entry.id < best->id)
+			best = &item->entry;
+	}
+	return best;
+}
+
+static const struct pattern_entry *
+match_sorted_few(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	char stack[FOLD_STACK];
+	struct str t;
+	bool from_end = l->opts.match == PAT_END;
+	if (!folded(l, s, ctx, stack, &t))
+		return NULL;
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (contains(t, l->items[i].text, from_end))
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
+// ---- in order: sub, dir, dom, reg
+
+static const struct pattern_entry *
+match_sub(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	char stack[FOLD_STACK];
+	struct str t;
+	if (!folded(l, s, ctx, stack, &t))
+		return NULL;
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (str_find(t, l->items[i].text) != SIZE_MAX)
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
+static bool
+is_delim(char c, bool dom)
+{
+	return c == '/' || c == '?' || (dom && (c == '.' || c == ':'));
+}
+
+// The part stands between delimiters or ends of the text.
+static bool
+has_word(struct str t, struct str part, bool dom)
+{
+	if (part.n == 0)
+		return false;
+	for (size_t i = 0; i + part.n <= t.n; i++) {
+		if (memcmp(t.p + i, part.p, part.n) != 0)
+			continue;
+		if ((i == 0 || is_delim(t.p[i - 1], dom)) &&
+		    (i + part.n == t.n || is_delim(t.p[i + part.n], dom)))
+			return true;
+	}
+	return false;
+}
+
+static const struct pattern_entry *
+match_word(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	char stack[FOLD_STACK];
+	struct str t;
+	if (!folded(l, s, ctx, stack, &t))
+		return NULL;
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (has_word(t, l->items[i].text, l->opts.match == PAT_DOM))
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
+static const struct pattern_entry *
+match_reg(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
+{
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (regex_match(l->items[i].regex, s->s, NULL))
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
+// ---- addresses
+
+struct net_key {
+	uint64_t high, low;
+};
+
+static struct net_key
+net_key(const uint8_t ip[16], bool v6)
+{
+	struct net_key k = {0, 0};
+	for (int i = 0; i < (v6 ? 8 : 0); i++)
+		k.high = k.high << 8 | ip[i];
+	for (int i = v6 ? 8 : 0; i < (v6 ? 16 : 4); i++)
+		k.low = k.low << 8 | ip[i];
+	return k;
+}
+
+static int
+net_cmp(uint64_t ah, uint64_t al, uint64_t bh, uint64_t bl)
+{
+	if (ah != bh)
+		return ah < bh ? -1 : 1;
+	return (al > bl) - (al < bl);
+}
+
+static bool
+net_holds(const struct pattern_net_node *n, struct net_key k)
+{
+	uint64_t dh = n->high ^ k.high, dl = n->low ^ k.low;
+	if (n->bits >= 64)
+		return dh == 0 && (n->bits == 64 || dl >> (128 - n->bits) == 0);
+	return n->bits == 0 || dh >> (64 - n->bits) == 0;
+}
+
+static int
+net_order(const void *a, const void *b)
+{
+	const struct pattern_net_node *x = a, *y = b;
+	int d = net_cmp(x->high, x->low, y->high, y->low);
+	if (d != 0)
+		return d;
+	if (x->bits != y->bits)
+		return x->bits < y->bits ? -1 : 1;
+	return (x->item->entry.id < y->item->entry.id) - (x->item->entry.id > y->item->entry.id);
+}
+
+static void
+build_nets(struct pattern_list *l, bool v6)
+{
+	struct pattern_net_node *v = mem_zalloc((l->n_items + 1) * sizeof(*v));
+	uint32_t n = 0;
+	for (size_t i = 0; i < l->n_items; i++) {
+		const struct pattern_net *net = &l->items[i].net;
+		if (net->v6 != v6)
+			continue;
+		struct net_key k = net_key(net->ip, v6);
+		uint8_t bits = (uint8_t)(v6 ? net->bits : net->bits + 96);
+		v[n++] = (struct pattern_net_node){k.high, k.low, &l->items[i], NONE, bits};
+	}
+	qsort(v, n, sizeof(*v), net_order);
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t up = i - 1;
+		while (up != NONE && !net_holds(&v[up], (struct net_key){v[i].high, v[i].low}))
+			up = v[up].parent;
+		v[i].parent = up;
+	}
+	l->nets[v6].net = v;
+	l->nets[v6].n = n;
+}
+
+// Longest prefix.
+static const struct pattern_entry *
+find_net(const struct pattern_list *l, const uint8_t ip[16], bool v6)
+{
+	const struct pattern_net_node *v = l->nets[v6].net;
+	struct net_key k = net_key(ip, v6);
+	size_t low = 0, high = l->nets[v6].n;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (net_cmp(v[mid].high, v[mid].low, k.high, k.low) > 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	for (uint32_t i = low == 0 ? NONE : (uint32_t)(low - 1); i != NONE; i = v[i].parent) {
+		if (net_holds(&v[i], k))
+			return &v[i].item->entry;
+	}
+	return NULL;
+}
+
+// The IPv4 address inside ::ffff:a.b.c.d, ::a.b.c.d or 2002:aabb:ccdd::.
+static bool
+embedded_v4(const uint8_t ip[16], uint8_t v4[4])
+{
+	static const uint8_t zero[12];
+	if (ip[0] == 0x20 && ip[1] == 0x02) {
+		memcpy(v4, ip + 2, 4);
+		return true;
+	}
+	if (memcmp(ip, zero, 10) != 0 || (ip[10] ^ ip[11]) != 0 || (ip[10] != 0 && ip[10] != 0xff))
+		return false;
+	memcpy(v4, ip + 12, 4);
+	return true;
+}
+
+static const struct pattern_entry *
+match_ip(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
+{
+	uint8_t other[16] = {0};
+	const struct pattern_entry *e;
+	if (s->type == SMP_IP4) {
+		if ((e = find_net(l, s->ip, false)) != NULL || l->nets[1].n == 0)
+			return e;
+		memset(other + 10, 0xff, 2);
+		memcpy(other + 12, s->ip, 4);
+		return find_net(l, other, true);
+	}
+	if (s->type != SMP_IP6)
+		return NULL;
+	if ((e = find_net(l, s->ip, true)) != NULL || l->nets[0].n == 0)
+		return e;
+	return embedded_v4(s->ip, other) ? find_net(l, other, false) : NULL;
+}
+
+// ---- all
+
+static pattern_match_f
+build_by_match(struct pattern_list *l)
+{
+	bool few = l->n_items <= FEW;
+	switch (l->opts.match) {
+	case PAT_FOUND:
+		return match_any;
+	case PAT_BOOL:
+		return match_bool;
+	case PAT_VALUE:
+		return match_value;
+	case PAT_INT:
+	case PAT_LEN:
+		if (l->opts.map)
+			return match_int_in_order;
+		build_ranges(l);
+		return l->opts.match == PAT_INT ? match_int : match_len;
+	case PAT_STR:
+	case PAT_BIN:
+		if (few)
+			return match_str_few;
+		build_hash(l);
+		return match_str;
+	case PAT_BEG:
+	case PAT_END:
+		if (few && !l->opts.map)
+			return match_sorted_few;
+		build_sorted(l);
+		return match_sorted;
+	case PAT_IP:
+		build_nets(l, false);
+		build_nets(l, true);
+		return match_ip;
+	case PAT_SUB:
+		return match_sub;
+	case PAT_DIR:
+	case PAT_DOM:
+		return match_word;
+	case PAT_REG:
+		return match_reg;
+	case PAT_NONE:
+	case PAT_N:
+		break;
+	}
+	return pattern_build_none;
+}
+
+bool
+pattern_list_build(struct pattern_list *l, struct err *err)
+{
+	if (l->n_items >= NONE)
+		return err_set(err, "too many patterns");
+	l->match = build_by_match(l);
+	return true;
+}
+
+pattern_match_f
+pattern_list_fn(const struct pattern_list *l)
+{
+	return l->match;
+}
+
+const struct pattern_entry *
+pattern_match(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	return l->match(l, s, ctx);
+}

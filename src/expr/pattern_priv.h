@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Inside of a pattern list: entries in order of appearance, and one searchable form over them.
+#pragma once
+
+#include "expr/expr_priv.h"
+
+struct pattern_range {
+	int64_t min, max;
+};
+
+struct pattern_net {
+	uint8_t ip[16]; // host bits are zero
+	uint8_t bits;
+	bool v6;
+};
+
+struct pattern_item {
+	struct pattern_entry entry;
+	struct str text; // key as it is compared: lowered, decoded, without delimiters
+	union {
+		struct pattern_range range;
+		struct pattern_net net;
+		struct regex *regex;
+	};
+};
+
+// One whole string in the hash.
+struct pattern_slot {
+	uint64_t hash;
+	const struct pattern_item *item; // NULL: free
+};
+
+// Sorted by text (from the end for PAT_END). `parent` is the longest other entry that is a
+// prefix of this one: what matches a text is on the chain of its predecessor. Equal texts are
+// chained too, so that each is seen.
+struct pattern_sorted {
+	uint64_t head; // first eight bytes, big endian: most comparisons end here
+	const struct pattern_item *item;
+	uint32_t parent; // index, UINT32_MAX: none
+};
+
+// The same for addresses of one family.
+struct pattern_net_node {
+	uint64_t high, low; // v4: low alone
+	const struct pattern_item *item;
+	uint32_t parent;
+	uint8_t bits; // counted from the left of 128, so 96 more for v4
+};
+
+// Disjoint, ascending.
+struct pattern_range_node {
+	int64_t min, max;
+	const struct pattern_item *item;
+};
+
+struct pattern_list {
+	pattern_match_f match;
+	struct arena *arena;
+	struct pattern_opts opts;
+	struct pattern_item *items;
+	size_t n_items, cap_items;
+	// one of these, by match
+	struct pattern_slot *slots;
+	size_t n_slots;
+	struct pattern_sorted *sorted;
+	struct pattern_range_node *ranges;
+	size_t n_ranges;
+	struct {
+		struct pattern_net_node *net;
+		size_t n;
+	} nets[2]; // v4, v6
+};
+
+const struct pattern_entry *pattern_build_none(const struct pattern_list *l, const struct sample *s,
+					       struct sample_ctx *ctx);

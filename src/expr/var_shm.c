@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Variables of the shared table as samples: shm.NAME is resolved to a handle once, a read is
+// tidevars_read. Fractions become integers by rounding towards zero, since HAProxy's language
+// has no others.
+
+#include "base/clock.h"
+#include "expr/expr_priv.h"
+#include "tidegate/vars.h"
+
+bool
+var_shm_resolve(struct expr_set *set, struct var_ref *ref, struct err *err)
+{
+	struct tidevars_error verr;
+	if (set->shm == NULL)
+		return err_set(err,
+			       "variable 'shm.%.*s': there is no shared table (a vars section "
+			       "is missing)",
+			       STR_ARG(ref->name));
+	if (tidevars_find(set->shm, ref->name.p, ref->name.n, &ref->id, &verr) == TIDEVARS_OK)
+		return true;
+	return err_set(err, "shm.%.*s: %s", STR_ARG(ref->name), verr.text);
+}
+
+static int64_t
+to_int(double f)
+{
+	return f >= 9.2e18 ? INT64_MAX : f <= -9.2e18 ? INT64_MIN : (int64_t)f;
+}
+
+static bool
+give_text(const struct tidevars_value *v, struct sample_ctx *ctx, struct sample *out)
+{
+	struct str copy = str_copy(ctx->arena, str_of(v->text, v->text_n));
+	ctx->failed |= copy.p == NULL;
+	sample_set_str(out, copy);
+	return copy.p != NULL;
+}
+
+bool
+var_shm_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out)
+{
+	struct tidevars_value v;
+	if (ctx->shm == NULL ||
+	    tidevars_read(ctx->shm, ref->id, ctx->now_boot_ns, &v) != TIDEVARS_OK)
+		return false;
+	switch (v.type) {
+	case TIDEVARS_INT:
+	case TIDEVARS_COUNTER:
+	case TIDEVARS_HOLD:
+		sample_set_int(out, v.u.i);
+		return true;
+	case TIDEVARS_BOOL:
+		sample_set_bool(out, v.u.i != 0);
+		return true;
+	case TIDEVARS_FLOAT:
+		sample_set_int(out, to_int(v.u.f));
+		return true;
+	case TIDEVARS_GAUGE:
+		sample_set_int(out, to_int(v.smooth));
+		return true;
+	case TIDEVARS_STRING:
+		return give_text(&v, ctx, out);
+	default:
+		return false;
+	}
+}
+
+bool
+var_shm_age(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out)
+{
+	struct tidevars_value v;
+	if (ctx->shm == NULL ||
+	    tidevars_read(ctx->shm, ref->id, ctx->now_boot_ns, &v) != TIDEVARS_OK || v.version == 0)
+		return false;
+	sample_set_int(out, (int64_t)((ctx->now_boot_ns - v.written_boot_ns) / NS_PER_MS));
+	return true;
+}
