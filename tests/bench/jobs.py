@@ -5,7 +5,7 @@ TIDE_HEAD = """
 global
     nbthread {threads}
     io-engine {engine}
-    maxconn 20000
+    maxconn 9000
 vars
     var maint int default 0
 {policy}
@@ -17,7 +17,7 @@ defaults
     timeout http-keep-alive 60s
 frontend bench
     bind 127.0.0.1:{port}
-    maxconn 20000
+    maxconn 9000
 {front}
     default_backend app
 backend app
@@ -27,7 +27,7 @@ backend app
 HAPROXY_HEAD = """
 global
     nbthread 1
-    maxconn 20000
+    maxconn 9000
     set-var proc.maint int(0)
 {policy}
 defaults
@@ -38,7 +38,7 @@ defaults
     timeout http-keep-alive 60s
 frontend bench
     bind 127.0.0.1:{port}
-    maxconn 20000
+    maxconn 9000
 {front}
     default_backend app
 backend app
@@ -48,9 +48,9 @@ backend app
 NGINX_HEAD = """
 daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid;
 error_log /dev/null crit;
-load_module modules/ndk_http_module.so;
-load_module modules/ngx_http_lua_module.so;
-events {{ worker_connections 40000; }}
+load_module /usr/lib/nginx/modules/ndk_http_module.so;
+load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
+events {{ worker_connections 18000; }}
 http {{
     access_log off; keepalive_requests 1000000000; keepalive_timeout 60s;
     client_max_body_size 0; client_body_buffer_size 64k; proxy_request_buffering off;
@@ -86,9 +86,9 @@ HAPROXY_LUA_HEADER = ('core.register_fetches("beta", function(txn)\n'
 def lua_job(tide_script, tide_fn, haproxy_script, haproxy_fn, nginx):
     return {
         "tidegate": {"script": tide_script, "policy": "policy p\n    script {dir}/p.lua",
-                     "front": "    http-request deny if { lua(%s) }" % tide_fn, "back": SERVER},
+                     "front": "    http-request deny if {{ lua(%s) }}" % tide_fn, "back": SERVER},
         "haproxy": {"script": haproxy_script, "policy": "    lua-load {dir}/p.lua",
-                    "front": "    http-request deny if { lua.%s -m bool }" % haproxy_fn,
+                    "front": "    http-request deny if {{ lua.%s -m bool }}" % haproxy_fn,
                     "back": SERVER},
         "nginx": {"policy": "init_by_lua_block {{ ngx.shared.vars:set('maint', 0) }}",
                   "front": nginx, "back": NGINX_PROXY},
