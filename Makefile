@@ -91,12 +91,13 @@ $(OUT)/tidectl: $(CTL_OBJ) $(OUT)/libtidegate.a
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ -ledit -ljansson -lm -o $@
 $(OUT)/libtidevars.a: $(VARS_OBJ)
 	$(call say,AR,$@) rm -f $@ && ar rcs $@ $^
-$(OUT)/libtidevars.so: $(VARS_OBJ)
-	$(call say,LINK,$@) $(CC) -shared $(LDFLAGS) -Wl,-soname,libtidevars.so.0 $^ -lm -o $@
+$(OUT)/libtidevars.so: $(VARS_OBJ) src/vars/libtidevars.map
+	$(call say,LINK,$@) $(CC) -shared $(LDFLAGS) -Wl,-soname,libtidevars.so.0 \
+	    -Wl,--version-script=src/vars/libtidevars.map $(VARS_OBJ) -lm -o $@
 $(OUT)/lua5.%/tidevars.so: src/host/lua/lua_tidevars.c $(OUT)/libtidevars.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@) $(CC) $(CPPFLAGS) -isystem /usr/include/lua5.$* $(CFLAGS) -shared \
-	    $(LDFLAGS) $< $(OUT)/libtidevars.a -lm -o $@
+	    $(LDFLAGS) $< $(OUT)/libtidevars.a -Wl,--exclude-libs,ALL -lm -o $@
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libtidegate.a
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
