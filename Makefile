@@ -35,7 +35,7 @@ LIB_OBJ  = $(filter-out $(OUT)/src/main/main.o,$(OBJ))
 CTL_OBJ  = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/tidectl/*.c))
 VARS_OBJ = $(filter $(OUT)/src/vars/% $(OUT)/src/base/%,$(LIB_OBJ))
 UNIT     = $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
-FUZZ     = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ     = $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
 
 PRODUCTS = $(if $(wildcard src/main/main.c),$(OUT)/tidegate) $(if $(CTL_OBJ),$(OUT)/tidectl) \
 	$(if $(wildcard src/vars/*.c),$(OUT)/libtidevars.a $(OUT)/libtidevars.so) \
@@ -49,7 +49,7 @@ help:
 	@echo 'run        build and start examples/maintenance on 127.0.0.1:8080'
 	@echo 'demo       play the whole story against a running proxy; fails if a step is not seen'
 	@echo 'check      every test; last line: N passed, N failed'
-	@echo 'unit scenario lint   parts of check'
+	@echo 'unit scenario lint replay   parts of check'
 	@echo 'soak fuzz bench bench-instructions   long runs, not part of check'
 	@echo 'fmt        format the sources; install [PREFIX= DESTDIR=]; clean'
 	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir V=1'
@@ -91,12 +91,13 @@ $(OUT)/tidectl: $(CTL_OBJ) $(OUT)/libtidegate.a
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ -ledit -ljansson -lm -o $@
 $(OUT)/libtidevars.a: $(VARS_OBJ)
 	$(call say,AR,$@) rm -f $@ && ar rcs $@ $^
-$(OUT)/libtidevars.so: $(VARS_OBJ)
-	$(call say,LINK,$@) $(CC) -shared $(LDFLAGS) -Wl,-soname,libtidevars.so.0 $^ -lm -o $@
+$(OUT)/libtidevars.so: $(VARS_OBJ) src/vars/libtidevars.map
+	$(call say,LINK,$@) $(CC) -shared $(LDFLAGS) -Wl,-soname,libtidevars.so.0 \
+	    -Wl,--version-script=src/vars/libtidevars.map $(VARS_OBJ) -lm -o $@
 $(OUT)/lua5.%/tidevars.so: src/host/lua/lua_tidevars.c $(OUT)/libtidevars.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@) $(CC) $(CPPFLAGS) -isystem /usr/include/lua5.$* $(CFLAGS) -shared \
-	    $(LDFLAGS) $< $(OUT)/libtidevars.a -lm -o $@
+	    $(LDFLAGS) $< $(OUT)/libtidevars.a -Wl,--exclude-libs,ALL -lm -o $@
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libtidegate.a
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -118,13 +119,20 @@ check: $(OUT)/.packages-check
 
 # Fuzzers build apart, with clang's libFuzzer: make fuzz [TARGET=h1] [SECONDS_EACH=60]
 fuzz: $(OUT)/.packages-check
-	@tests/fuzz/run $(if $(TARGET),$(TARGET),$(FUZZ))
+	+@tests/fuzz/run $(if $(TARGET),$(TARGET),$(FUZZ))
 fuzz-%: $(OUT)/.packages-check
 	@$(MAKE) --no-print-directory OUT=build-fuzz CC=clang SAN=address,undefined,fuzzer-no-link \
 	    build-fuzz/fuzz/$*
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libtidegate.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@) $(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $^ $(LIBS) -pthread -o $@
+
+# The same targets without libFuzzer: every corpus file once, part of check.
+replay: $(OUT)/.packages-check $(FUZZ:%=$(OUT)/replay/%)
+	@tests/fuzz/run --replay $(FUZZ:%=$(OUT)/replay/%)
+$(OUT)/replay/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(OUT)/libtidegate.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
 bench bench-json bench-instructions: $(OUT)/.packages-bench all
 	@tests/bench/run $@ $(OUT)
@@ -151,7 +159,7 @@ clean:
 	rm -rf build build-* tidegate tidectl
 
 FORCE:
-.PHONY: all help run demo unit scenario lint check fuzz bench bench-json bench-instructions soak \
+.PHONY: all help run demo unit scenario lint check fuzz replay bench bench-json bench-instructions soak \
 	fmt install clean FORCE
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -92,7 +92,7 @@ enum {                           // tidevars_value.flags
 	TIDEVARS_IS_DAMAGED = 8  // the table is damaged: this is the declared default
 };
 
-// One reading. `text` is valid for TIDEVARS_STRING only and is not NUL-terminated by reads.
+// One reading. `text` is valid for TIDEVARS_STRING only; readings are NUL-terminated.
 struct tidevars_value {
 	uint32_t type;  // TIDEVARS_INT...; what is valid below
 	uint32_t flags; // TIDEVARS_IS_*
@@ -105,6 +105,7 @@ struct tidevars_value {
 	uint64_t until_boot_ns;   // from then on the reading differs without a write; or NEVER
 	uint64_t written_boot_ns; // modulo 2^64: age = now_boot_ns - written_boot_ns
 	uint32_t text_n;          // STRING: length in bytes
+	uint32_t reserved;
 	char text[TIDEVARS_TEXT_MAX + 1];
 };
 
@@ -112,9 +113,8 @@ struct tidevars_value {
 // on/off/yes/no/true/false and 1/0; a string is taken as it is. TYPE or BOUNDS on failure.
 TIDEVARS_API int tidevars_parse(uint32_t type, const char *text, size_t n,
 				struct tidevars_value *out, struct tidevars_error *err);
-// Writes the value as text ("on" is 1; numbers in their shortest exact form) or as JSON (strings
-// quoted, bytes that are not UTF-8 replaced). Like snprintf: returns the length the whole needs
-// and NUL-terminates within `room`.
+// Writes the value as text ("on" is 1) or as JSON (strings quoted, bytes that are not UTF-8
+// replaced). Like snprintf: returns the length the whole needs, NUL-terminates within `room`.
 TIDEVARS_API size_t tidevars_format(const struct tidevars_value *v, char *buf, size_t room);
 TIDEVARS_API size_t tidevars_format_json(const struct tidevars_value *v, char *buf, size_t room);
 // 1 when both have the same type and the same value (flags, version and times aside).
@@ -199,12 +199,10 @@ TIDEVARS_API uint64_t tidevars_now_boot_ns(void);
 // retries only when two commits passed between two of its loads.
 TIDEVARS_API int tidevars_read(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns,
 			       struct tidevars_value *out);
-// Several variables as of one commit: all or none of a transaction is seen. Counters are read
-// one by one.
+// Several variables as of one commit: all or none of it is seen. Counters are read one by one.
 TIDEVARS_API int tidevars_read_many(struct tidevars *t, const uint32_t *handles, size_t n,
 				    uint64_t now_boot_ns, struct tidevars_value *out);
-// tidevars_value.version alone; 0 for no handle. A changed version means a write; an equal one
-// means the same reading until until_boot_ns.
+// tidevars_value.version alone; 0 for no handle. An equal one: the same reading, up to its until.
 TIDEVARS_API uint64_t tidevars_version(struct tidevars *t, uint32_t handle);
 
 struct tidevars_hold {
@@ -240,24 +238,29 @@ struct tidevars_writer {
 };
 
 enum {                    // tidevars_op.kind
-	TIDEVARS_SET = 1, // value; on a HOLD: not 0 takes, 0 releases the writer's own
+	TIDEVARS_SET = 1, // value; on a HOLD: not 0 takes, 0 releases what the writer holds itself
 	TIDEVARS_UNSET,   // back to the default; on a HOLD: releases all
 	TIDEVARS_ADD,     // INT, FLOAT, GAUGE, COUNTER: adds value (of the variable's type)
 	TIDEVARS_CAS,     // value, if the present reading equals expect
 	TIDEVARS_TAKE,    // HOLD: takes for `owner`, or renews what that owner holds
-	TIDEVARS_RELEASE  // HOLD: gives back what `owner` holds; NOT_HELD
+	TIDEVARS_RELEASE, // HOLD: gives back what `owner` holds; NOT_HELD
+	TIDEVARS_EXPIRE,  // in the log only: a time to live or a hold has run out
+	TIDEVARS_FORGET   // in the log only
 };
+// "set", "unset"...
+TIDEVARS_API const char *tidevars_kind_name(uint32_t kind);
 
 struct tidevars_op {
 	uint32_t handle;
 	uint32_t kind;
 	struct tidevars_value value, expect; // type must be the variable's
-	uint64_t ttl_ns;   // 0: the variable's declared time to live; TIDEVARS_NEVER: none
+	uint64_t ttl_ns;   // 0: as declared (ADD: what is left, if so); TIDEVARS_NEVER: none
 	const char *owner; // TAKE, RELEASE; NULL: the writer's name
 };
 
 // All operations in one commit, or none and an error that names the variable. A variable may be
-// named once. A commit of counters alone takes no lock; among others, counters are added last.
+// named once. A commit that only adds to counters takes no lock; a counter wraps at 64 bits.
+// CAS on a counter must stand alone.
 TIDEVARS_API int tidevars_commit(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 				 const struct tidevars_writer *writer, struct tidevars_error *err);
 // The same, trying each lock once: BUSY at once instead of a wait. For threads that must not

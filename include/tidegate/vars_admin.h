@@ -80,8 +80,6 @@ TIDEVARS_API int tidevars_sweep(struct tidevars *t, uint64_t now_boot_ns, uint64
 
 // ---- the write log -------------------------------------------------------------------------
 
-enum { TIDEVARS_LOG_TEXT = 48 };
-
 // One write. Counter adds are not logged; their sets are.
 struct tidevars_log_entry {
 	uint64_t seq; // 1, 2, 3... without gaps but for writers killed in between
@@ -91,7 +89,8 @@ struct tidevars_log_entry {
 	uint32_t type;
 	uint32_t kind; // TIDEVARS_SET...
 	uint32_t source, uid, pid;
-	struct tidevars_value before, after; // strings and holds: `after` only, cut to 47 bytes
+	struct tidevars_value before, after; // a string's `before` is empty, `after` cut
+	char text[48];                       // STRING: `after`; HOLD: the owner; NUL-terminated
 	char who[TIDEVARS_WHO_MAX + 1];
 	char reason[TIDEVARS_REASON_MAX + 1];
 };

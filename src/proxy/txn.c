@@ -184,7 +184,7 @@ txn_client_event(struct txn *t, enum conn_event ev, const struct reason *why)
 		break;
 	case CONN_CONNECTED:
 	case CONN_CLOSED:
-		ASSERT(!"an accepted connection neither connects nor is it closed here");
+		ASSERT(false && "an accepted connection neither connects nor is it closed here");
 	}
 	if (!(t->flags & TXN_ENDED))
 		txn_run(t);
