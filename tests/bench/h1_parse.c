@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One typical request, parsed, stripped and written N times; for callgrind, which counts only the
 // functions named on its command line:
+//   gcc -std=gnu17 -O2 -g -fPIC -D_GNU_SOURCE -Isrc tests/bench/h1_parse.c src/http/*.c
+//       src/base/*.c -lxxhash -lm -o h1_parse
 //   for f in bench_parse bench_strip bench_write; do
 //     valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=$f h1_parse 1000
 //   done
