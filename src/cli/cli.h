@@ -105,8 +105,8 @@ struct cli_session *cli_deref(struct cli_ref ref);
 // Ends a CLI_WAIT command. Also allowed before its function returned CLI_WAIT. The session may be
 // gone afterwards: do not touch it.
 void cli_done(struct cli_session *s);
-// Sends what was added so far and goes on waiting. Do not touch the session afterwards except
-// through cli_deref.
+// Completes the line, sends what was added so far and goes on waiting. Do not touch the session
+// afterwards except through cli_deref.
 void cli_flush(struct cli_session *s);
 
 // ---- who asks

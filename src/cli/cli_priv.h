@@ -89,6 +89,8 @@ struct cli_session {
 
 // output.c: text of a severity into the answer; `first` begins a message.
 void cli_out(struct cli_session *s, enum cli_severity sev, struct str text, bool first);
+// Completes the line under way, if any.
+void cli_out_line_end(struct cli_session *s);
 // Ends an answer: completes its last line and adds the empty one.
 void cli_out_end(struct cli_session *s);
 // Bytes outside any answer: prompts.

@@ -41,8 +41,8 @@ put_held_back(struct cli_session *s, enum cli_severity sev)
 	}
 }
 
-static void
-end_line(struct cli_session *s)
+void
+cli_out_line_end(struct cli_session *s)
 {
 	if (s->mid_line)
 		sbuf_add_byte(&s->out, '\n');
@@ -64,7 +64,7 @@ cli_out(struct cli_session *s, enum cli_severity sev, struct str text, bool firs
 	if (!within_cap(s, text.n))
 		return;
 	if (s->mid_line && s->line_sev != (uint8_t)sev)
-		end_line(s);
+		cli_out_line_end(s);
 	struct str rest = text;
 	while (rest.n > 0) {
 		size_t n = str_find_byte(rest, '\n');
@@ -84,7 +84,7 @@ cli_out(struct cli_session *s, enum cli_severity sev, struct str text, bool firs
 		sbuf_add(&s->out, piece);
 		s->mid_line = true;
 		if (whole)
-			end_line(s);
+			cli_out_line_end(s);
 	}
 }
 
@@ -94,7 +94,7 @@ cli_out_end(struct cli_session *s)
 	bool cut = s->cut;
 	s->cut = false;
 	s->held_back = 0;
-	end_line(s);
+	cli_out_line_end(s);
 	if (cut) {
 		put_prefix(s, CLI_SEV_ERROR, true);
 		sbuf_printf(&s->out, "The answer is longer than %u bytes and was cut.\n",
@@ -153,9 +153,9 @@ static void
 message(struct cli_session *s, enum cli_severity sev, const char *fmt, va_list ap)
 {
 	CHECK_MAGIC(s, CLI_SESSION_MAGIC);
-	end_line(s);
+	cli_out_line_end(s);
 	out_vprintf(s, sev, fmt, ap);
-	end_line(s);
+	cli_out_line_end(s);
 }
 
 void

@@ -532,6 +532,7 @@ void
 cli_flush(struct cli_session *s)
 {
 	CHECK_MAGIC(s, CLI_SESSION_MAGIC);
+	cli_out_line_end(s);
 	if (!s->in_call)
 		wake(s);
 }

@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: MIT
+// The verbs. Most are a line with places for arguments; a few build their line themselves.
+#include "tidectl/verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define LINE_CAP_BYTES 16000
+#define FILE_CAP_BYTES (64u << 20)
+
+// ---- text
+
+bool
+quote_word(struct sbuf *out, struct str word)
+{
+	if (word.n == 0)
+		sbuf_add(out, STR("\"\""));
+	for (size_t i = 0; i < word.n; i++) {
+		char c = word.p[i];
+		if (c == '\n' || c == '\r' || c == '\0')
+			return false;
+		if (strchr(" \t;\\\"'<", c) != NULL)
+			sbuf_add_byte(out, '\\');
+		sbuf_add_byte(out, c);
+	}
+	return true;
+}
+
+static bool
+add_word(struct request *r, const char *word, struct err *err)
+{
+	if (r->line.n > 0 && r->line.p[r->line.n - 1] != '.')
+		sbuf_add_byte(&r->line, ' ');
+	if (!quote_word(&r->line, str_from_c(word)))
+		return err_set(err, "'%.40s' holds a line break", word);
+	return true;
+}
+
+// The whole of a file or of standard input.
+static bool
+read_all(const char *path, struct sbuf *out, struct err *err)
+{
+	FILE *f = path == NULL ? stdin : fopen(path, "re");
+	if (f == NULL)
+		return err_set(err, "cannot open %s: %s", path, strerror(errno));
+	char piece[65536];
+	size_t n;
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		sbuf_add(out, str_of(piece, n));
+	bool bad = ferror(f) != 0;
+	if (path != NULL)
+		(void)fclose(f); // it was only read
+	if (bad)
+		return err_set(err, "cannot read %s", path == NULL ? "standard input" : path);
+	if (out->full)
+		return err_set(err, "%s is longer than %u bytes",
+			       path == NULL ? "standard input" : path, FILE_CAP_BYTES);
+	return true;
+}
+
+bool
+request_value(struct request *r, const char *arg, const char **value, struct err *err)
+{
+	*value = arg;
+	if (strcmp(arg, "-") != 0)
+		return true;
+	struct sbuf text;
+	sbuf_init(&text, LINE_CAP_BYTES);
+	if (!read_all(NULL, &text, err)) {
+		sbuf_fini(&text);
+		return false;
+	}
+	while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+		text.p[--text.n] = '\0';
+	mem_free(r->value);
+	*value = r->value = mem_strdup(text.n > 0 ? text.p : "");
+	sbuf_fini(&text);
+	return true;
+}
+
+const char *
+default_owner(void)
+{
+	const char *name = getenv("USER");
+	if (name == NULL || name[0] == '\0')
+		name = getenv("LOGNAME");
+	return name != NULL && name[0] != '\0' ? name : getuid() == 0 ? "root" : "operator";
+}
+
+// ---- lines that need more than their words
+
+// A word that stands as a line in no text: the payload's end.
+static void
+choose_delimiter(struct request *r)
+{
+	for (unsigned i = 0;; i++) {
+		snprintf(r->delimiter, sizeof(r->delimiter), "END-OF-TEXT-%u", i);
+		if (str_find(sbuf_str(&r->payload), str_from_c(r->delimiter)) == SIZE_MAX)
+			return;
+	}
+}
+
+// `policy load` or `policy check`, with the text of a file that this user may read.
+static bool
+build_policy(struct request *r, const char *command, struct err *err)
+{
+	sbuf_add(&r->line, str_from_c(command));
+	if (r->argc > 0 && !add_word(r, r->argv[0], err))
+		return false;
+	if (r->argc < 2)
+		return true;
+	const char *path = strcmp(r->argv[1], "-") == 0 ? NULL : r->argv[1];
+	if (!read_all(path, &r->payload, err))
+		return false;
+	if (r->payload.n == 0)
+		return err_set(err, "%s is empty", path == NULL ? "standard input" : path);
+	if (r->payload.p[r->payload.n - 1] != '\n')
+		sbuf_add_byte(&r->payload, '\n');
+	choose_delimiter(r);
+	r->has_payload = true;
+	sbuf_printf(&r->line, " <<%s", r->delimiter);
+	return true;
+}
+
+static bool
+build_reload(struct request *r, struct err *err)
+{
+	return build_policy(r, "policy load", err);
+}
+
+static bool
+build_check(struct request *r, struct err *err)
+{
+	return build_policy(r, "policy check", err);
+}
+
+static bool
+build_hold_of(struct request *r, const char *command, const char *name, struct err *err)
+{
+	sbuf_add(&r->line, str_from_c(command));
+	if (!add_word(r, name, err))
+		return false;
+	sbuf_add(&r->line, STR(" owner"));
+	return add_word(r, r->owner != NULL ? r->owner : default_owner(), err);
+}
+
+static bool
+build_hold(struct request *r, struct err *err)
+{
+	return build_hold_of(r, "hold", r->argv[0], err);
+}
+
+static bool
+build_release(struct request *r, struct err *err)
+{
+	return build_hold_of(r, "release", r->argv[0], err);
+}
+
+static bool
+build_maint(struct request *r, struct err *err)
+{
+	struct str what = str_from_c(r->argv[0]);
+	if (str_eq(what, STR("on")))
+		return build_hold_of(r, "hold", "maint", err);
+	if ((r->for_time != NULL || r->reason != NULL) && !str_eq(what, STR("on")))
+		return err_set(err, "--for and --reason belong to 'maint on'");
+	if (str_eq(what, STR("off")))
+		return build_hold_of(r, "release", "maint", err);
+	if (!str_eq(what, STR("status")))
+		return err_set(err, "'%s' is none of on, off, status", r->argv[0]);
+	sbuf_add(&r->line, STR("get var shm.maint"));
+	return true;
+}
+
+#define HOLD_OPTIONS (OPT_OWNER | OPT_FOR | OPT_REASON)
+
+const struct verb verbs[] = {
+    {.name = "set",
+     .usage = "NAME VALUE [--ttl TIME] [--reason TEXT]",
+     .min_args = 2,
+     .max_args = 2,
+     .options = OPT_TTL | OPT_REASON,
+     .line = "set var shm.$1 $2",
+     .in_file = true,
+     .help = "set a variable; the VALUE - is read from standard input"},
+    {.name = "get",
+     .usage = "NAME",
+     .min_args = 1,
+     .max_args = 1,
+     .line = "get var shm.$1",
+     .in_file = true,
+     .help = "print a variable"},
+    {.name = "unset",
+     .usage = "NAME",
+     .min_args = 1,
+     .max_args = 1,
+     .line = "unset var shm.$1",
+     .in_file = true,
+     .help = "give a variable its default back"},
+    {.name = "add",
+     .usage = "NAME NUMBER",
+     .min_args = 2,
+     .max_args = 2,
+     .line = "add var shm.$1 $2",
+     .in_file = true,
+     .help = "add to a number"},
+    {.name = "hold",
+     .usage = "NAME [--owner WHO] [--for TIME] [--reason TEXT]",
+     .min_args = 1,
+     .max_args = 1,
+     .options = HOLD_OPTIONS,
+     .build = build_hold,
+     .in_file = true,
+     .help = "hold a flag up; it stands while anybody holds it"},
+    {.name = "release",
+     .usage = "NAME [--owner WHO]",
+     .min_args = 1,
+     .max_args = 1,
+     .options = OPT_OWNER,
+     .build = build_release,
+     .in_file = true,
+     .help = "give one's own hold back"},
+    {.name = "maint",
+     .usage = "on|off|status [--owner WHO] [--for TIME] [--reason TEXT]",
+     .min_args = 1,
+     .max_args = 1,
+     .options = HOLD_OPTIONS,
+     .build = build_maint,
+     .in_file = true,
+     .help = "hold or release the variable maint"},
+    {.name = "vars",
+     .usage = "",
+     .line = "show vars",
+     .json = "show vars json",
+     .in_file = true,
+     .help = "list all variables"},
+    {.name = "log",
+     .usage = "",
+     .line = "show vars-log",
+     .in_file = true,
+     .help = "list the last writes: who, when, from where, why"},
+    {.name = "watch",
+     .usage = "NAME",
+     .min_args = 1,
+     .max_args = 1,
+     .line = "watch var shm.$1",
+     .endless = true,
+     .in_file = true,
+     .help = "print a variable whenever it changes"},
+    {.name = "reload",
+     .usage = "[POLICY [FILE]]",
+     .max_args = 2,
+     .build = build_reload,
+     .help = "load a policy's script again, or FILE as its script; without a name all"},
+    {.name = "rollback",
+     .usage = "POLICY [GENERATION]",
+     .min_args = 1,
+     .max_args = 2,
+     .line = "policy rollback $1 $2?",
+     .help = "go back to the generation before, or to a numbered one"},
+    {.name = "check",
+     .usage = "POLICY [FILE]",
+     .min_args = 1,
+     .max_args = 2,
+     .build = build_check,
+     .help = "see whether a script would load; nothing is changed"},
+    {.name = "test",
+     .usage = "POLICY",
+     .min_args = 1,
+     .max_args = 1,
+     .line = "policy test $1",
+     .help = "run the script's own tests"},
+    {.name = "policy",
+     .usage = "",
+     .line = "show policy",
+     .json = "show policy json",
+     .help = "list policies and their generations"},
+    {.name = "errors",
+     .usage = "",
+     .line = "show policy errors",
+     .help = "list the last errors of policies"},
+    {.name = "status",
+     .usage = "",
+     .line = "show info",
+     .json = "show info json",
+     .help = "the state of the process"},
+    {.name = "info",
+     .usage = "",
+     .line = "show info",
+     .json = "show info json",
+     .help = "the same as status"},
+    {.name = "stat",
+     .usage = "",
+     .line = "show stat",
+     .json = "show stat json",
+     .help = "counters of frontends, backends and servers, as CSV"},
+    {.name = "sess", .usage = "", .line = "show sess", .help = "list the requests under way"},
+    {.name = "servers",
+     .usage = "[BACKEND]",
+     .max_args = 1,
+     .line = "show servers state $1?",
+     .help = "list servers and their state"},
+    {.name = "enable",
+     .usage = "BACKEND/SERVER",
+     .min_args = 1,
+     .max_args = 1,
+     .line = "enable server $1",
+     .help = "let a server take requests again"},
+    {.name = "disable",
+     .usage = "BACKEND/SERVER",
+     .min_args = 1,
+     .max_args = 1,
+     .line = "disable server $1",
+     .help = "take a server out for maintenance"},
+    {.name = "weight",
+     .usage = "BACKEND/SERVER WEIGHT",
+     .min_args = 2,
+     .max_args = 2,
+     .line = "set server $1 weight $2",
+     .help = "change a server's weight, 0 to 256 or 0% to 100%"},
+    {.name = NULL},
+};
+
+const struct verb *
+verb_find(const char *name)
+{
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+static const char *
+next_verb(void *iter)
+{
+	const struct verb **at = iter;
+	return (*at)->name != NULL ? (*at)++->name : NULL;
+}
+
+const char *
+verb_suggest(const char *word)
+{
+	const struct verb *at = verbs;
+	return str_suggest(str_from_c(word), next_verb, &at);
+}
+
+// ---- requests
+
+void
+request_init(struct request *r)
+{
+	*r = (struct request){.verb = NULL};
+	sbuf_init(&r->line, LINE_CAP_BYTES);
+	sbuf_init(&r->payload, FILE_CAP_BYTES);
+}
+
+void
+request_fini(struct request *r)
+{
+	sbuf_fini(&r->line);
+	sbuf_fini(&r->payload);
+	mem_free(r->value);
+	r->value = NULL;
+}
+
+// Where an option's value goes; NULL when the verb has no such option.
+static const char **
+option_place(struct request *r, struct str name)
+{
+	const struct {
+		const char *name;
+		unsigned bit;
+		const char **place;
+	} options[] = {
+	    {"--ttl", OPT_TTL, &r->ttl},
+	    {"--for", OPT_FOR, &r->for_time},
+	    {"--reason", OPT_REASON, &r->reason},
+	    {"--owner", OPT_OWNER, &r->owner},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if ((r->verb->options & options[i].bit) &&
+		    str_eq(name, str_from_c(options[i].name)))
+			return options[i].place;
+	return NULL;
+}
+
+static bool
+bad_usage(const struct verb *verb, struct err *err)
+{
+	return err_set(err, "usage: tidectl %s %s", verb->name, verb->usage);
+}
+
+bool
+request_parse(struct request *r, const struct verb *verb, int argc, char **argv, struct err *err)
+{
+	r->verb = verb;
+	r->endless = verb->endless;
+	bool only_args = false;
+	for (int i = 0; i < argc; i++) {
+		struct str word = str_from_c(argv[i]);
+		if (!only_args && str_eq(word, STR("--"))) {
+			only_args = true;
+		} else if (!only_args && str_eq(word, STR("--json"))) {
+			r->json = true;
+		} else if (!only_args && str_starts(word, STR("--"))) {
+			size_t eq = str_find_byte(word, '=');
+			const char **place = option_place(r, str_slice(word, 0, eq));
+			if (place == NULL || (eq == SIZE_MAX && i + 1 == argc))
+				return bad_usage(verb, err);
+			*place = eq != SIZE_MAX ? word.p + eq + 1 : argv[++i];
+		} else if (r->argc < MIN(verb->max_args, VERB_MAX_ARGS)) {
+			r->argv[r->argc++] = argv[i];
+		} else {
+			return bad_usage(verb, err);
+		}
+	}
+	return r->argc >= verb->min_args || bad_usage(verb, err);
+}
+
+// The argument of a place "$N" or "$N?"; SHM names may be written with their scope or without.
+static bool
+add_place(struct request *r, struct str place, bool is_name, struct err *err)
+{
+	int n = place.p[0] - '1';
+	if (n >= r->argc)
+		return true;
+	const char *word = r->argv[n];
+	if (is_name && strncmp(word, "shm.", 4) == 0)
+		word += 4;
+	if (!is_name && n == r->argc - 1 && !request_value(r, word, &word, err))
+		return false;
+	return add_word(r, word, err);
+}
+
+static bool
+fill_line(struct request *r, const char *template, struct err *err)
+{
+	struct str rest = str_from_c(template), piece;
+	while (str_next(&rest, ' ', &piece)) {
+		size_t at = str_find_byte(piece, '$');
+		struct str fixed = str_slice(piece, 0, at);
+		if (fixed.n > 0 && r->line.n > 0)
+			sbuf_add_byte(&r->line, ' ');
+		sbuf_add(&r->line, fixed);
+		if (at != SIZE_MAX &&
+		    !add_place(r, str_slice(piece, at + 1, piece.n), fixed.n > 0, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+add_option(struct request *r, const char *word, const char *value, struct err *err)
+{
+	if (value == NULL)
+		return true;
+	sbuf_printf(&r->line, " %s", word);
+	return add_word(r, value, err);
+}
+
+bool
+request_build(struct request *r, struct err *err)
+{
+	const struct verb *v = r->verb;
+	r->native_json = r->json && v->json != NULL;
+	bool good = v->build != NULL ? v->build(r, err)
+				     : fill_line(r, r->native_json ? v->json : v->line, err);
+	good = good && add_option(r, "ttl", r->ttl, err) &&
+	       add_option(r, "for", r->for_time, err) && add_option(r, "reason", r->reason, err);
+	if (good && r->line.full)
+		return err_set(err, "the command is longer than %d bytes", LINE_CAP_BYTES);
+	return good;
+}
+
+bool
+request_raw(struct request *r, int argc, char **argv, struct err *err)
+{
+	if (argc == 1) {
+		if (strchr(argv[0], '\n') != NULL)
+			return err_set(err, "the command holds a line break");
+		sbuf_add(&r->line, str_from_c(argv[0]));
+	}
+	for (int i = 0; argc > 1 && i < argc; i++)
+		if (!add_word(r, argv[i], err))
+			return false;
+	r->endless = str_starts(sbuf_str(&r->line), STR("watch "));
+	return !r->line.full || err_set(err, "the command is longer than %d bytes", LINE_CAP_BYTES);
+}
