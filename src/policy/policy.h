@@ -37,7 +37,7 @@ struct policy_msg;    // from thread to thread, carried by the host
 #define POLICY_NAME_MAX         63
 #define POLICY_KEPT_GENERATIONS 16 // sources kept as text for rollback
 
-// ---- values --------------------------------------------------------------------------------
+// ---- values ---------------------------------------------------------------------------------
 
 enum policy_type {
 	POLICY_T_NIL,
@@ -62,7 +62,7 @@ struct policy_value {
 	};
 };
 
-// ---- the host ------------------------------------------------------------------------------
+// ---- the host -------------------------------------------------------------------------------
 
 enum policy_what {
 	POLICY_FIELD,   // txn.NAME: method path query host src dst version url port ...; no args
@@ -121,7 +121,7 @@ policy_msg_run(struct policy_msg *m)
 	m->run(m);
 }
 
-// ---- set-up --------------------------------------------------------------------------------
+// ---- set-up ---------------------------------------------------------------------------------
 
 enum policy_on_error { POLICY_LAST_GOOD, POLICY_TRUE, POLICY_FALSE, POLICY_DENY_RULE };
 
@@ -155,7 +155,7 @@ struct policy_worker *policy_worker_of(struct policy_engine *engine, unsigned i)
 void policy_worker_enter(struct policy_worker *w);
 void policy_worker_leave(struct policy_worker *w);
 
-// ---- calling -------------------------------------------------------------------------------
+// ---- calling --------------------------------------------------------------------------------
 
 enum policy_verdict {
 	POLICY_VALUE, // out has it
@@ -198,7 +198,7 @@ void policy_unpin(struct policy_worker *w, struct policy_view **view);
 enum policy_verdict policy_call(struct policy_worker *w, struct policy_view *view,
 				const struct policy_fn *fn, struct policy_call *call);
 
-// ---- generations ---------------------------------------------------------------------------
+// ---- generations ----------------------------------------------------------------------------
 
 enum { POLICY_HASH_BYTES = 32 };
 
@@ -229,7 +229,7 @@ typedef void (*policy_done_f)(void *arg, struct policy *p, const struct policy_g
 			      unsigned workers);
 bool policy_publish(struct policy_gen **gen, policy_done_f done, void *arg, struct err *err);
 
-// ---- self-tests ----------------------------------------------------------------------------
+// ---- self-tests -----------------------------------------------------------------------------
 
 // One call per `test` block. `where` is "file:line" of the failure, or of the block.
 struct policy_test_sink {
@@ -247,7 +247,7 @@ bool policy_test(struct policy *p, const struct str *text, const struct policy_t
 // result as text.
 bool policy_eval(struct policy *p, struct str expression, struct sbuf *out, struct err *err);
 
-// ---- seen from outside ---------------------------------------------------------------------
+// ---- seen from outside ----------------------------------------------------------------------
 
 #define POLICY_LATENCY_BUCKETS 24 // [2^i, 2^(i+1)) ns of wall time, the last one open
 

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// A call from the rules' side: the live generation first, then what the policy's on-error says;
+// counters, the circuit, and reports of errors to the keeper.
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "policy/policy_priv.h"
+
+#define SAMPLE_EVERY       64
+#define REPORTS_PER_SECOND 5
+
+const char *
+policy_error_name(enum policy_error e)
+{
+	static const char *const names[POLICY_N_ERRORS] = {
+	    [POLICY_E_NONE] = "none",       [POLICY_E_RUNTIME] = "runtime",
+	    [POLICY_E_TYPE] = "type",       [POLICY_E_BUDGET] = "budget",
+	    [POLICY_E_STOPPED] = "stopped", [POLICY_E_MEMORY] = "memory",
+	    [POLICY_E_MISSING] = "missing", [POLICY_E_BUILDING] = "building",
+	    [POLICY_E_NESTED] = "nested",   [POLICY_E_OPEN] = "circuit-open",
+	};
+	ASSERT((size_t)e < ARRAY_LEN(names));
+	return names[e];
+}
+
+// ---- reports --------------------------------------------------------------------------------
+
+// On the keeper.
+static void
+take_report(struct policy_msg *m)
+{
+	struct policy_report *r = CONTAINER_OF(m, struct policy_report, msg);
+	struct policy_engine *e = r->engine;
+	struct policy_report_text *t = &r->text;
+	e->errors[e->n_errors++ % POLICY_ERRORS_KEPT] = *t;
+	log_msg(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->fn->policy->name, t->gen,
+		t->fn->name, policy_error_name(t->error), t->text,
+		r->missed > 0 ? " (and more that were not logged)" : "");
+	atomic_store_explicit(&r->busy, false, memory_order_release);
+}
+
+static struct policy_report *
+free_report(struct policy_worker *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(w->reports); i++)
+		if (!atomic_load_explicit(&w->reports[i].busy, memory_order_acquire))
+			return &w->reports[i];
+	return NULL;
+}
+
+static void
+report(struct policy_worker *w, const struct policy_state *s, const struct policy_fn *fn,
+       const struct policy_call *call)
+{
+	if (!log_rate_ok(&w->rate, call->now_real_ns, REPORTS_PER_SECOND))
+		return;
+	struct policy_report *r = free_report(w);
+	if (r == NULL)
+		return;
+	atomic_store_explicit(&r->busy, true, memory_order_relaxed);
+	r->missed = log_rate_missed(&w->rate);
+	r->engine = w->engine;
+	r->text = (struct policy_report_text){.at_real_ns = call->now_real_ns,
+					      .fn = fn,
+					      .gen = s->gen->info.number,
+					      .error = call->error};
+	(void)snprintf(r->text.text, sizeof(r->text.text), "%.319s", s->error);
+	r->msg.run = take_report;
+	r->msg.to = POLICY_KEEPER;
+	w->engine->host->post(w->engine->data, POLICY_KEEPER, &r->msg);
+}
+
+// ---- the circuit ----------------------------------------------------------------------------
+
+// Failures that cost a whole budget each; cheap ones never open the circuit, so that requests
+// which provoke an error cannot switch a policy off for others.
+static bool
+is_costly(enum policy_error e)
+{
+	return e == POLICY_E_BUDGET || e == POLICY_E_STOPPED || e == POLICY_E_MEMORY;
+}
+
+static void
+circuit_failed(struct policy_fn_count *c, enum policy_error e, uint64_t now_ns)
+{
+	if (!is_costly(e) || ++c->failures < POLICY_CIRCUIT_FAILURES)
+		return;
+	c->back_off_ns = MIN(MAX(c->back_off_ns * 2, POLICY_CIRCUIT_MIN_NS), POLICY_CIRCUIT_MAX_NS);
+	c->open_until_ns = now_ns + c->back_off_ns;
+	// One try when it closes: its failure opens the circuit again at once.
+	c->failures = POLICY_CIRCUIT_FAILURES - 1;
+}
+
+// ---- calling --------------------------------------------------------------------------------
+
+static enum policy_error
+try_state(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
+	  struct policy_call *call)
+{
+	struct policy_fn_count *c = &w->counts[fn->id];
+	if (UNLIKELY(!s->ready))
+		return POLICY_E_BUILDING;
+	if (UNLIKELY(guard_inside(&w->guard)))
+		return POLICY_E_NESTED;
+	s->count = c;
+	enum policy_error e = policy_state_call(s, fn->slot, call);
+	if (LIKELY(e == POLICY_E_NONE)) {
+		call->gen = s->gen->info.number;
+		return e;
+	}
+	call->out = (struct policy_value){0};
+	struct policy *p = s->policy;
+	if (e == POLICY_E_BUDGET)
+		atomic_fetch_add_explicit(&p->soft_stops, 1, memory_order_relaxed);
+	if (e == POLICY_E_MEMORY)
+		atomic_fetch_add_explicit(&p->memory_failures, 1, memory_order_relaxed);
+	if (e == POLICY_E_STOPPED)
+		atomic_fetch_add_explicit(&p->hard_stops, 1, memory_order_relaxed);
+	return e;
+}
+
+static enum policy_verdict
+verdict_of(const struct policy_call *call, struct policy_fn_count *c)
+{
+	if (call->out.type != POLICY_T_NIL)
+		return POLICY_VALUE;
+	policy_count(&c->nils);
+	return POLICY_NIL;
+}
+
+static enum policy_verdict
+answer_rule(const struct policy *p, struct policy_call *call)
+{
+	call->gen = 0;
+	if (p->on_error == POLICY_DENY_RULE)
+		return POLICY_DENY;
+	call->out = (struct policy_value){.type = POLICY_T_BOOL, .b = p->on_error == POLICY_TRUE};
+	return POLICY_VALUE;
+}
+
+// The call failed with call->error.
+static enum policy_verdict
+on_error(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
+	 struct policy_call *call)
+{
+	struct policy_fn_count *c = &w->counts[fn->id];
+	policy_count(&c->errors[call->error]);
+	if (call->error != POLICY_E_OPEN && call->error != POLICY_E_BUILDING &&
+	    call->error != POLICY_E_NESTED)
+		report(w, at->live, fn, call);
+	if (call->error == POLICY_E_STOPPED)
+		policy_state_send_rebuild(at->live);
+	struct policy_state *prev = at->prev;
+	if (fn->policy->on_error != POLICY_LAST_GOOD || prev == NULL ||
+	    call->error == POLICY_E_NESTED || prev == at->live)
+		return answer_rule(fn->policy, call);
+	enum policy_error e = try_state(w, prev, fn, call);
+	if (e == POLICY_E_STOPPED)
+		policy_state_send_rebuild(prev);
+	if (e != POLICY_E_NONE)
+		return answer_rule(fn->policy, call);
+	policy_count(&c->last_good);
+	return verdict_of(call, c);
+}
+
+static enum policy_error
+try_live(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
+	 struct policy_call *call)
+{
+	struct policy_fn_count *c = &w->counts[fn->id];
+	if (UNLIKELY(c->open_until_ns > call->now_boot_ns))
+		return POLICY_E_OPEN;
+	enum policy_error e = try_state(w, at->live, fn, call);
+	if (UNLIKELY(e != POLICY_E_NONE))
+		circuit_failed(c, e, call->now_boot_ns);
+	else if (UNLIKELY(c->failures > 0))
+		c->back_off_ns = c->failures = 0;
+	return e;
+}
+
+static enum policy_verdict
+call_once(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
+	  struct policy_call *call)
+{
+	call->error = try_live(w, at, fn, call);
+	if (LIKELY(call->error == POLICY_E_NONE))
+		return verdict_of(call, &w->counts[fn->id]);
+	return on_error(w, at, fn, call);
+}
+
+// One call in SAMPLE_EVERY is timed.
+static enum policy_verdict
+call_timed(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
+	   struct policy_call *call)
+{
+	uint64_t start = clock_mono_ns();
+	enum policy_verdict v = call_once(w, at, fn, call);
+	uint64_t ns = MAX(clock_mono_ns() - start, UINT64_C(1));
+	unsigned bucket = MIN(63u - (unsigned)__builtin_clzl(ns), POLICY_LATENCY_BUCKETS - 1u);
+	policy_count(&w->counts[fn->id].sampled[bucket]);
+	const struct region *r = &at->live->region;
+	if (at->live->ready) {
+		atomic_store_explicit(&fn->policy->memory_used, r->used, memory_order_relaxed);
+		if (r->peak > atomic_load_explicit(&fn->policy->memory_peak, memory_order_relaxed))
+			atomic_store_explicit(&fn->policy->memory_peak, r->peak,
+					      memory_order_relaxed);
+	}
+	return v;
+}
+
+enum policy_verdict
+policy_call(struct policy_worker *w, struct policy_view *view, const struct policy_fn *fn,
+	    struct policy_call *call)
+{
+	struct policy_view_entry *at = &view->e[fn->policy->index];
+	policy_count(&w->counts[fn->id].calls);
+	if (UNLIKELY(w->n_calls++ % SAMPLE_EVERY == 0))
+		return call_timed(w, at, fn, call);
+	return call_once(w, at, fn, call);
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+// Freezing: after a script has loaded, nothing it made can change any more, so that a predicate's
+// answer depends on the request and the variables alone.
+//
+// Everything reachable from the globals is walked once. A table's contents move to a second table
+// that scripts never see; the first stays, empty, with a metatable that reads through and refuses
+// writes (so `==` holds, and pairs, ipairs, # and table.unpack work; table.insert and sort are
+// refused). A metatable the table had keeps working. A function that assigns to a local outside
+// itself is refused, found exactly: its bytecode is scanned for the one instruction that does it
+// (lua_scan.c); assignments to its own locals by functions inside it are no state. Coroutines and
+// iterators made while loading are refused, since they are state too.
+#include <string.h>
+
+#include "policy/lua_priv.h"
+#include "policy/lua_scan.h"
+
+// Stack slots of the walk's frame.
+enum { QUEUE = 1, SEEN, FROZEN, SHADOW, ITEM };
+
+bool
+policy_lua_frozen(lua_State *L, int index)
+{
+	index = lua_absindex(L, index);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_frozen);
+	lua_pushvalue(L, index);
+	bool yes = lua_rawget(L, -2) == LUA_TTABLE;
+	lua_remove(L, -2);
+	if (!yes)
+		lua_pop(L, 1);
+	return yes;
+}
+
+int
+policy_lua_next(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 2);
+	if (policy_lua_frozen(L, 1))
+		lua_replace(L, 1);
+	if (lua_next(L, 1))
+		return 2;
+	lua_pushnil(L);
+	return 1;
+}
+
+// [-3, +0, e]
+static int
+frozen_newindex(lua_State *L)
+{
+	return luaL_error(L, "this table was made while the script loaded and is frozen: "
+			     "predicates keep no state; write a variable instead");
+}
+
+// [-1, +1, -]
+static int
+frozen_len(lua_State *L)
+{
+	if (policy_lua_frozen(L, 1))
+		lua_replace(L, 1);
+	lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
+	return 1;
+}
+
+// __index of a frozen table that had an __index function: upvalues contents, function.
+// [-2, +1, e]
+static int
+frozen_index(lua_State *L)
+{
+	lua_settop(L, 2);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+		return 1;
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 2);
+	lua_call(L, 2, 1);
+	return 1;
+}
+
+// Appends the value on top to the walk unless it is there or cannot hold others. [-1, +0, m]
+static void
+enqueue(lua_State *L)
+{
+	int type = lua_type(L, -1);
+	if (type != LUA_TTABLE && type != LUA_TFUNCTION && type != LUA_TTHREAD &&
+	    type != LUA_TUSERDATA) {
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, SEEN) != LUA_TNIL) {
+		lua_pop(L, 2);
+		return;
+	}
+	lua_pop(L, 1);
+	lua_pushvalue(L, -1);
+	lua_pushboolean(L, 1);
+	lua_rawset(L, SEEN);
+	lua_rawseti(L, QUEUE, (lua_Integer)lua_rawlen(L, QUEUE) + 1);
+}
+
+// ---- tables ---------------------------------------------------------------------------------
+
+// Copies ITEM's fields into the table on top and empties ITEM. [-0, +0, m]
+static void
+move_contents(lua_State *L)
+{
+	int contents = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, ITEM);) {
+		lua_pushvalue(L, -2);
+		enqueue(L);
+		lua_pushvalue(L, -1);
+		enqueue(L);
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2); // key key value
+		lua_rawset(L, contents);
+	}
+	for (lua_pushnil(L); lua_next(L, ITEM);) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_pushnil(L);
+		lua_rawset(L, ITEM);
+	}
+}
+
+static bool
+kept_metafield(lua_State *L, int key)
+{
+	static const char *const replaced[] = {"__index", "__newindex", "__gc", "__mode",
+					       "__metatable"};
+	if (lua_type(L, key) != LUA_TSTRING)
+		return false;
+	const char *name = lua_tostring(L, key);
+	for (size_t i = 0; i < ARRAY_LEN(replaced); i++)
+		if (strcmp(name, replaced[i]) == 0)
+			return false;
+	return strncmp(name, "__", 2) == 0;
+}
+
+// From the metatable the table had (contents at `from`) to the new one on top. [-0, +0, e]
+static void
+copy_metafields(lua_State *L, int from)
+{
+	int to = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, from);) {
+		if (!kept_metafield(L, -2)) {
+			lua_pop(L, 1);
+			continue;
+		}
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, to);
+	}
+}
+
+// The new metatable's __index: the contents, then what the old __index (on top) says. [-1, +1, e]
+static void
+make_index(lua_State *L, int contents)
+{
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, contents);
+		return;
+	}
+	if (lua_isfunction(L, -1)) {
+		lua_pushvalue(L, contents);
+		lua_insert(L, -2);
+		lua_pushcclosure(L, frozen_index, 2);
+		return;
+	}
+	lua_createtable(L, 0, 1);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, contents);
+	lua_pushvalue(L, contents);
+}
+
+// [-0, +0, e] the fields every frozen table's metatable has, into the table at `mt`
+static void
+set_frozen_fields(lua_State *L, int mt)
+{
+	lua_pushcfunction(L, frozen_newindex);
+	lua_setfield(L, mt, "__newindex");
+	lua_getfield(L, mt, "__len");
+	if (lua_isnil(L, -1)) {
+		lua_pushcfunction(L, frozen_len);
+		lua_setfield(L, mt, "__len");
+	}
+	lua_pop(L, 1);
+}
+
+// [-0, +0, e]
+static void
+freeze_table(lua_State *L)
+{
+	lua_newtable(L);
+	int contents = lua_gettop(L);
+	move_contents(L);
+	lua_createtable(L, 0, 4);
+	int mt = lua_gettop(L);
+	if (lua_getmetatable(L, ITEM)) {
+		lua_pushvalue(L, -1);
+		enqueue(L);
+		int old = lua_gettop(L), fields = old;
+		if (policy_lua_frozen(L, old))
+			fields = lua_gettop(L);
+		lua_pushvalue(L, mt);
+		copy_metafields(L, fields);
+		lua_pop(L, 1);
+		lua_pushliteral(L, "__metatable");
+		if (lua_rawget(L, fields) == LUA_TNIL)
+			lua_pushvalue(L, old);
+		lua_setfield(L, mt, "__metatable");
+		lua_pushliteral(L, "__index");
+		lua_rawget(L, fields);
+	} else {
+		lua_pushboolean(L, 0);
+		lua_setfield(L, mt, "__metatable");
+		lua_pushnil(L);
+	}
+	make_index(L, contents);
+	lua_setfield(L, mt, "__index");
+	set_frozen_fields(L, mt);
+	lua_pushvalue(L, mt);
+	lua_setmetatable(L, ITEM);
+	lua_pushvalue(L, ITEM);
+	lua_pushvalue(L, contents);
+	lua_rawset(L, FROZEN);
+	lua_pushvalue(L, contents);
+	lua_pushvalue(L, ITEM);
+	lua_rawset(L, SHADOW);
+}
+
+// ---- functions and the rest -----------------------------------------------------------------
+
+// [-0, +0, e]
+static void
+check_assignments(lua_State *L)
+{
+	uint8_t written[LUA_SCAN_UPVALUES] = {0};
+	struct guard *g = state_of(L)->guard;
+	guard_postpone(g);
+	lua_pushvalue(L, ITEM);
+	bool understood = lua_scan_assignments(L, written);
+	lua_pop(L, 1);
+	guard_resume(g);
+	lua_Debug ar;
+	lua_pushvalue(L, ITEM);
+	lua_getinfo(L, ">S", &ar);
+	if (!understood)
+		luaL_error(L, "%s:%d: bytecode of an unknown layout", ar.short_src, ar.linedefined);
+	for (int i = 0; i < LUA_SCAN_UPVALUES; i++) {
+		if (!written[i])
+			continue;
+		const char *name = lua_getupvalue(L, ITEM, i + 1);
+		luaL_error(
+		    L,
+		    "%s:%d: this function assigns to '%s', a local outside it: predicates keep no "
+		    "state; write a variable instead",
+		    ar.short_src, ar.linedefined, name != NULL && *name ? name : "?");
+	}
+}
+
+// [-0, +0, e]
+static void
+walk_function(lua_State *L)
+{
+	if (!lua_iscfunction(L, ITEM))
+		check_assignments(L);
+	for (int i = 1; lua_getupvalue(L, ITEM, i) != NULL; i++)
+		enqueue(L);
+}
+
+// Objects of ours have a metatable and do not change; those of the standard library (an iterator
+// of gmatch) have none. [-0, +0, e]
+static void
+walk_userdata(lua_State *L)
+{
+	if (!lua_getmetatable(L, ITEM))
+		luaL_error(
+		    L, "an iterator made while the script loads is kept: predicates keep no state");
+	lua_pop(L, 1);
+	for (int i = 1; lua_getiuservalue(L, ITEM, i) != LUA_TNONE; i++)
+		enqueue(L);
+	lua_pop(L, 1);
+}
+
+static void
+walk_item(lua_State *L)
+{
+	switch (lua_type(L, ITEM)) {
+	case LUA_TTABLE:
+		freeze_table(L);
+		break;
+	case LUA_TFUNCTION:
+		walk_function(L);
+		break;
+	case LUA_TUSERDATA:
+		walk_userdata(L);
+		break;
+	default:
+		luaL_error(
+		    L, "a coroutine made while the script loads is kept: predicates keep no state");
+	}
+}
+
+// E reads as G's fields through next and rawget; neither is frozen like other tables. [-0, +0, m]
+static void
+start_walk(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
+	int env = lua_gettop(L);
+	lua_pushglobaltable(L);
+	int globals = lua_gettop(L);
+	for (int i = env; i <= globals; i++) {
+		lua_pushvalue(L, i);
+		lua_pushboolean(L, 1);
+		lua_rawset(L, SEEN);
+	}
+	lua_pushvalue(L, env);
+	lua_pushvalue(L, globals);
+	lua_rawset(L, FROZEN);
+	lua_pushvalue(L, globals);
+	lua_pushvalue(L, env);
+	lua_rawset(L, SHADOW);
+	for (lua_pushnil(L); lua_next(L, globals);)
+		enqueue(L);
+	// What the tests' functions hold is theirs; they run in a throw-away state.
+	lua_settop(L, SHADOW);
+}
+
+// "x":upper() finds the functions without the detour over the emptied table. [-0, +0, m]
+static void
+shorten_string_methods(lua_State *L)
+{
+	lua_pushliteral(L, "");
+	lua_getmetatable(L, -1);
+	lua_getfield(L, -1, "__index");
+	if (policy_lua_frozen(L, -1))
+		lua_setfield(L, -3, "__index");
+	lua_settop(L, SHADOW);
+}
+
+// [-0, +0, e]
+static int
+freeze(lua_State *L)
+{
+	lua_settop(L, 0);
+	lua_newtable(L);
+	lua_newtable(L);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_frozen);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_shadow);
+	start_walk(L);
+	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, QUEUE); i++) {
+		lua_rawgeti(L, QUEUE, i);
+		walk_item(L);
+		lua_settop(L, SHADOW);
+	}
+	shorten_string_methods(L);
+	return 0;
+}
+
+void
+policy_lua_freeze(lua_State *L)
+{
+	lua_pushcfunction(L, freeze);
+	lua_call(L, 0, 0);
+}
+
+bool
+policy_lua_scan_works(lua_State *L)
+{
+	static const char *const code[] = {
+	    "local a; return function() local b; return function() a = 1; b = 2 end end",
+	    "local a; return function() local b; return function() b = a end end"};
+	for (int i = 0; i < 2; i++) {
+		uint8_t written[LUA_SCAN_UPVALUES] = {0};
+		if (luaL_loadbufferx(L, code[i], strlen(code[i]), "=scan", "t") != LUA_OK)
+			return false;
+		lua_call(L, 0, 1);
+		bool understood = lua_scan_assignments(L, written);
+		lua_pop(L, 1);
+		unsigned n = 0;
+		for (int k = 0; k < LUA_SCAN_UPVALUES; k++)
+			n += written[k];
+		if (!understood || n != (i == 0 ? 1u : 0u))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// What the lua_*.c files share. Functions with a stack effect [-pops, +pushes, e] may throw (e)
+// and run inside a protected call only.
+#pragma once
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "policy/policy_priv.h"
+
+struct tidevars_value;
+
+// The state a Lua thread belongs to. [-0, +0, -]
+static inline struct policy_state *
+state_of(lua_State *L)
+{
+	struct policy_state *s;
+	__builtin_memcpy(&s, lua_getextraspace(L), sizeof(s));
+	return s;
+}
+
+// Registry keys are the addresses of these.
+extern const char policy_key_globals; // G, the real table of globals
+extern const char policy_key_env;     // E, the empty table scripts see as _ENV and _G
+extern const char policy_key_anchor;  // names whose address is in a struct policy_names
+extern const char policy_key_loaded;  // modules
+extern const char policy_key_tests;   // {name, function, name, function...}
+extern const char policy_key_t;       // the `t` of the self-test that runs
+extern const char policy_key_frozen;  // frozen table -> its contents
+extern const char policy_key_shadow;  // contents -> frozen table
+
+// ---- lua_sandbox.c
+// G and E with the safe half of the standard library. [-0, +0, e]
+void policy_lua_sandbox(lua_State *L);
+
+// ---- lua_freeze.c
+// Freezes everything reachable from G: tables become read-only; a function that assigns to a
+// variable outside itself, or anything else that keeps state, is an error. [-0, +0, e]
+void policy_lua_freeze(lua_State *L);
+// True when this build's bytecode is what the scan for assignments expects. [-0, +0, e]
+bool policy_lua_scan_works(lua_State *L);
+// Pushes the contents of the table at `index` when it is frozen. [-0, +(0|1), -]
+bool policy_lua_frozen(lua_State *L, int index);
+// next, pairs' iterator: sees through frozen tables. [-2, +(1|2), e]
+int policy_lua_next(lua_State *L);
+
+// ---- lua_value.c
+void policy_lua_ip_open(lua_State *L); // metatables of ip and cidr_set. [-0, +0, e]
+// [-0, +1, e]
+void policy_lua_push(lua_State *L, const struct policy_value *v);
+void policy_lua_push_ip(lua_State *L, const struct policy_value *ip);
+// False when the value at index is of a type that is no policy value. Strings stay Lua's.
+// [-0, +0, -]
+bool policy_lua_get(lua_State *L, int index, struct policy_value *out);
+int policy_lua_tide_ip(lua_State *L);       // tide.ip(text)
+int policy_lua_tide_cidr_set(lua_State *L); // tide.cidr_set{...}
+
+// ---- lua_vars.c
+void policy_lua_vars_open(lua_State *L); // pushes `vars`. [-0, +1, e]
+
+// ---- lua_txn.c
+// One request object: the live one is reused, a self-test has its own.
+struct lua_txn {
+	void *host_txn;
+	bool live; // reused: valid only while its call lasts
+	bool test; // answers from the test's table (its user value)
+};
+void policy_lua_txn_open(lua_State *L); // metatables. [-0, +0, e]
+// [-0, +1, e]
+struct lua_txn *policy_lua_txn_new(lua_State *L, bool live);
+void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]
+int policy_lua_test_txn(lua_State *L);       // t.txn{...}
+
+// ---- lua_tide.c, lua_memo.c, lua_test.c
+void policy_lua_tide_open(lua_State *L); // pushes `tide`. [-0, +1, e]
+uint64_t policy_rand(struct policy_state *s);
+int policy_lua_memo(lua_State *L); // tide.memo(fn)
+void policy_lua_memo_open(lua_State *L);
+// The memo behind the function at index, or NULL. [-0, +0, -]
+struct policy_memo *policy_lua_memo_of(lua_State *L, int index);
+// Notes that the running memoised function read a variable. [-0, +0, e]
+void policy_lua_memo_note(lua_State *L, uint32_t handle, const struct tidevars_value *v);
+// Throws when a memoised function runs: `what` is not to be read there. [-0, +0, e]
+void policy_lua_memo_forbid(lua_State *L, const char *what);
+int policy_lua_test(lua_State *L); // test(name, fn)
+
+// ---- lua_state.c
+// The number kept for a name, or -1; the name at index is a string. [-0, +0, -]
+static inline int64_t
+policy_name_get(const struct policy_names *n, const char *key)
+{
+	size_t i = ((uintptr_t)key >> 4 ^ (uintptr_t)key >> 11) % POLICY_NAME_SLOTS;
+	return LIKELY(n->slot[i].key == key) ? (int64_t)n->slot[i].value : -1;
+}
+// [-0, +0, m]
+void policy_name_put(lua_State *L, struct policy_names *n, int index, uint32_t value);

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: MIT
+// `txn`, the request, and `backends`: names that the host answers. Objects are made once per
+// state; a field is fetched when it is read. A self-test's request answers from the table it was
+// made of, unless the host can make a real request of it.
+#include <string.h>
+
+#include "policy/lua_priv.h"
+
+#define TXN_TYPE "tide.txn"
+
+// What a name of txn is: kept in txn_names as kind << 24 | handle.
+enum { IS_FIELD, IS_PART, IS_GET_VAR };
+
+// Uservalues of a txn object: its parts, then a self-test's table.
+enum { UV_HEADERS = 1, UV_COOKIES, UV_F, UV_SF, UV_C, UV_SC, UV_TABLE, UV_N = UV_TABLE };
+
+// headers, cookies, f, sf, c, sc: each knows its request (and keeps it, as uservalue 1).
+struct part {
+	struct lua_txn *txn;
+	uint8_t what;    // enum policy_what
+	uint8_t uv;      // which part it is
+	bool or_nothing; // sf, sc: "" instead of nil
+};
+
+static const struct {
+	const char *name, *type;
+	uint8_t uv, what;
+	bool or_nothing;
+} parts[] = {
+    {"headers", "tide.headers", UV_HEADERS, POLICY_HEADER, false},
+    {"cookies", "tide.cookies", UV_COOKIES, POLICY_COOKIE, false},
+    {"f", "tide.fetches", UV_F, POLICY_FETCH, false},
+    {"sf", "tide.fetches", UV_SF, POLICY_FETCH, true},
+    {"c", "tide.converters", UV_C, POLICY_CONV, false},
+    {"sc", "tide.converters", UV_SC, POLICY_CONV, true},
+};
+
+// ---- asking the host ------------------------------------------------------------------------
+
+// [-0, +0, e]
+static int
+resolve(lua_State *L, enum policy_what what, struct str name)
+{
+	struct policy_state *s = state_of(L);
+	const struct policy_engine *e = s->policy->engine;
+	struct err err = {0};
+	if (e->host->resolve == NULL)
+		return luaL_error(L, "'%s' is not available here", name.p);
+	guard_postpone(s->guard);
+	int handle = e->host->resolve(e->data, what, name, &err);
+	guard_resume(s->guard);
+	if (handle < 0)
+		return luaL_error(L, "%s", err.text);
+	return handle;
+}
+
+// Pushes the host's answer. [-0, +1, e]
+static int
+ask(lua_State *L, void *txn, int handle, const struct policy_value *args, unsigned n)
+{
+	struct policy_state *s = state_of(L);
+	const struct policy_engine *e = s->policy->engine;
+	struct policy_value out = {0};
+	struct err err;
+	err.text[0] = '\0';
+	if (e->host->call == NULL)
+		return luaL_error(L, "not available here");
+	guard_postpone(s->guard);
+	bool ok = e->host->call(e->data, txn, handle, args, n, &out, &err);
+	guard_resume(s->guard);
+	if (!ok)
+		return luaL_error(L, "%s", err.text);
+	policy_lua_push(L, &out);
+	return 1;
+}
+
+// The live request outside its call (kept by a coroutine, say) is no request. [-0, +0, e]
+static void *
+host_txn(lua_State *L, const struct lua_txn *t)
+{
+	if (t->live && UNLIKELY(t->host_txn == NULL))
+		luaL_error(L, "there is no request in this call");
+	return t->host_txn;
+}
+
+// ---- a self-test's table --------------------------------------------------------------------
+
+// Pushes the test's table of the txn object at index. [-0, +1, -]
+static void
+push_table(lua_State *L, int index)
+{
+	lua_getiuservalue(L, index, UV_TABLE);
+}
+
+// [-0, +1, e] the field of the test's table on top; replaces the table
+static int
+table_field(lua_State *L, const char *name)
+{
+	struct policy_value ip;
+	size_t n;
+	lua_getfield(L, -1, name);
+	bool is_address = strcmp(name, "src") == 0 || strcmp(name, "dst") == 0;
+	if (is_address && lua_type(L, -1) == LUA_TSTRING) {
+		const char *text = lua_tolstring(L, -1, &n);
+		if (!policy_ip_parse(str_of(text, n), &ip))
+			return luaL_error(L, "t.txn: %s: '%s' is not an address", name, text);
+		policy_lua_push_ip(L, &ip);
+	}
+	if (!lua_isnil(L, -1))
+		return 1;
+	if (strcmp(name, "method") == 0)
+		lua_pushliteral(L, "GET");
+	else if (strcmp(name, "path") == 0)
+		lua_pushliteral(L, "/");
+	else if (strcmp(name, "version") == 0)
+		lua_pushliteral(L, "1.1");
+	return 1;
+}
+
+// headers.x without regard to case. [-0, +1, e]
+static int
+table_entry(lua_State *L, const char *table, struct str name, bool any_case)
+{
+	lua_getfield(L, -1, table);
+	if (!lua_istable(L, -1)) {
+		lua_pushnil(L);
+		return 1;
+	}
+	int t = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, t);) {
+		size_t n;
+		const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &n) : NULL;
+		if (key != NULL && (any_case ? str_eq_nocase(str_of(key, n), name)
+					     : str_eq(str_of(key, n), name))) {
+			luaL_tolstring(L, -1, NULL);
+			return 1;
+		}
+		lua_pop(L, 1);
+	}
+	lua_pushnil(L);
+	return 1;
+}
+
+// ---- txn ------------------------------------------------------------------------------------
+
+// txn:get_var(name) [-2, +1, e]
+static int
+txn_get_var(lua_State *L)
+{
+	struct lua_txn *t = luaL_checkudata(L, 1, TXN_TYPE);
+	struct policy_value arg = {.type = POLICY_T_STR};
+	arg.s.p = luaL_checklstring(L, 2, &arg.s.n);
+	policy_lua_memo_forbid(L, "the request");
+	if (t->test && t->host_txn == NULL)
+		return luaL_error(L, "txn:get_var is not available in this test");
+	void *txn = host_txn(L, t);
+	return ask(L, txn, resolve(L, POLICY_VAR, STR("")), &arg, 1);
+}
+
+// [-0, +0, e]
+static uint32_t
+classify(lua_State *L, const struct lua_txn *t)
+{
+	size_t n;
+	const char *name = lua_tolstring(L, 2, &n);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (strcmp(name, parts[i].name) == 0)
+			return IS_PART << 24 | parts[i].uv;
+	if (strcmp(name, "get_var") == 0)
+		return IS_GET_VAR << 24;
+	if (t->test && t->host_txn == NULL)
+		return IS_FIELD << 24;
+	return IS_FIELD << 24 | (uint32_t)resolve(L, POLICY_FIELD, str_of(name, n));
+}
+
+// [-2, +1, e]
+static int
+txn_index(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	struct lua_txn *t = lua_touserdata(L, 1);
+	if (UNLIKELY(lua_type(L, 2) != LUA_TSTRING))
+		return luaL_error(L, "txn[...]: a field's name is a string");
+	int64_t known = policy_name_get(&s->txn_names, lua_tostring(L, 2));
+	uint32_t what = (uint32_t)known;
+	if (UNLIKELY(known < 0)) {
+		what = classify(L, t);
+		if (!s->testing)
+			policy_name_put(L, &s->txn_names, 2, what);
+	}
+	if (what >> 24 == IS_PART) {
+		lua_getiuservalue(L, 1, (int)(what & 0xff));
+		return 1;
+	}
+	if (what >> 24 == IS_GET_VAR) {
+		lua_pushcfunction(L, txn_get_var);
+		return 1;
+	}
+	policy_lua_memo_forbid(L, "the request");
+	if (UNLIKELY(t->test && t->host_txn == NULL)) {
+		push_table(L, 1);
+		return table_field(L, lua_tostring(L, 2));
+	}
+	return ask(L, host_txn(L, t), (int)(what & 0xffffff), NULL, 0);
+}
+
+// ---- headers, cookies -----------------------------------------------------------------------
+
+// [-2, +1, e]
+static int
+entry_index(lua_State *L)
+{
+	struct part *p = lua_touserdata(L, 1);
+	struct policy_value arg = {.type = POLICY_T_STR};
+	arg.s.p = luaL_checklstring(L, 2, &arg.s.n);
+	policy_lua_memo_forbid(L, "the request");
+	if (p->txn->test && p->txn->host_txn == NULL) {
+		bool headers = p->what == POLICY_HEADER;
+		lua_getiuservalue(L, 1, 1);
+		push_table(L, -1);
+		return table_entry(L, headers ? "headers" : "cookies", arg.s, headers);
+	}
+	void *txn = host_txn(L, p->txn);
+	struct policy_state *s = state_of(L);
+	int *handle = p->what == POLICY_HEADER ? &s->header_handle : &s->cookie_handle;
+	if (UNLIKELY(*handle < 0))
+		*handle = resolve(L, p->what, STR(""));
+	return ask(L, txn, *handle, &arg, 1);
+}
+
+// ---- f, sf, c, sc ---------------------------------------------------------------------------
+
+// A fetch or converter as a method: upvalue 1 its handle. [-n, +1, e]
+static int
+call_method(lua_State *L)
+{
+	struct part *p = lua_touserdata(L, 1);
+	int n = lua_gettop(L) - 1;
+	struct policy_value args[POLICY_MAX_ARGS];
+	if (lua_type(L, 1) != LUA_TUSERDATA)
+		return luaL_error(L, "call it with a colon: txn.f:name(...)");
+	luaL_argcheck(L, n <= POLICY_MAX_ARGS, 1, "too many arguments");
+	policy_lua_memo_forbid(L, "the request");
+	for (int i = 0; i < n; i++)
+		if (!policy_lua_get(L, i + 2, &args[i]))
+			return luaL_argerror(L, i + 2,
+					     "boolean, number, string or address expected");
+	ask(L, host_txn(L, p->txn), (int)lua_tointeger(L, lua_upvalueindex(1)), args, (unsigned)n);
+	if (p->or_nothing && lua_isnil(L, -1))
+		lua_pushliteral(L, "");
+	return 1;
+}
+
+// Methods are made at first use and kept in the part's second uservalue. [-2, +1, e]
+static int
+method_index(lua_State *L)
+{
+	struct part *p = lua_touserdata(L, 1);
+	size_t n;
+	const char *name = luaL_checklstring(L, 2, &n);
+	lua_getiuservalue(L, 1, 2);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, 3) != LUA_TNIL)
+		return 1;
+	if (p->txn->test && p->txn->host_txn == NULL)
+		return luaL_error(L, "'%s': fetches and converters are not available in this test",
+				  name);
+	lua_pushinteger(L, resolve(L, p->what, str_of(name, n)));
+	lua_pushcclosure(L, call_method, 1);
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 3);
+	return 1;
+}
+
+// ---- making them ----------------------------------------------------------------------------
+
+// [-3, +0, e]
+static int
+no_newindex(lua_State *L)
+{
+	return luaL_error(L, "predicates do not change the request");
+}
+
+static void
+new_type(lua_State *L, const char *name, lua_CFunction index)
+{
+	luaL_newmetatable(L, name);
+	lua_pushcfunction(L, index);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, no_newindex);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_pop(L, 1);
+}
+
+struct lua_txn *
+policy_lua_txn_new(lua_State *L, bool live)
+{
+	struct lua_txn *t = lua_newuserdatauv(L, sizeof(*t), UV_N);
+	int index = lua_gettop(L);
+	*t = (struct lua_txn){.live = live};
+	luaL_setmetatable(L, TXN_TYPE);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		struct part *p = lua_newuserdatauv(L, sizeof(*p), 2);
+		*p = (struct part){.txn = t,
+				   .what = parts[i].what,
+				   .uv = parts[i].uv,
+				   .or_nothing = parts[i].or_nothing};
+		luaL_setmetatable(L, parts[i].type);
+		lua_pushvalue(L, index);
+		lua_setiuservalue(L, -2, 1);
+		lua_newtable(L);
+		lua_setiuservalue(L, -2, 2);
+		lua_setiuservalue(L, index, parts[i].uv);
+	}
+	return t;
+}
+
+// ---- t.txn{...} -----------------------------------------------------------------------------
+
+// The string field of the table at 1, or .p == NULL; it stays on the stack. [-0, +1, e]
+static struct str
+text_field(lua_State *L, const char *name)
+{
+	struct str s = STR_NULL;
+	lua_getfield(L, 1, name);
+	if (!lua_isnil(L, -1))
+		s.p = luaL_tolstring(L, -1, &s.n);
+	return s;
+}
+
+// [-0, +n, e]
+static size_t
+list_field(lua_State *L, const char *name, struct policy_field *out, size_t most)
+{
+	size_t n = 0;
+	lua_getfield(L, 1, name);
+	if (!lua_istable(L, -1))
+		return 0;
+	int t = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, t);) {
+		luaL_checkstack(L, 8, "too many fields");
+		if (lua_type(L, -2) != LUA_TSTRING || n == most)
+			luaL_error(L, "t.txn: %s: names to values, at most %d", name, (int)most);
+		out[n].name.p = lua_tolstring(L, -2, &out[n].name.n);
+		out[n].value.p = luaL_tolstring(L, -1, &out[n].value.n);
+		n++;
+		lua_replace(L, -2); // the text instead of the value; it stays, under the key
+		lua_insert(L, -2);
+	}
+	return n;
+}
+
+static struct policy_value
+ip_field(lua_State *L, const char *name)
+{
+	struct policy_value ip = {0};
+	lua_getfield(L, 1, name);
+	if (lua_isnil(L, -1))
+		return ip;
+	struct str text;
+	text.p = luaL_tolstring(L, -1, &text.n);
+	if (!policy_ip_parse(text, &ip))
+		luaL_error(L, "t.txn: %s: '%s' is not an address", name, text.p);
+	return ip;
+}
+
+// [-1, +1, e]
+static void *
+make_host_txn(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	const struct policy_engine *e = s->policy->engine;
+	struct policy_field headers[32], cookies[32];
+	struct policy_test_request r = {.method = text_field(L, "method"),
+					.path = text_field(L, "path"),
+					.query = text_field(L, "query"),
+					.host = text_field(L, "host"),
+					.version = text_field(L, "version"),
+					.src = ip_field(L, "src"),
+					.dst = ip_field(L, "dst"),
+					.headers = headers,
+					.cookies = cookies};
+	r.n_headers = list_field(L, "headers", headers, ARRAY_LEN(headers));
+	r.n_cookies = list_field(L, "cookies", cookies, ARRAY_LEN(cookies));
+	struct err err = {0};
+	guard_postpone(s->guard);
+	void *txn = e->host->test_txn(e->data, &r, s->call->arena, &err);
+	guard_resume(s->guard);
+	if (txn == NULL)
+		luaL_error(L, "t.txn: %s", err.text);
+	return txn;
+}
+
+int
+policy_lua_test_txn(lua_State *L)
+{
+	if (lua_gettop(L) == 0)
+		lua_newtable(L);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	struct policy_state *s = state_of(L);
+	struct lua_txn *t = policy_lua_txn_new(L, false);
+	t->test = true;
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, 2, UV_TABLE);
+	if (s->policy->engine->host->test_txn != NULL)
+		t->host_txn = make_host_txn(L);
+	lua_settop(L, 2);
+	return 1;
+}
+
+// ---- backends -------------------------------------------------------------------------------
+
+// backends.app.sessions; upvalue-free: the object carries its handle. [-2, +1, e]
+static int
+backend_index(lua_State *L)
+{
+	int *handle = lua_touserdata(L, 1);
+	struct policy_value arg = {.type = POLICY_T_STR};
+	arg.s.p = luaL_checklstring(L, 2, &arg.s.n);
+	policy_lua_memo_forbid(L, "backends");
+	return ask(L, NULL, *handle, &arg, 1);
+}
+
+// Objects are kept in uservalue 1 by name. [-2, +1, e]
+static int
+backends_index(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	size_t n;
+	const char *name = luaL_checklstring(L, 2, &n);
+	if (s->testing && lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_t) == LUA_TTABLE) {
+		lua_getfield(L, -1, "backends");
+		lua_pushvalue(L, 2);
+		if (lua_istable(L, -2) && lua_gettable(L, -2) != LUA_TNIL)
+			return 1;
+		return luaL_error(L, "backends.%s is not set in this test (t.backends.%s = {...})",
+				  name, name);
+	}
+	lua_settop(L, 2);
+	lua_getiuservalue(L, 1, 1);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, 3) != LUA_TNIL)
+		return 1;
+	int handle = resolve(L, POLICY_BACKEND, str_of(name, n));
+	int *object = lua_newuserdatauv(L, sizeof(*object), 0);
+	*object = handle;
+	luaL_setmetatable(L, "tide.backend");
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 3);
+	return 1;
+}
+
+void
+policy_lua_backends_open(lua_State *L)
+{
+	new_type(L, "tide.backend", backend_index);
+	new_type(L, "tide.backends", backends_index);
+	(void)lua_newuserdatauv(L, 1, 1);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, 1);
+	luaL_setmetatable(L, "tide.backends");
+}
+
+void
+policy_lua_txn_open(lua_State *L)
+{
+	new_type(L, TXN_TYPE, txn_index);
+	new_type(L, "tide.headers", entry_index);
+	new_type(L, "tide.cookies", entry_index);
+	new_type(L, "tide.fetches", method_index);
+	new_type(L, "tide.converters", method_index);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// `vars`: the shared table as scripts read it. A name is looked up once per state; afterwards its
+// handle is found by the address of the interned string. In a self-test the test's t.vars stands
+// for the table: what it does not set reads as the declared default.
+#include <string.h>
+
+#include "policy/lua_priv.h"
+#include "tidegate/vars.h"
+
+// [-0, +1, e]
+static void
+push_reading(lua_State *L, const struct tidevars_value *v)
+{
+	switch (v->type) {
+	case TIDEVARS_BOOL:
+		lua_pushboolean(L, v->u.i != 0);
+		return;
+	case TIDEVARS_FLOAT:
+		lua_pushnumber(L, v->u.f);
+		return;
+	case TIDEVARS_GAUGE:
+		lua_pushnumber(L, v->smooth);
+		return;
+	case TIDEVARS_STRING:
+		lua_pushlstring(L, v->text, v->text_n);
+		return;
+	default:
+		lua_pushinteger(L, v->u.i);
+	}
+}
+
+// [-0, +0, e]
+static uint32_t
+find_handle(lua_State *L, struct policy_state *s, int index)
+{
+	size_t n;
+	const char *name = lua_tolstring(L, index, &n);
+	if (s->policy->engine->vars == NULL)
+		luaL_error(L, "vars.%s: there is no variable table", name);
+	uint32_t handle = TIDEVARS_NO_HANDLE;
+	struct tidevars_error err;
+	guard_postpone(s->guard);
+	int rc = tidevars_find(s->policy->engine->vars, name, n, &handle, &err);
+	guard_resume(s->guard);
+	if (rc != TIDEVARS_OK)
+		luaL_error(L, "vars.%s: %s", name, err.text);
+	return handle;
+}
+
+// The test's value for the name at index 2, or its declared default. [-0, +1, e]
+static int
+read_in_test(lua_State *L, struct policy_state *s)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_t) == LUA_TTABLE) {
+		lua_getfield(L, -1, "vars");
+		lua_pushvalue(L, 2);
+		if (lua_istable(L, -2) && lua_gettable(L, -2) != LUA_TNIL)
+			return 1;
+	}
+	struct tidevars_info info;
+	struct tidevars_error err;
+	if (s->policy->engine->vars == NULL)
+		return luaL_error(
+		    L,
+		    "vars.%s is not set in this test (t.vars.%s = ...), and there is no "
+		    "variable table with its default",
+		    lua_tostring(L, 2), lua_tostring(L, 2));
+	uint32_t handle = find_handle(L, s, 2);
+	guard_postpone(s->guard);
+	int rc = tidevars_info(s->policy->engine->vars, handle, s->call->now_boot_ns, &info, &err);
+	guard_resume(s->guard);
+	if (rc != TIDEVARS_OK)
+		return luaL_error(L, "vars.%s: %s", lua_tostring(L, 2), err.text);
+	info.initial.type = info.type;
+	info.initial.smooth = info.initial.u.f;
+	push_reading(L, &info.initial);
+	return 1;
+}
+
+// [-2, +1, e]
+static int
+vars_index(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	if (UNLIKELY(lua_type(L, 2) != LUA_TSTRING))
+		return luaL_error(L, "vars[...]: a variable's name is a string");
+	if (UNLIKELY(s->testing))
+		return read_in_test(L, s);
+	int64_t known = policy_name_get(&s->var_names, lua_tostring(L, 2));
+	uint32_t handle = (uint32_t)known;
+	if (UNLIKELY(known < 0)) {
+		handle = find_handle(L, s, 2);
+		policy_name_put(L, &s->var_names, 2, handle);
+	}
+	struct tidevars_value v;
+	if (UNLIKELY(tidevars_read(s->policy->engine->vars, handle, s->call->now_boot_ns, &v) !=
+		     TIDEVARS_OK))
+		return luaL_error(L, "vars.%s: gone", lua_tostring(L, 2));
+	if (s->recording != NULL)
+		policy_lua_memo_note(L, handle, &v);
+	push_reading(L, &v);
+	return 1;
+}
+
+// [-3, +0, e]
+static int
+vars_newindex(lua_State *L)
+{
+	return luaL_error(L, "vars.%s: predicates do not write variables",
+			  luaL_tolstring(L, 2, NULL));
+}
+
+void
+policy_lua_vars_open(lua_State *L)
+{
+	static const luaL_Reg meta[] = {{"__index", vars_index},
+					{"__newindex", vars_newindex},
+					{NULL, NULL}};
+	(void)lua_newuserdatauv(L, 1, 0);
+	lua_createtable(L, 0, 3);
+	luaL_setfuncs(L, meta, 0);
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+}
