@@ -40,12 +40,14 @@ struct log_values {
 	"%tsc %ac %fc %bc %sc %rc %sq %bq %CC %CS %hrl %hsl"
 #define LOGFMT_TCP "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"
 
-// env->place decides what may be used: aliases need EXPR_AT_LOG except the names and addresses.
+// env->place decides which expressions may be used. An alias prints what the host knows by then.
 struct logfmt *logfmt_parse(struct expr_env *env, struct str text, struct err *err);
 // True when the whole is one piece of plain text (then no evaluation is needed).
 bool logfmt_is_const(const struct logfmt *f, struct str *text);
 unsigned logfmt_needs(const struct logfmt *f);
 // Appends; bytes that would break a line are escaped #XX as HAProxy does in logs.
 void logfmt_render_log(const struct logfmt *f, struct sample_ctx *ctx, struct sbuf *out);
-// Value for a header, a body, a name: nothing is escaped. In ctx->arena; false at its cap.
+// Value for a body or a name: nothing is escaped. In ctx->arena; false at its cap.
 bool logfmt_render(const struct logfmt *f, struct sample_ctx *ctx, struct str *out);
+// Value for a header or a target: controls but tabs become %XX, as HAProxy has it.
+bool logfmt_render_header(const struct logfmt *f, struct sample_ctx *ctx, struct str *out);

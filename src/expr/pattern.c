@@ -456,7 +456,7 @@ pattern_list_at(const struct pattern_list *l, size_t i)
 void
 pattern_list_fini(struct pattern_list *l)
 {
-	for (size_t i = 0; i < l->n_items; i++)
+	for (size_t i = 0; l->opts.match == PAT_REG && i < l->n_items; i++)
 		regex_free(&l->items[i].regex);
 	mem_free(l->items);
 	mem_free(l->slots);

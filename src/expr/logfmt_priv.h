@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Inside of log formats: pieces, the place they are written to, the rows of aliases.
+#pragma once
+
+#include "base/sbuf.h"
+#include "expr/expr_priv.h"
+
+enum logfmt_flag {
+	LOGFMT_QUOTE = 1 << 0,  // Q: in double quotes
+	LOGFMT_HEX = 1 << 1,    // X: numbers and addresses in hexadecimal
+	LOGFMT_ESCAPE = 1 << 2, // E: '"', '\' and ']' behind a backslash
+};
+
+// LOG: empty is "-", controls are #XX, runs of spaces are one. VALUE: bytes as they are.
+// HEADER: controls but tabs are %XX.
+enum logfmt_mode { LOGFMT_LOG, LOGFMT_VALUE, LOGFMT_HEADER };
+
+// Where text goes: an sbuf, or a growing stretch of an arena.
+struct logfmt_out {
+	struct sbuf *sbuf;
+	struct arena *arena;
+	char *p;
+	size_t n, cap;
+	bool full;
+	bool after_space; // LOG: the last byte written is a separating space
+	enum logfmt_mode mode;
+};
+
+struct logfmt_alias;
+
+enum logfmt_kind { LOGFMT_TEXT, LOGFMT_SPACE, LOGFMT_EXPR, LOGFMT_ALIAS };
+
+struct logfmt_piece {
+	enum logfmt_kind kind;
+	unsigned flags;  // enum logfmt_flag
+	struct str text; // TEXT; SPACE: as many as there were
+	const struct expr *expr;
+	const struct logfmt_alias *alias;
+};
+
+// A row: %name. `host` aliases need no log values.
+struct logfmt_alias {
+	const char *name;
+	void (*put)(struct logfmt_out *out, const struct logfmt_piece *p, struct sample_ctx *ctx,
+		    const struct log_values *v);
+	const char *help;
+};
+extern const struct logfmt_alias logfmt_aliases[]; // ends with name NULL
+// The alias whose name is all the letters that `text` begins with, or NULL.
+const struct logfmt_alias *logfmt_alias_find(struct str text);
+
+void logfmt_put(struct logfmt_out *o, const char *p, size_t n);
+// A value: quoted, escaped and encoded as flags and mode want; "-" when empty in a log.
+void logfmt_put_value(struct logfmt_out *o, struct str s, unsigned flags);
