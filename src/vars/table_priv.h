@@ -27,9 +27,11 @@ struct vars_meta {
 	uint32_t handle;
 	bool forgotten;
 	uint8_t initial_n, stale_n;
+	uint8_t none[5]; // the texts are aligned to words, with no hidden padding before them
 	char name[TIDEVARS_NAME_MAX + 1];
 	char description[TIDEVARS_DESC_MAX + 1];
-	char initial_text[LAYOUT_TEXT_BYTES], stale_text[LAYOUT_TEXT_BYTES];
+	_Alignas(8) char initial_text[LAYOUT_TEXT_BYTES];
+	char stale_text[LAYOUT_TEXT_BYTES];
 	struct vars_meta *older;
 };
 
@@ -55,6 +57,10 @@ struct tidevars {
 	uint32_t number;             // 0: none yet, or forked
 	uint32_t pid, uid, gid;      // as of the registration
 };
+
+_Static_assert(offsetof(struct vars_meta, initial_text) ==
+		   offsetof(struct vars_meta, description) + TIDEVARS_DESC_MAX + 1,
+	       "padding would be compared");
 
 // A record as found by vars_pick.
 struct vars_record {
