@@ -20,7 +20,8 @@ say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
 
 WARN     = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Werror
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
-	$(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all))
+	$(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all) \
+	$(if $(findstring gcc-thread,$(CC)-$(SAN)),-Wno-tsan))
 CPPFLAGS = -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -Iinclude -Isrc -MMD -MP
 CFLAGS   = -std=gnu17 -fPIC $(OPT) $(WARN) $(SANFLAGS)
 LDFLAGS  = -pthread $(SANFLAGS)
@@ -101,6 +102,7 @@ $(OUT)/lua5.%/tidevars.so: src/host/lua/lua_tidevars.c $(OUT)/libtidevars.a
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libtidegate.a
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+$(OUT)/tests/unit/vars/test_lua: | $(OUT)/lua5.3/tidevars.so $(OUT)/lua5.4/tidevars.so
 $(OUT)/tests/unit/%.o: CPPFLAGS += -Itests/unit $(LUA_CFLAGS)
 
 run: all
