@@ -266,5 +266,8 @@ void conf_log_messages(const struct conf *c);
 
 // Markdown: each section with its keywords, arguments, bounds, defaults, help.
 void conf_print_reference(const struct module *const *modules, struct sbuf *out);
+// Faults of the rows themselves, one a line: no help, a default its type refuses, an unknown
+// section, two rows for one keyword. Returns their number; a test wants 0.
+unsigned conf_check_rows(const struct module *const *modules, struct sbuf *out);
 // One keyword a line by section (-dKall).
 void conf_print_keywords(const struct module *const *modules, struct sbuf *out);

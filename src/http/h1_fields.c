@@ -16,15 +16,18 @@ note_host(struct h1_parser *p, const char *buf, struct http_head *h, struct http
 	if (p->seen & H1_SEEN_HOST)
 		return h1_bad(p, (size_t)(f->name - buf), HTTP_REASON_HOST_DUPLICATE);
 	p->seen |= H1_SEEN_HOST;
-	struct http_host parts;
-	size_t bad = http_host_check(http_field_value(f), &parts);
-	// "Host: :80" has a port of nothing; only a wholly empty Host is meant by RFC 9112.
-	if (bad == SIZE_MAX && parts.name.n == 0 && f->value_n > 0)
-		bad = 0;
-	if (bad != SIZE_MAX)
-		return h1_bad(p, (size_t)(f->value - buf) + bad, HTTP_REASON_HOST_INVALID);
+	struct str value = http_field_value(f);
+	if (UNLIKELY(!http_host_is_plain(value, buf))) {
+		struct http_host parts;
+		size_t bad = http_host_check(value, &parts);
+		// "Host: :80" has a port of nothing; only a wholly empty Host is meant by RFC 9112.
+		if (bad == SIZE_MAX && parts.name.n == 0 && value.n > 0)
+			bad = 0;
+		if (bad != SIZE_MAX)
+			return h1_bad(p, (size_t)(f->value - buf) + bad, HTTP_REASON_HOST_INVALID);
+	}
 	if (h->form == HTTP_FORM_ORIGIN || h->form == HTTP_FORM_ASTERISK)
-		h->host = http_field_value(f);
+		h->host = value;
 	return H1_OK;
 }
 

@@ -88,50 +88,65 @@ scan_token(const char *p, const char *end)
 	return p;
 }
 
-// The colon behind the name that begins at `line`, when it stands within reach of one look.
+// The end of the name that begins at `line`, its colon; *id is what the name is. NULL when the
+// bytes up to the first colon are no name.
 static inline const char *
-near_colon(const char *line, const char *end)
+parse_name(const char *line, const char *end, unsigned *id, const char **stopped)
 {
-	if (end - line < 16)
+	*id = HTTP_FIELD_OTHER;
+	if (LIKELY(end - line >= 16)) {
+		vec16 v = vec16_load(line);
+		uint32_t colons = vec16_mask(vec16_eq(v, ':'));
+		uint32_t below = (colons - 1) & ~colons;
+		if (LIKELY(colons >> 4 != 0 && below >= 0xf)) {
+			size_t n = (size_t)__builtin_ctz(colons);
+			*id = name_lookup_near(line, n, v, below);
+			if (LIKELY(*id != HTTP_FIELD_OTHER))
+				return line + n;
+		}
+	}
+	const char *limit = end - line > UINT16_MAX ? line + UINT16_MAX : end;
+	const char *colon = scan_token(line, limit);
+	*stopped = colon;
+	if (colon == limit || *colon != ':' || colon == line)
 		return NULL;
-	uint32_t m = vec16_mask(vec16_eq(vec16_load(line), ':'));
-	return m != 0 ? line + __builtin_ctz(m) : NULL;
+	*id = name_lookup(line, (size_t)(colon - line));
+	return colon;
 }
 
-// One field line. *next is the start of the line behind it, with H1_OK.
-static inline enum h1_status
-parse_field(struct h1_parser *p, const char *buf, size_t n, struct http_head *h, const char **next)
+// First byte of a value: behind the colon and white space.
+static inline const char *
+skip_blanks(const char *p, const char *end)
 {
-	const char *end = buf + n, *line = *next;
-	const char *colon = near_colon(line, end);
-	unsigned id = colon != NULL ? name_lookup(line, (size_t)(colon - line)) : HTTP_FIELD_OTHER;
-	if (id == HTTP_FIELD_OTHER) {
-		bool looked_up = colon != NULL;
-		colon = scan_token(line, end);
-		if (colon == end || *colon != ':' || colon == line)
-			return bad_name(p, buf, n, colon);
-		if (!looked_up)
-			id = name_lookup(line, (size_t)(colon - line));
-	}
-	const char *value = colon + 1;
-	while (value < end && (*value == ' ' || *value == '\t'))
-		value++;
+	if (LIKELY(end - p >= 2 && p[0] == ' ' && (unsigned char)p[1] > ' '))
+		return p + 1;
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	return p;
+}
+
+// One field line into *f. *next is its start, with H1_OK that of the line behind it.
+static inline enum h1_status
+parse_field(struct h1_parser *p, const char *buf, size_t n, struct http_field *f, const char **next)
+{
+	const char *end = buf + n, *line = *next, *stopped = line;
+	unsigned id;
+	const char *colon = parse_name(line, end, &id, &stopped);
+	if (UNLIKELY(colon == NULL))
+		return bad_name(p, buf, n, stopped);
+	const char *value = skip_blanks(colon + 1, end);
 	const char *eol = scan_text(value, end, buf);
-	if (UNLIKELY(end - eol < 2 || eol[0] != '\r' || eol[1] != '\n'))
+	if (UNLIKELY(end - eol < 2 || memcmp(eol, "\r\n", 2) != 0))
 		return fault(p, buf, n, eol, HTTP_REASON_BARE_CR);
-	if (UNLIKELY(h->n_fields == h->max_fields))
-		return h1_bad(p, p->line, HTTP_REASON_TOO_MANY_FIELDS);
-	if (UNLIKELY(colon - line > UINT16_MAX))
-		return h1_bad(p, p->line, HTTP_REASON_HEAD_TOO_BIG);
 	*next = eol + 2;
-	while (eol > value && (eol[-1] == ' ' || eol[-1] == '\t'))
-		eol--;
-	h->field[h->n_fields++] = (struct http_field){.name = line,
-						      .value = value,
-						      .value_n = (uint32_t)(eol - value),
-						      .name_n = (uint16_t)(colon - line),
-						      .id = (uint8_t)id};
-	h->present |= UINT64_C(1) << id;
+	if (UNLIKELY(eol > value && (unsigned char)eol[-1] <= ' '))
+		while (eol > value && (eol[-1] == ' ' || eol[-1] == '\t'))
+			eol--;
+	*f = (struct http_field){.name = line,
+				 .value = value,
+				 .value_n = (uint32_t)(eol - value),
+				 .name_n = (uint16_t)(colon - line),
+				 .id = (uint8_t)id};
 	return H1_OK;
 }
 
@@ -140,12 +155,19 @@ static enum h1_status
 parse_fields(struct h1_parser *p, const char *buf, size_t n, struct http_head *h)
 {
 	const char *line = buf + p->line, *end = buf + n;
+	struct http_field *f = h->field + h->n_fields, *table_end = h->field + h->max_fields;
 	while (end - line >= 2 && *line != '\r') {
-		enum h1_status s = parse_field(p, buf, n, h, &line);
+		if (UNLIKELY(f == table_end))
+			return refuse(p, buf, n, line, HTTP_REASON_TOO_MANY_FIELDS);
+		enum h1_status s = parse_field(p, buf, n, f, &line);
 		if (UNLIKELY(s != H1_OK))
 			return s;
 		p->line = (uint32_t)(line - buf);
-		if (h1_is_noted(h->field[h->n_fields - 1].id) && h1_note_field(p, buf, h) != H1_OK)
+		unsigned id = f->id;
+		h->present |= UINT64_C(1) << id;
+		h->n_fields++;
+		f++;
+		if (h1_is_noted(id) && h1_note_field(p, buf, h) != H1_OK)
 			return H1_BAD;
 	}
 	if (end - line >= 2 && line[1] == '\n')

@@ -159,7 +159,8 @@ bool http_value_at(const struct http_head *h, const struct http_name *name, bool
 unsigned http_value_count(const struct http_head *h, const struct http_name *name, bool full);
 
 // Walks cookies: name=value pairs of Cookie in a request; the first pair of each Set-Cookie in a
-// response. Quotes around a value are kept.
+// response. Quotes around a value are kept. Only ';' separates (RFC 6265), where HAProxy takes ','
+// too.
 struct http_cookies {
 	const struct http_head *head;
 	const struct http_field *field;

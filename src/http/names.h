@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // HTTP's known words as small numbers: methods, field names, status reasons. A known field name
-// is found by a perfect hash over its length and three of its bytes, so a head's fields carry an
+// is found by a perfect hash over its length and last bytes, so a head's fields carry an
 // id and later lookups compare bytes of one, not strings. Constant tables; any thread.
 #pragma once
 

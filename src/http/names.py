@@ -1,25 +1,19 @@
 #!/usr/bin/env python3
-"""Searches the multipliers of the perfect hash in names.c and prints them with the slot table.
-Run it from the repository's root when a field name is added to names.h and names.c."""
-import random
+"""Searches the multiplier of the perfect hash in names_priv.h and prints it with the slot table
+for names.c. Run it from the repository's root when a field name is added to names.h and names.c."""
 import re
 
 text = open("src/http/names.c").read()
 names = re.findall(r"\[(HTTP_FIELD_\w+)\] = FIELD\(\"([^\"]+)\"\)", text)
+names = [(field, name) for field, name in names if len(name) >= 4]
+keys = [
+    (int.from_bytes(name[-4:].encode(), "little") | 0x20202020) ^ len(name) for _, name in names
+]
+assert len(set(keys)) == len(keys), "two names with the same length and last four letters"
 
-
-def slot(name, k):
-    b = [ord(c) | 0x20 for c in name]
-    n = len(b)
-    return ((n * k[0] + b[0] * k[1] + b[n // 2] * k[2] + b[n - 1] * k[3]) >> 4) & 255
-
-
-random.seed(1)
-while True:
-    k = [random.randrange(1, 4096, 2) for _ in range(4)]
-    if len({slot(name, k) for _, name in names}) == len(names):
-        break
-for i, word in enumerate(("N", "FIRST", "MIDDLE", "LAST")):
-    print(f"#define NAME_HASH_{word} {k[i]}u")
-for s, field in sorted((slot(name, k), field) for field, name in names):
+k = 0x9E3779B1
+while len({key * k % 2**32 >> 24 for key in keys}) != len(keys):
+    k = (k * 1664525 + 1013904223) % 2**32 | 1
+print(f"#define NAME_HASH {k:#x}u")
+for s, field in sorted((key * k % 2**32 >> 24, f) for key, (f, _) in zip(keys, names)):
     print(f"    [{s}] = {field},")

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The field name lookup, inline for the parser: hash of length and three bytes, then one
-// comparison without regard to case. The constants come from names.py.
+// The field name lookup, inline for the parser: a hash of length and last four bytes gives
+// the one candidate, then one comparison without regard to case. Names of two and three letters
+// are tried one by one. The constants come from names.py.
 #pragma once
 
+#include "base/vec16.h"
 #include "http/names.h"
 
 #define NAME_ROW_BYTES 31
@@ -27,10 +29,7 @@ char_is(char c, unsigned class)
 	return (http_char_class[(unsigned char)c] & class) != 0;
 }
 
-#define NAME_HASH_N      3501u
-#define NAME_HASH_FIRST  3605u
-#define NAME_HASH_MIDDLE 917u
-#define NAME_HASH_LAST   2051u
+#define NAME_HASH 0xd6b5cb35u
 
 static inline uint64_t
 word8(const char *p)
@@ -82,15 +81,41 @@ name_is(const char *p, size_t n, const char *known)
 	return true;
 }
 
+// The only known name that n (at least 4) bytes at p can be.
+static inline unsigned
+name_candidate(const char *p, size_t n)
+{
+	uint32_t key = (word4(p + n - 4) | 0x20202020u) ^ (uint32_t)n;
+	return http_name_slots[key * NAME_HASH >> 24];
+}
+
 static inline enum http_field_id
 name_lookup(const char *p, size_t n)
 {
-	if (n == 0 || n > NAME_ROW_BYTES)
-		return HTTP_FIELD_OTHER;
-	uint32_t h = (uint32_t)n * NAME_HASH_N + ((unsigned char)p[0] | 0x20u) * NAME_HASH_FIRST +
-		     ((unsigned char)p[n / 2] | 0x20u) * NAME_HASH_MIDDLE +
-		     ((unsigned char)p[n - 1] | 0x20u) * NAME_HASH_LAST;
-	unsigned id = http_name_slots[(h >> 4) & 255];
+	static const uint8_t short_ids[] = {HTTP_FIELD_TE, HTTP_FIELD_VIA, HTTP_FIELD_AGE};
+	if (n >= 4 && n <= NAME_ROW_BYTES) {
+		unsigned id = name_candidate(p, n);
+		const struct http_name_row *row = &http_name_rows[id];
+		if (row->n == n && name_is(p, n, row->text))
+			return (enum http_field_id)id;
+	}
+	for (size_t i = 0; n < 4 && i < ARRAY_LEN(short_ids); i++) {
+		const struct http_name_row *row = &http_name_rows[short_ids[i]];
+		if (row->n == n && name_is(p, n, row->text))
+			return (enum http_field_id)short_ids[i];
+	}
+	return HTTP_FIELD_OTHER;
+}
+
+// The same for a line's first 16 bytes at p, already loaded, of which n (4..15) are the name and
+// `below` has their bits.
+static inline enum http_field_id
+name_lookup_near(const char *p, size_t n, vec16 line, uint32_t below)
+{
+	unsigned id = name_candidate(p, n);
 	const struct http_name_row *row = &http_name_rows[id];
-	return row->n == n && name_is(p, n, row->text) ? (enum http_field_id)id : HTTP_FIELD_OTHER;
+	vec16 known = vec16_load(row->text);
+	vec16 differ = (line ^ known) & ~((known & vec16_all(0x40)) >> 1);
+	bool same = (below & ~vec16_mask(vec16_eq(differ, 0))) == 0;
+	return same && row->n == n ? (enum http_field_id)id : HTTP_FIELD_OTHER;
 }

@@ -18,24 +18,36 @@ byte_is_control(char c)
 static inline uint32_t
 control_mask(vec16 v)
 {
-	return vec16_mask((vec16_below(v, 0x20) & ~vec16_eq(v, '\t')) | vec16_eq(v, 0x7f));
+	return vec16_mask(vec16_below(v, 0x20) | vec16_eq(v, 0x7f));
 }
 
-// First control byte but HTAB, or end.
+// First control byte, HTAB too, or end.
+static inline const char *
+scan_printable(const char *p, const char *end, const char *lo)
+{
+	ptrdiff_t at = p - end;
+	for (; at <= -16; at += 16) {
+		uint32_t m = control_mask(vec16_load(end + at));
+		if (m != 0)
+			return end + at + __builtin_ctz(m);
+	}
+	if (at < 0 && end - lo >= 16) {
+		uint32_t m = control_mask(vec16_load(end - 16)) >> (16 + at);
+		return m != 0 ? end + at + __builtin_ctz(m) : end;
+	}
+	p = end + at;
+	while (p < end && (unsigned char)*p >= 0x20 && *p != 0x7f)
+		p++;
+	return p;
+}
+
+// First control byte but HTAB, or end. HTAB is rare: the loop above need not know it.
 static inline const char *
 scan_text(const char *p, const char *end, const char *lo)
 {
-	for (; end - p >= 16; p += 16) {
-		uint32_t m = control_mask(vec16_load(p));
-		if (m != 0)
-			return p + __builtin_ctz(m);
-	}
-	if (p < end && end - lo >= 16) {
-		uint32_t m = control_mask(vec16_load(end - 16)) >> (16 - (end - p));
-		return m != 0 ? p + __builtin_ctz(m) : end;
-	}
-	while (p < end && !byte_is_control(*p))
-		p++;
+	p = scan_printable(p, end, lo);
+	while (UNLIKELY(p < end && *p == '\t'))
+		p = scan_printable(p + 1, end, lo);
 	return p;
 }
 
@@ -57,15 +69,17 @@ target_mask(vec16 v)
 static inline const char *
 scan_target(const char *p, const char *end, const char *lo)
 {
-	for (; end - p >= 16; p += 16) {
-		uint32_t m = target_mask(vec16_load(p));
+	ptrdiff_t at = p - end;
+	for (; at <= -16; at += 16) {
+		uint32_t m = target_mask(vec16_load(end + at));
 		if (m != 0)
-			return p + __builtin_ctz(m);
+			return end + at + __builtin_ctz(m);
 	}
-	if (p < end && end - lo >= 16) {
-		uint32_t m = target_mask(vec16_load(end - 16)) >> (16 - (end - p));
-		return m != 0 ? p + __builtin_ctz(m) : end;
+	if (at < 0 && end - lo >= 16) {
+		uint32_t m = target_mask(vec16_load(end - 16)) >> (16 + at);
+		return m != 0 ? end + at + __builtin_ctz(m) : end;
 	}
+	p = end + at;
 	while (p < end && !byte_ends_target(*p))
 		p++;
 	return p;

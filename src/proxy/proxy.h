@@ -11,7 +11,6 @@
 #include "net/addr.h"
 #include "proxy/rule.h"
 
-struct acl_set;
 struct cond;
 struct expr;
 struct logfmt;
@@ -20,6 +19,8 @@ struct tidevars;
 struct listener;
 struct worker;
 struct workers;
+struct proxy_conf;
+struct reply;
 
 enum proxy_caps { PROXY_FRONTEND = 1, PROXY_BACKEND = 2, PROXY_DEFAULTS = 4 };
 enum proxy_mode { PROXY_HTTP, PROXY_TCP };
@@ -98,10 +99,11 @@ struct address_range {
 	uint8_t ip[16];
 };
 
-// A page of our own: whole response, head and body, checked at start (errorfile).
+// A page of our own (errorfile, errorloc, http-error), read and taken apart at start: framing and
+// persistence are the connection's business, not the page's.
 struct error_page {
 	uint16_t status;
-	struct str bytes;
+	const struct reply *reply;
 };
 #define PROXY_MAX_ERROR_PAGES 24
 
@@ -120,8 +122,7 @@ struct proxy {
 	uint32_t retries;
 	bool disabled;
 	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
-	const struct address_range *forwardfor_except;
-	struct acl_set *acls;
+	const struct address_range *forwardfor_except, *originalto_except;
 	struct rule_list http_request, http_response, http_after_response;
 	struct switch_rule *switching, **switching_tail;
 	struct str default_backend_name;
@@ -136,6 +137,7 @@ struct proxy {
 	struct str unique_id_header;
 	struct logfmt *unique_id;
 	struct backend *backend;                 // with PROXY_BACKEND
+	struct proxy_conf *conf;                 // what only the reading of the files needs
 	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
 };
 

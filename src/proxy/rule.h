@@ -49,6 +49,7 @@ struct rule {
 	struct cond *cond; // NULL: always
 	struct proxy *proxy;
 	enum rule_where where;
+	bool lenient; // strict-mode off: an edit that finds no room is skipped and counted
 	const char *file;
 	int line;
 };
@@ -56,6 +57,12 @@ struct rule {
 struct rule_list {
 	struct rule *first, **tail;
 };
+
+static inline void
+rule_list_init(struct rule_list *l)
+{
+	*l = (struct rule_list){.tail = &l->first};
+}
 
 // Parses one http-request / http-response / http-after-response line and appends the rule.
 bool rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,

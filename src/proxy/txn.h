@@ -29,7 +29,6 @@ struct reply {
 	struct str reason;       // empty: the standard phrase
 	struct str content_type; // empty: none
 	struct str body;
-	struct str raw; // a whole prepared response (errorfile): then nothing above is used
 	const struct reply_header {
 		const struct reply_header *next;
 		struct str name, value;
@@ -163,6 +162,9 @@ void txn_server_closed(struct txn *t);
 enum step_verdict txn_fail(struct txn *t, unsigned status, const char *term);
 // The same with what rules put into t->reply.
 enum step_verdict txn_reply(struct txn *t, const char *term);
+// Puts the proxies' page for that status, or the built-in one, into t->reply. The page's own status
+// is kept: an errorloc is a redirect.
+void txn_error_page(struct txn *t, unsigned status);
 // Gives up without an answer: both connections are cut.
 enum step_verdict txn_cut(struct txn *t, const char *term);
 

@@ -48,14 +48,29 @@ built_in_page(struct txn *t, unsigned status)
 	return str_from_c(text);
 }
 
-static struct str
+static const struct reply *
 configured_page(const struct proxy *p, unsigned status)
 {
 	if (p != NULL)
 		for (size_t i = 0; i < p->n_pages; i++)
 			if (p->pages[i].status == status)
-				return p->pages[i].bytes;
-	return STR_NULL;
+				return p->pages[i].reply;
+	return NULL;
+}
+
+void
+txn_error_page(struct txn *t, unsigned status)
+{
+	const struct reply *page = configured_page(t->backend, status);
+	if (page == NULL)
+		page = configured_page(t->frontend, status);
+	if (page != NULL)
+		t->reply = *page;
+	else
+		t->reply = (struct reply){.status = (uint16_t)status,
+					  .content_type = STR("text/html"),
+					  .body = built_in_page(t, status),
+					  .headers = &no_cache};
 }
 
 // True when a response of our own can still be given.
@@ -89,15 +104,8 @@ txn_fail(struct txn *t, unsigned status, const char *term)
 		return txn_cut(t, term);
 	bool bad_request = status == 400 || status == 408 || status == 414 || status == 431 ||
 			   status == 501 || status == 505;
-	t->reply = (struct reply){.status = (uint16_t)status, .close = bad_request};
-	t->reply.raw = configured_page(t->backend, status);
-	if (t->reply.raw.p == NULL)
-		t->reply.raw = configured_page(t->frontend, status);
-	if (t->reply.raw.p == NULL) {
-		t->reply.content_type = STR("text/html");
-		t->reply.body = built_in_page(t, status);
-		t->reply.headers = &no_cache;
-	}
+	txn_error_page(t, status);
+	t->reply.close = bad_request;
 	note_end(t, term);
 	return txn_go(t, &step_reply);
 }
@@ -166,19 +174,6 @@ write_reply(struct txn *t, struct iovec *iov, size_t max)
 	return t->client_codec->write_response(&t->res_out, &t->res, iov, max);
 }
 
-// An error page that is a whole response of its own; it says itself how the connection goes on.
-static enum step_verdict
-send_raw(struct txn *t)
-{
-	t->flags |= TXN_CLIENT_CLOSE;
-	size_t n = t->reply.raw.n;
-	t->res.status = t->reply.status;
-	t->iov[0] = (struct iovec){(void *)(uintptr_t)t->reply.raw.p, n};
-	t->bytes_out += n;
-	conn_send(&t->client->conn, t->iov, 1, 0);
-	return txn_go(t, &step_reply_sent);
-}
-
 static enum step_verdict
 run_reply(struct txn *t)
 {
@@ -187,8 +182,6 @@ run_reply(struct txn *t)
 	t->flags |= TXN_REPLIED | TXN_RESPONSE_SENT;
 	uint64_t limit = t->frontend->timeouts.client_ns;
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
-	if (t->reply.raw.n > 0)
-		return send_raw(t);
 	bool ok = build_head(t);
 	t->ctx.res = &t->res;
 	enum rule_verdict v = txn_after_response_rules(t);

@@ -430,9 +430,9 @@ test_reference(void)
 	static const char *const parts[] = {
 	    "\n## `frontend <name> ...`\n\nAccepts.\n",
 	    "\n## `defaults [<name>] ...`\n",
-	    "\n**`[no] maxconn <n>`**  \nMost connections at once.\n\n"
-	    "  - `<n>`: a whole number from 1 to 100000; default `100`. Connections.\n",
-	    "\n**`maybe",
+	    "\n**`[no] maxconn <n>`**  \nMost connections at once.\n\n  - `<n>`: a whole number",
+	    "a whole number from 1 to 100000; default `100`. Connections.\n",
+	    "\n**`[no] maybe [<n>]`**",
 	    "\n**`log <where> [tagged]`**",
 	    "**`server <name> <address> ...`**",
 	    "  - `weight` <value>: a whole number from 0 to 256; default `1`. Share of the load.\n",
@@ -443,9 +443,7 @@ test_reference(void)
 	    "one of 'tcp', 'http'; default `http`",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		OK_MSG(str_find(sbuf_str(&out), str_from_c(parts[i])) != SIZE_MAX ||
-			   (i == 3 && strstr(out.p, "[no] maybe [<n>]") != NULL),
-		       parts[i]);
+		OK_MSG(strstr(out.p, parts[i]) != NULL, parts[i]);
 	sbuf_clear(&out);
 	conf_print_keywords(demo_modules, &out);
 	OK(strstr(out.p, "frontend\n\tmaxconn <n>\n\ttimeout client <time>\n") != NULL);

@@ -43,7 +43,8 @@ test_untouched(void)
 	    GET H END,
 	    "OPTIONS * HTTP/1.1\r\n" H END,
 	    "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n" END,
-	    "POST /x?y HTTP/1.1\r\n" H "X:  odd \t\r\nContent-Length: 3\r\ny:\r\n" END,
+	    "POST /x?y HTTP/1.1\r\n" H
+	    "Expect: 100-continue\r\nX:  odd \t\r\nContent-Length: 3\r\ny:\r\n" END,
 	    "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" END,
 	    "HTTP/1.1 200 OK\r\n" END,
 	    "HTTP/1.1 404 \r\nServer: x\r\nTransfer-Encoding: chunked\r\n" END,

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What the files of actions share: parsing of a rule's words, and texts that are either constant
+// or rendered for each request. Functions named action_run_* run on workers.
+#pragma once
+
+#include "conf/conf.h"
+#include "expr/logfmt.h"
+#include "proxy/rule.h"
+#include "proxy/txn.h"
+
+// A log format argument.
+struct action_text {
+	struct logfmt *format; // NULL: `text` is it
+	struct str text;
+};
+
+struct expr_env action_env(const struct rule *r, const struct conf_line *line);
+// The word at *at, which is then passed; false with "NAME is missing" at the end of the line.
+bool action_word(const struct conf_line *line, int *at, const char *name, struct str *word,
+		 struct err *err);
+// The same, as a log format.
+bool action_text_word(const struct rule *r, const struct conf_line *line, int *at, const char *name,
+		      struct action_text *out, struct err *err);
+// A header's name that rules may touch.
+bool action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err);
+// False: the arena is at its cap.
+bool action_text_get(const struct action_text *t, struct txn *txn, struct str *out);
+
+static inline struct http_head *
+action_head(const struct rule *r, struct txn *txn)
+{
+	return r->where == RULE_HTTP_REQUEST ? &txn->req : &txn->res;
+}
+
+// An edit found no room or was invalid: counted; goes on under `strict-mode off`, else fails.
+enum rule_verdict action_failed(const struct rule *r, struct txn *txn);
+
+// One module for each file, as a module has one table of actions.
+extern const struct action_row actions_reply[], actions_edit[], actions_var[];

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// Actions that write variables, timeouts and the strictness of the rules behind them.
+#include "base/clock.h"
+#include "proxy/action_priv.h"
+#include "proxy/conf_priv.h"
+
+#define REQUEST  RULE_HTTP_REQUEST
+#define RESPONSE RULE_HTTP_RESPONSE
+#define AFTER    RULE_HTTP_AFTER_RESPONSE
+#define ANY      (REQUEST | RESPONSE | AFTER)
+
+struct var_args {
+	struct var_ref ref;
+	unsigned conds;
+	struct expr *expr;
+	struct action_text text;
+};
+
+// "set-var(txn.name,ifnotexists)": what stands in parentheses.
+static bool
+parse_target(const struct conf_line *line, struct rule *r, struct err *err)
+{
+	struct var_args *a = r->args;
+	struct str word = line->argv[1];
+	size_t open = str_find_byte(word, '(');
+	if (open == SIZE_MAX || word.p[word.n - 1] != ')')
+		return err_set(err, "write '%.*s(SCOPE.NAME)'", STR_ARG(str_slice(word, 0, open)));
+	struct str rest = str_slice(word, open + 1, word.n - 1), piece;
+	struct expr_env env = action_env(r, line);
+	if (!str_next(&rest, ',', &piece) || !var_parse(&env, str_trim(piece), &a->ref, err))
+		return false;
+	while (str_next(&rest, ',', &piece))
+		if (!var_cond_parse(str_trim(piece), &a->conds, err))
+			return false;
+	return true;
+}
+
+static bool
+parse_set_var(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+	      struct err *err)
+{
+	struct var_args *a = r->args = CONF_NEW(conf, struct var_args);
+	if (!parse_target(line, r, err))
+		return false;
+	if (*at >= line->argc)
+		return err_set(err, "an expression is missing");
+	struct expr_env env = action_env(r, line);
+	int used;
+	a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
+	if (a->expr == NULL)
+		return false;
+	*at += used;
+	return true;
+}
+
+static enum rule_verdict
+run_set_var(const struct rule *r, struct txn *txn)
+{
+	const struct var_args *a = r->args;
+	struct sample s;
+	// No sample: the variable stays as it is.
+	if (!expr_eval(a->expr, &txn->ctx, &s))
+		return RULE_NEXT;
+	return var_set_if(&a->ref, a->conds, &txn->ctx, &s) ? RULE_NEXT : action_failed(r, txn);
+}
+
+static bool
+parse_set_var_fmt(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+		  struct err *err)
+{
+	struct var_args *a = r->args = CONF_NEW(conf, struct var_args);
+	return parse_target(line, r, err) &&
+	       action_text_word(r, line, at, "a format", &a->text, err);
+}
+
+static enum rule_verdict
+run_set_var_fmt(const struct rule *r, struct txn *txn)
+{
+	const struct var_args *a = r->args;
+	struct sample s = {.type = SMP_STR};
+	if (!action_text_get(&a->text, txn, &s.s))
+		return action_failed(r, txn);
+	return var_set_if(&a->ref, a->conds, &txn->ctx, &s) ? RULE_NEXT : action_failed(r, txn);
+}
+
+static bool
+parse_unset_var(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+		struct err *err)
+{
+	(void)at;
+	r->args = CONF_NEW(conf, struct var_args);
+	return parse_target(line, r, err);
+}
+
+static enum rule_verdict
+run_unset_var(const struct rule *r, struct txn *txn)
+{
+	const struct var_args *a = r->args;
+	(void)var_unset(&a->ref, &txn->ctx); // false: it was not set
+	return RULE_NEXT;
+}
+
+// --- set-timeout -----------------------------------------------------------------------------
+
+struct timeout_args {
+	uint64_t ns;
+	struct expr *expr; // milliseconds
+};
+
+static bool
+parse_set_timeout(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+		  struct err *err)
+{
+	struct timeout_args *a = r->args = CONF_NEW(conf, struct timeout_args);
+	struct str which, value;
+	if (!action_word(line, at, "'server'", &which, err))
+		return false;
+	if (!str_eq(which, STR("server")))
+		return err_set(err, "timeout '%.*s' cannot be set by a rule yet; 'server' can",
+			       STR_ARG(which));
+	if (*at >= line->argc)
+		return err_set(err, "a time is missing");
+	value = line->argv[*at];
+	uint64_t us;
+	if (str_to_time_us(value, 1000, &us) && us <= UINT64_C(2147483647000)) {
+		++*at;
+		a->ns = us * 1000;
+		return true;
+	}
+	struct expr_env env = action_env(r, line);
+	int used;
+	a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
+	if (a->expr == NULL)
+		return false;
+	*at += used;
+	return true;
+}
+
+static enum rule_verdict
+run_set_timeout(const struct rule *r, struct txn *txn)
+{
+	const struct timeout_args *a = r->args;
+	struct sample s;
+	if (a->expr == NULL) {
+		txn->timeout_server_ns = a->ns;
+		return RULE_NEXT;
+	}
+	if (expr_eval(a->expr, &txn->ctx, &s) && sample_cast(&s, SMP_INT, &txn->ctx) && s.i > 0 &&
+	    s.i <= INT32_MAX)
+		txn->timeout_server_ns = (uint64_t)s.i * NS_PER_MS;
+	return RULE_NEXT;
+}
+
+// --- strict-mode -----------------------------------------------------------------------------
+
+static bool
+parse_strict_mode(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+		  struct err *err)
+{
+	(void)conf;
+	struct str word;
+	bool on;
+	if (!action_word(line, at, "on or off", &word, err))
+		return false;
+	if (!str_to_bool(word, &on))
+		return err_set(err, "'%.*s' is neither on nor off", STR_ARG(word));
+	if (*at < line->argc)
+		return err_set(err, "it takes no condition: it holds for the rules that follow it");
+	unsigned *lenient = &r->proxy->conf->lenient;
+	*lenient = on ? *lenient & ~(unsigned)r->where : *lenient | r->where;
+	return true;
+}
+
+static enum rule_verdict
+run_nothing(const struct rule *r, struct txn *txn)
+{
+	(void)r;
+	(void)txn;
+	return RULE_NEXT;
+}
+
+const struct action_row actions_var[] = {
+    {"set-var", ANY, parse_set_var, run_set_var, false, "set-var(<name>[,<cond>]) <expr>",
+     "Sets a variable; without a sample it stays as it is. Conditions: ifexists, ifnotexists, "
+     "ifempty, ifnotempty, ifset, ifnotset, ifgt, iflt."},
+    {"set-var-fmt", ANY, parse_set_var_fmt, run_set_var_fmt, false,
+     "set-var-fmt(<name>[,<cond>]) <format>", "Sets a variable to a text."},
+    {"unset-var", ANY, parse_unset_var, run_unset_var, false, "unset-var(<name>)",
+     "Forgets a variable."},
+    {"set-timeout", REQUEST, parse_set_timeout, run_set_timeout, false,
+     "set-timeout server <time>|<expr>",
+     "Longest silence of the server for this request; an expression gives milliseconds."},
+    {"strict-mode", ANY, parse_strict_mode, run_nothing, false, "strict-mode on|off",
+     "Off: an edit of a rule behind it that finds no room is skipped instead of failing the "
+     "transaction."},
+    {.name = NULL},
+};

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// What can only be judged once all files were read: names that sections give each other, formats
+// of logs, and what is missing. Every fault is reported at its line.
+#include "base/clock.h"
+#include "proxy/conf_priv.h"
+
+// A line by file and number, for messages about what is kept without its words.
+static struct conf_line
+place(const char *file, int line)
+{
+	return (struct conf_line){.file = file, .line = line};
+}
+
+struct names {
+	const struct proxy_set *set;
+	size_t at;
+};
+
+static const char *
+next_backend(void *iter)
+{
+	struct names *n = iter;
+	while (n->at < n->set->n_all) {
+		const struct proxy *p = n->set->all[n->at++];
+		if (p->caps & PROXY_BACKEND)
+			return p->name.p;
+	}
+	return NULL;
+}
+
+static struct proxy *
+find_backend(struct conf *conf, const struct proxy_set *set, const struct conf_line *at,
+	     struct str name)
+{
+	struct proxy *b = hash_map_get(&set->backends, name);
+	if (b != NULL) {
+		b->conf->is_used = true;
+		return b;
+	}
+	struct names iter = {.set = set};
+	const char *near = str_suggest(name, next_backend, &iter);
+	if (hash_map_get(&set->frontends, name) != NULL)
+		conf_error(conf, at, "'%.*s' is a frontend, not a backend", STR_ARG(name));
+	else
+		conf_error(conf, at, "there is no backend '%.*s'%s%s%s", STR_ARG(name),
+			   near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+			   near != NULL ? "'?" : "");
+	return NULL;
+}
+
+static void
+resolve_switching(struct conf *conf, struct proxy_set *set, struct proxy *p)
+{
+	const struct switch_rule *always = NULL;
+	for (struct switch_rule *r = p->switching; r != NULL; r = r->next) {
+		struct conf_line at = place(r->file, r->line);
+		if (always != NULL)
+			conf_warn(conf, &at,
+				  "this use_backend is never reached: the one at %s:%d has no "
+				  "condition",
+				  always->file, always->line);
+		if (r->dynamic == NULL)
+			r->backend = find_backend(conf, set, &at, r->backend_name);
+		if (r->cond == NULL && r->dynamic == NULL && always == NULL)
+			always = r;
+	}
+	if (p->default_backend_name.n > 0)
+		p->default_backend =
+		    find_backend(conf, set, p->conf->default_backend_line, p->default_backend_name);
+}
+
+// --- formats ---------------------------------------------------------------------------------
+
+#define LOGFMT_DEFAULT "Connect from %ci:%cp to %fi:%fp (%f/HTTP)"
+
+static struct logfmt *
+compile(struct conf *conf, const struct proxy *p, const struct conf_line *line, struct str text,
+	const struct expr_place *where)
+{
+	struct err err = {0};
+	struct expr_env env = conf_proxy_env(p, line, where);
+	struct logfmt *f = logfmt_parse(&env, text, &err);
+	if (f == NULL)
+		conf_error(conf, line, "%s", err.text);
+	return f;
+}
+
+static void
+compile_formats(struct conf *conf, const struct proxy_set *set, struct proxy *p)
+{
+	const struct proxy_conf *c = p->conf;
+	if (c->unique_id_text.n > 0)
+		p->unique_id =
+		    compile(conf, p, c->unique_id_line, c->unique_id_text, &EXPR_AT_REQUEST);
+	bool has_target = p->logs != NULL || (p->log_global && set->global.logs != NULL);
+	if (p->log_global && set->global.logs == NULL)
+		conf_warn(conf, c->begin,
+			  "'log global' has no effect: section global names no log");
+	if (!has_target)
+		return;
+	bool given = p->logfmt_text.n > 0;
+	p->logfmt = compile(conf, p, given ? c->logfmt_line : c->begin,
+			    given ? p->logfmt_text : STR(LOGFMT_DEFAULT), &EXPR_AT_LOG);
+}
+
+// --- what is missing -------------------------------------------------------------------------
+
+static bool
+always_answers(const struct rule_list *list)
+{
+	for (const struct rule *r = list->first; r != NULL; r = r->next)
+		if (r->cond == NULL && r->action->is_final)
+			return true;
+	return false;
+}
+
+static void
+warn_timeouts(struct conf *conf, const struct proxy *p)
+{
+	const struct proxy_timeouts *t = &p->timeouts;
+	bool front = (p->caps & PROXY_FRONTEND) && t->client_ns == 0;
+	bool back = (p->caps & PROXY_BACKEND) && p->backend->n_servers > 0 &&
+		    (t->server_ns == 0 || t->connect_ns == 0);
+	if (front || back)
+		conf_warn(conf, p->conf->begin,
+			  "missing timeouts: '%.*s' needs%s%s%s; without them a silent peer holds "
+			  "a connection for ever",
+			  STR_ARG(p->name), front ? " 'timeout client'" : "",
+			  back && t->connect_ns == 0 ? " 'timeout connect'" : "",
+			  back && t->server_ns == 0 ? " 'timeout server'" : "");
+}
+
+static void
+check_frontend(struct conf *conf, const struct proxy *p)
+{
+	if (p->binds == NULL && !p->disabled)
+		conf_error(conf, p->conf->begin,
+			   "'%.*s' has no 'bind': it would serve nobody (write 'disabled' if that "
+			   "is meant)",
+			   STR_ARG(p->name));
+	if (!(p->caps & PROXY_BACKEND) && p->default_backend == NULL && p->switching == NULL &&
+	    p->default_backend_name.n == 0 && !always_answers(&p->http_request))
+		conf_warn(
+		    conf, p->conf->begin,
+		    "'%.*s' has neither default_backend nor use_backend: what no rule answers "
+		    "gets 503",
+		    STR_ARG(p->name));
+}
+
+static void
+check_backend(struct conf *conf, const struct proxy *p)
+{
+	if (p->backend->n_servers == 0 && p->conf->is_used && !p->disabled &&
+	    !always_answers(&p->http_request))
+		conf_warn(conf, p->conf->begin,
+			  "backend '%.*s' has no server: requests that no rule answers get 503",
+			  STR_ARG(p->name));
+}
+
+static const struct bind *
+same_address(const struct proxy_set *set, const struct bind *b)
+{
+	for (size_t i = 0; i < set->n_all; i++)
+		for (const struct bind *o = set->all[i]->binds; o != NULL; o = o->next) {
+			if (o == b)
+				return NULL; // told once, at the later of the two
+			if (o->inherited_fd < 0 && b->inherited_fd < 0 &&
+			    addr_port(&b->addr) != 0 && addr_eq(&o->addr, &b->addr))
+				return o;
+		}
+	return NULL;
+}
+
+static void
+check_binds(struct conf *conf, const struct proxy_set *set, const struct proxy *p)
+{
+	for (const struct bind *b = p->binds; b != NULL; b = b->next) {
+		const struct bind *o = same_address(set, b);
+		if (o == NULL)
+			continue;
+		struct conf_line at = place(b->file, b->line);
+		conf_error(conf, &at, "'%.*s' is bound by '%.*s' at %s:%d already",
+			   STR_ARG(b->text), STR_ARG(o->frontend->name), o->file, o->line);
+	}
+}
+
+// Numbers from 2, as HAProxy counts, leaving out those that `id` gave.
+static void
+number_proxies(struct proxy_set *set)
+{
+	uint32_t next = 2;
+	for (size_t i = 0; i < set->n_all; i++) {
+		if (set->all[i]->id != 0)
+			continue;
+		for (bool taken = true; taken;) {
+			taken = false;
+			for (size_t j = 0; j < set->n_all; j++)
+				taken |= set->all[j]->id == next;
+			next += taken;
+		}
+		set->all[i]->id = next++;
+	}
+	for (size_t i = 0; i < set->n_all; i++)
+		if (set->all[i]->backend != NULL)
+			set->all[i]->backend->id = set->all[i]->id;
+}
+
+static bool
+has_dynamic_switch(const struct proxy_set *set)
+{
+	for (size_t i = 0; i < set->n_all; i++)
+		for (const struct switch_rule *r = set->all[i]->switching; r != NULL; r = r->next)
+			if (r->dynamic != NULL)
+				return true;
+	return false;
+}
+
+static void
+disable(struct proxy *p)
+{
+	// A disabled frontend listens nowhere.
+	if (p->disabled) {
+		p->binds = NULL;
+		p->binds_tail = &p->binds;
+	}
+}
+
+bool
+conf_check_proxies(struct conf *conf, void *setup, struct err *err)
+{
+	(void)err; // faults are reported one by one
+	struct proxy_setup *s = setup;
+	struct proxy_set *set = s->set;
+	number_proxies(set);
+	for (size_t i = 0; i < set->n_all; i++) {
+		disable(set->all[i]);
+		resolve_switching(conf, set, set->all[i]);
+		compile_formats(conf, set, set->all[i]);
+	}
+	bool any = has_dynamic_switch(set);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		p->conf->is_used |= any || (p->caps & PROXY_FRONTEND);
+		if (p->disabled)
+			continue;
+		warn_timeouts(conf, p);
+		if (p->caps & PROXY_FRONTEND)
+			check_frontend(conf, p);
+		if (p->caps & PROXY_BACKEND)
+			check_backend(conf, p);
+		check_binds(conf, set, p);
+	}
+	return true;
+}

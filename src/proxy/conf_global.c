@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+// Section global: settings of the process. The rows that belong to other folders (stats socket,
+// lua-load) are theirs.
+#include <sched.h>
+
+#include "base/clock.h"
+#include "expr/var.h"
+#include "net/loop.h"
+#include "proxy/conf_priv.h"
+
+static bool
+store_u32(struct proxy_global *g, const struct conf_line *line)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} fields[] = {
+	    {"nbthread", offsetof(struct proxy_global, nbthread)},
+	    {"maxconn", offsetof(struct proxy_global, maxconn)},
+	    {"tune.bufsize", offsetof(struct proxy_global, bufsize)},
+	    {"tune.maxrewrite", offsetof(struct proxy_global, maxrewrite)},
+	    {"tune.http.maxhdr", offsetof(struct proxy_global, max_headers)},
+	};
+	const struct conf_value *v = &line->values[0];
+	uint32_t n = v->u != 0 ? (uint32_t)v->u : (uint32_t)v->i;
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		if (!str_eq(line->argv[0], str_from_c(fields[i].name)))
+			continue;
+		memcpy((char *)g + fields[i].offset, &n, sizeof(n));
+		return true;
+	}
+	return false;
+}
+
+static bool
+parse_number(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	if (store_u32(obj, line))
+		return true;
+	return err_set(err, "there is no setting '%.*s'", STR_ARG(line->argv[0]));
+}
+
+static bool
+parse_ulimit(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)obj;
+	(void)err;
+	struct proxy_setup *s = conf_bound(conf, "setup");
+	s->rlimit_nofile = (uint64_t)line->values[0].i;
+	return true;
+}
+
+static bool
+parse_log_send_hostname(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	(void)err;
+	struct proxy_global *g = obj;
+	g->log_send_hostname = line->argc > line->args ? line->argv[line->args] : g->node;
+	return true;
+}
+
+// set-var proc.NAME EXPR, set-var-fmt proc.NAME FORMAT: performed once all files are read.
+struct start_var {
+	const struct conf_line *line;
+	struct var_ref ref;
+	struct expr *expr;
+	struct logfmt *format;
+};
+
+static bool
+set_start_var(struct conf *conf, void *arg, struct err *err)
+{
+	struct start_var *v = arg;
+	struct sample_ctx ctx = {.arena = &conf->arena,
+				 .now_mono_ns = clock_mono_ns(),
+				 .now_boot_ns = clock_boot_ns(),
+				 .now_real_ns = clock_real_ns()};
+	struct sample value = {.type = SMP_STR};
+	bool ok = v->expr != NULL ? expr_eval(v->expr, &ctx, &value)
+				  : logfmt_render(v->format, &ctx, &value.s);
+	if (!ok)
+		return err_set(err, "the expression has no value at start");
+	if (!var_set(&v->ref, &ctx, &value))
+		return err_set(err, "'%.*s' cannot be set", STR_ARG(v->line->argv[1]));
+	return true;
+}
+
+static bool
+parse_set_var(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)obj;
+	struct proxy_setup *s = conf_bound(conf, "setup");
+	if (line->argc < 3)
+		return err_set(err, "'%.*s' needs a variable and a value", STR_ARG(line->argv[0]));
+	struct expr_env env = {.set = s->exprs,
+			       .place = &EXPR_AT_CLI,
+			       .file = line->file,
+			       .line = line->line};
+	struct start_var *v = CONF_NEW(conf, struct start_var);
+	v->line = line;
+	if (!str_starts(line->argv[1], STR("proc.")))
+		return err_set(err, "'%.*s': only variables of proc. can be set at start",
+			       STR_ARG(line->argv[1]));
+	if (!var_parse(&env, line->argv[1], &v->ref, err))
+		return false;
+	int used = line->argc - 2;
+	if (str_eq(line->argv[0], STR("set-var")))
+		v->expr = expr_parse_words(&env, line->argc - 2, line->argv + 2, &used, err);
+	else
+		v->format = logfmt_parse(&env, line->argv[2], err);
+	if (v->expr == NULL && v->format == NULL)
+		return false;
+	if (used + 2 < line->argc)
+		return err_set(err, "'%.*s' is one word too many", STR_ARG(line->argv[used + 2]));
+	conf_defer(conf, line, set_start_var, v);
+	return true;
+}
+
+uint32_t
+proxy_setup_workers(const struct proxy_set *set)
+{
+	if (set->global.nbthread != 0)
+		return set->global.nbthread;
+	cpu_set_t cpus;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+		return 1;
+	return (uint32_t)MIN(MAX(CPU_COUNT(&cpus), 1), NET_MAX_WORKERS);
+}
+
+uint64_t
+proxy_setup_descriptors(const struct proxy_set *set)
+{
+	// A connection has a client's and a server's socket; each worker its listeners, log sockets
+	// and loop; some for the rest of the process.
+	uint64_t workers = proxy_setup_workers(set), binds = 0;
+	for (size_t i = 0; i < set->n_all; i++)
+		for (const struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
+			binds++;
+	uint64_t idle = 0;
+	for (size_t i = 0; i < set->n_all; i++)
+		if (set->all[i]->backend != NULL)
+			idle += set->all[i]->backend->n_servers;
+	return 2 * (uint64_t)set->global.maxconn + workers * (binds + 8) + idle * workers + 64;
+}
+
+#define G         "global"
+#define GLOBAL(m) offsetof(struct proxy_global, m)
+#define ARG1(n, t, lo, hi, h)                                            \
+	{                                                                \
+		{.name = n, .type = t, .min = lo, .max = hi, .help = h}, \
+		{                                                        \
+			.type = CONF_END                                 \
+		}                                                        \
+	}
+
+static const struct conf_arg nbthread_arg[] =
+    ARG1("number", CONF_INT, 1, NET_MAX_WORKERS, "Worker threads.");
+static const struct conf_arg maxconn_arg[] =
+    ARG1("number", CONF_INT, 1, 10000000, "Client connections.");
+static const struct conf_arg bufsize_arg[] =
+    ARG1("bytes", CONF_SIZE, 4096, 1 << 20, "Bytes of one receive buffer.");
+static const struct conf_arg rewrite_arg[] =
+    ARG1("bytes", CONF_SIZE, 0, 1 << 20, "Bytes kept free for edits of a head.");
+static const struct conf_arg maxhdr_arg[] =
+    ARG1("number", CONF_INT, 16, 32767, "Header fields of one message.");
+static const struct conf_arg ulimit_arg[] =
+    ARG1("number", CONF_INT, 16, INT32_MAX, "File descriptors of the process.");
+static const struct conf_arg one_arg[] = ARG1("number", CONF_INT, 1, 1, "1");
+static const struct conf_arg text_arg[] = ARG1("text", CONF_STR, 1, 255, "Text.");
+static const struct conf_arg rest_arg[] = ARG1("text", CONF_REST, 0, 0, "Text.");
+static const struct conf_arg path_arg[] = ARG1("path", CONF_STR, 1, 4095, "A path.");
+static const char *const engines[] = {"auto", "uring", "epoll", NULL};
+
+static bool
+parse_engine(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	(void)err;
+	((struct proxy_global *)obj)->io_engine = str_from_c(engines[line->values[0].i]);
+	return true;
+}
+
+static const struct conf_arg engine_arg[] = {
+    {.name = "engine",
+     .type = CONF_ENUM,
+     .words = engines,
+     .dflt = "auto",
+     .help = "auto takes io_uring where the kernel allows it."},
+    {.type = CONF_END}};
+static const struct conf_arg time_arg[] = {{.name = "time",
+					    .type = CONF_TIME,
+					    .min = 0,
+					    .max = (int64_t)INT32_MAX * 1000000,
+					    .unit = "ms",
+					    .help = "A number with us, ms, s, m, h or d."},
+					   {.type = CONF_END}};
+
+#define IGNORED(word)                                                                       \
+	{                                                                                   \
+		.sections = G, .words = word, .flags = CONF_IGNORED | CONF_NO | CONF_EXTRA, \
+		.help = "Not performed yet."                                                \
+	}
+#define REFUSED(word, text)                                                                 \
+	{                                                                                   \
+		.sections = G, .words = word, .flags = CONF_REFUSED | CONF_NO | CONF_EXTRA, \
+		.help = text                                                                \
+	}
+#define LATER "it is known to HAProxy and comes in a later tidegate"
+
+const struct conf_keyword conf_global_keywords[] = {
+    {G, "nbthread", nbthread_arg, NULL, parse_number, 0, 0,
+     "Worker threads; default: one for each CPU that the process may use."},
+    {G, "maxconn", maxconn_arg, NULL, parse_number, 0, 0,
+     "Most client connections at once; default 2000."},
+    {G, "tune.bufsize", bufsize_arg, NULL, parse_number, 0, 0,
+     "Size of a receive buffer, which a message head must fit; default 16384."},
+    {G, "tune.maxrewrite", rewrite_arg, NULL, parse_number, 0, 0,
+     "Room kept for edits of a head; default 1024."},
+    {G, "tune.http.maxhdr", maxhdr_arg, NULL, parse_number, 0, 0,
+     "Most header fields of a message; default 101."},
+    {G, "ulimit-n", ulimit_arg, NULL, parse_ulimit, 0, 0,
+     "File descriptors; default: what maxconn needs."},
+    {G, "io-engine", engine_arg, NULL, parse_engine, 0, 0,
+     "How sockets are driven: auto, uring or epoll."},
+    {G, "daemon", NULL, NULL, NULL, GLOBAL(daemon), CONF_NO, "Runs in the background, as -D."},
+    {G, "quiet", NULL, NULL, NULL, GLOBAL(quiet), CONF_NO, "No messages at start, as -q."},
+    {G, "hard-stop-after", time_arg, NULL, NULL, GLOBAL(hard_stop_after_ns), 0,
+     "After a soft stop, connections still open then are cut."},
+    {G, "grace", time_arg, NULL, NULL, GLOBAL(grace_ns), 0,
+     "Between the signal of a soft stop and the end of listening."},
+    {G, "pidfile", path_arg, NULL, NULL, GLOBAL(pidfile), 0,
+     "File that gets the process's number; written for others, never read."},
+    {G, "node", text_arg, NULL, NULL, GLOBAL(node), 0, "Name of this node in show info."},
+    {G, "description", rest_arg, NULL, NULL, GLOBAL(description), 0, "Text in show info."},
+    {G, "log-tag", text_arg, NULL, NULL, GLOBAL(log_tag), 0,
+     "Program name in syslog lines; default tidegate."},
+    {G, "chroot", path_arg, NULL, NULL, GLOBAL(chroot), 0,
+     "Folder that becomes the root once everything is open. Needs root."},
+    {G, "user", text_arg, NULL, NULL, GLOBAL(user), 0,
+     "User that the process becomes once everything is open. Needs root."},
+    {G, "group", text_arg, NULL, NULL, GLOBAL(group), 0,
+     "Group that the process gets once everything is open. Needs root."},
+    {.sections = G,
+     .words = "log",
+     .parse = conf_parse_global_log,
+     .flags = CONF_EXTRA,
+     .help = "log TARGET [len N] [format F] FACILITY [MAX [MIN]]: what 'log global' stands for."},
+    {.sections = G,
+     .words = "log-send-hostname",
+     .parse = parse_log_send_hostname,
+     .flags = CONF_EXTRA,
+     .help = "Host name in syslog lines."},
+    {.sections = G,
+     .words = "set-var",
+     .parse = parse_set_var,
+     .flags = CONF_EXTRA,
+     .help = "set-var proc.NAME EXPR: sets a variable of the process at start."},
+    {.sections = G,
+     .words = "set-var-fmt",
+     .parse = parse_set_var,
+     .flags = CONF_EXTRA,
+     .help = "set-var-fmt proc.NAME FORMAT: sets a variable of the process at start."},
+    {G, "thread-groups", one_arg, NULL, NULL, 0, CONF_IGNORED, "There is one group."},
+    IGNORED("spread-checks"),
+    IGNORED("max-spread-checks"),
+    IGNORED("nbproc"),
+    IGNORED("cpu-map"),
+    IGNORED("cpu-policy"),
+    IGNORED("thread-group"),
+    IGNORED("numa-cpu-mapping"),
+    IGNORED("maxpipes"),
+    IGNORED("maxconnrate"),
+    IGNORED("maxsessrate"),
+    IGNORED("maxsslconn"),
+    IGNORED("maxsslrate"),
+    IGNORED("noepoll"),
+    IGNORED("nosplice"),
+    IGNORED("noreuseport"),
+    IGNORED("nogetaddrinfo"),
+    IGNORED("busy-polling"),
+    IGNORED("profiling.tasks"),
+    IGNORED("zero-warning"),
+    IGNORED("strict-limits"),
+    IGNORED("insecure-fork-wanted"),
+    IGNORED("insecure-setuid-wanted"),
+    IGNORED("expose-experimental-directives"),
+    IGNORED("mworker-max-reloads"),
+    IGNORED("ssl-default-bind-ciphers"),
+    IGNORED("ssl-default-bind-ciphersuites"),
+    IGNORED("ssl-default-bind-curves"),
+    IGNORED("ssl-default-bind-options"),
+    IGNORED("ssl-default-server-ciphers"),
+    IGNORED("ssl-default-server-ciphersuites"),
+    IGNORED("ssl-default-server-options"),
+    IGNORED("ssl-server-verify"),
+    IGNORED("ssl-engine"),
+    IGNORED("ssl-dh-param-file"),
+    IGNORED("ca-base"),
+    IGNORED("crt-base"),
+    IGNORED("server-state-base"),
+    IGNORED("server-state-file"),
+    IGNORED("stats-file"),
+    IGNORED("tune.buffers.limit"),
+    IGNORED("tune.buffers.reserve"),
+    IGNORED("tune.comp.maxlevel"),
+    IGNORED("tune.h2.header-table-size"),
+    IGNORED("tune.h2.initial-window-size"),
+    IGNORED("tune.h2.max-concurrent-streams"),
+    IGNORED("tune.http.cookielen"),
+    IGNORED("tune.http.logurilen"),
+    IGNORED("tune.idle-pool.shared"),
+    IGNORED("tune.idletimer"),
+    IGNORED("tune.lua.bool-sample-conversion"),
+    IGNORED("tune.lua.forced-yield"),
+    IGNORED("tune.lua.maxmem"),
+    IGNORED("tune.lua.openlibs"),
+    IGNORED("tune.lua.service-timeout"),
+    IGNORED("tune.lua.session-timeout"),
+    IGNORED("tune.lua.task-timeout"),
+    IGNORED("tune.lua.burst-timeout"),
+    IGNORED("tune.maxaccept"),
+    IGNORED("tune.maxpollevents"),
+    IGNORED("tune.pattern.cache-size"),
+    IGNORED("tune.pipesize"),
+    IGNORED("tune.pool-high-fd-ratio"),
+    IGNORED("tune.pool-low-fd-ratio"),
+    IGNORED("tune.rcvbuf.client"),
+    IGNORED("tune.rcvbuf.server"),
+    IGNORED("tune.recv_enough"),
+    IGNORED("tune.runqueue-depth"),
+    IGNORED("tune.sched.low-latency"),
+    IGNORED("tune.sndbuf.client"),
+    IGNORED("tune.sndbuf.server"),
+    IGNORED("tune.ssl.cachesize"),
+    IGNORED("tune.ssl.default-dh-param"),
+    IGNORED("tune.ssl.lifetime"),
+    IGNORED("tune.ssl.maxrecord"),
+    IGNORED("tune.vars.global-max-size"),
+    IGNORED("tune.vars.proc-max-size"),
+    IGNORED("tune.vars.reqres-max-size"),
+    IGNORED("tune.vars.sess-max-size"),
+    IGNORED("tune.vars.txn-max-size"),
+    REFUSED("master-worker", "it comes in a later tidegate; run tidegate in the foreground"),
+    REFUSED("uid", "write 'user NAME'"),
+    REFUSED("gid", "write 'group NAME'"),
+    REFUSED("external-check", LATER),
+    REFUSED("lua-load-per-thread", "write 'lua-load FILE': every worker has its own state anyway"),
+    REFUSED("lua-prepend-path", LATER),
+    REFUSED("setenv", LATER),
+    REFUSED("presetenv", LATER),
+    REFUSED("resetenv", LATER),
+    REFUSED("unsetenv", LATER),
+    REFUSED("h1-case-adjust", LATER),
+    REFUSED("h1-case-adjust-file", LATER),
+    REFUSED("localpeer", LATER),
+    REFUSED("unix-bind", LATER),
+    REFUSED("set-dumpable", LATER),
+    REFUSED("h2-workaround-bogus-websocket-clients", LATER),
+    REFUSED("wurfl-data-file", LATER),
+    {.sections = NULL},
+};

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// `log`: where access lines go. Targets are only described here; the sockets are opened at start.
+
+#include "proxy/conf_priv.h"
+
+static const char *const facilities[] = {"kern",   "user",   "mail",   "daemon", "auth",
+					 "syslog", "lpr",    "news",   "uucp",   "cron",
+					 "auth2",  "ftp",    "ntp",    "audit",  "alert",
+					 "cron2",  "local0", "local1", "local2", "local3",
+					 "local4", "local5", "local6", "local7"};
+static const char *const levels[] = {"emerg",   "alert",  "crit", "err",
+				     "warning", "notice", "info", "debug"};
+static const struct {
+	const char *name;
+	enum log_target_format format;
+} formats[] = {
+    {"rfc3164", LOG_RFC3164}, {"rfc5424", LOG_RFC5424}, {"raw", LOG_RAW},
+    {"short", LOG_SHORT},     {"timed", LOG_TIMED},     {"iso", LOG_RFC3164},
+    {"local", LOG_RFC3164},
+};
+
+static int
+find_word(const char *const *words, size_t n, struct str word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(word, str_from_c(words[i])))
+			return (int)i;
+	return -1;
+}
+
+static bool
+parse_level(struct str word, int *level, struct err *err)
+{
+	*level = find_word(levels, ARRAY_LEN(levels), word);
+	if (*level >= 0)
+		return true;
+	return err_set(err,
+		       "'%.*s' is no level: emerg, alert, crit, err, warning, notice, info or "
+		       "debug is",
+		       STR_ARG(word));
+}
+
+static bool
+parse_format(struct str word, struct log_target *t, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		if (!str_eq(word, str_from_c(formats[i].name)))
+			continue;
+		t->format = formats[i].format;
+		return true;
+	}
+	if (str_eq(word, STR("priority")))
+		return err_set(err,
+			       "format 'priority' comes in a later tidegate; 'raw' and 'short' "
+			       "are near");
+	return err_set(err, "'%.*s' is no format: rfc3164, rfc5424, raw, short or timed is",
+		       STR_ARG(word));
+}
+
+// "len N", "format F", in any order. Leaves *at behind them.
+static bool
+parse_options(const struct conf_line *line, int *at, struct log_target *t, struct err *err)
+{
+	for (; *at + 1 < line->argc; *at += 2) {
+		struct str word = line->argv[*at], value = line->argv[*at + 1];
+		if (str_eq(word, STR("len"))) {
+			int64_t n;
+			if (!str_to_int(value, &n) || n < 80 || n > 65535)
+				return err_set(err, "len '%.*s' is not between 80 and 65535",
+					       STR_ARG(value));
+			t->len_max = (uint32_t)n;
+		} else if (str_eq(word, STR("format"))) {
+			if (!parse_format(value, t, err))
+				return false;
+		} else if (str_eq(word, STR("sample"))) {
+			return err_set(err, "'sample' comes in a later tidegate");
+		} else {
+			break;
+		}
+	}
+	return true;
+}
+
+static bool
+parse_facility(const struct conf_line *line, int at, struct log_target *t, struct err *err)
+{
+	if (at >= line->argc)
+		return err_set(err, "a facility is missing, such as 'local0'");
+	t->facility = find_word(facilities, ARRAY_LEN(facilities), line->argv[at]);
+	if (t->facility < 0)
+		return err_set(err,
+			       "'%.*s' is no facility: kern, user, daemon, local0 .. local7 and "
+			       "others of syslog are",
+			       STR_ARG(line->argv[at]));
+	t->level_max = 7;
+	t->level_min = 0;
+	if (at + 1 < line->argc && !parse_level(line->argv[at + 1], &t->level_max, err))
+		return false;
+	if (at + 2 < line->argc && !parse_level(line->argv[at + 2], &t->level_min, err))
+		return false;
+	if (at + 3 < line->argc)
+		return err_set(err, "'%.*s' is one word too many", STR_ARG(line->argv[at + 3]));
+	return true;
+}
+
+static bool
+parse_target(struct conf *conf, struct str text, struct log_target *t, struct err *err)
+{
+	t->text = conf_strdup(conf, text);
+	t->kind = LOG_TO_FD;
+	if (str_eq(text, STR("stdout")) || str_eq(text, STR("stderr"))) {
+		t->fd = str_eq(text, STR("stdout")) ? 1 : 2;
+		return true;
+	}
+	if (str_starts(text, STR("ring@")))
+		return err_set(err, "rings come in a later tidegate");
+	struct conf_addr a;
+	if (!conf_addr_parse(text,
+			     CONF_ADDR_PORT_OPTIONAL | CONF_ADDR_RESOLVE | CONF_ADDR_FD_OK |
+				 CONF_ADDR_UNIX_OK | CONF_ADDR_ANY,
+			     &a, err))
+		return false;
+	if (a.kind == CONF_ADDR_FD) {
+		t->fd = a.fd;
+		return true;
+	}
+	t->fd = -1;
+	t->kind = a.kind == CONF_ADDR_INET ? LOG_TO_UDP : LOG_TO_UNIX;
+	conf_addr_to_addr(&a, &t->addr);
+	if (t->kind == LOG_TO_UDP && !a.has_port)
+		addr_set_port(&t->addr, 514);
+	return true;
+}
+
+static struct log_target *
+parse_line(struct conf *conf, const struct conf_line *line, struct err *err)
+{
+	struct log_target *t = CONF_NEW(conf, struct log_target);
+	t->len_max = 1024;
+	t->format = LOG_RFC3164;
+	int at = line->args + 1;
+	if (!parse_target(conf, line->argv[line->args], t, err) ||
+	    !parse_options(line, &at, t, err) || !parse_facility(line, at, t, err))
+		return NULL;
+	return t;
+}
+
+bool
+conf_parse_log(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy *p = conf_proxy_of(obj);
+	if (line->flags & CONF_LINE_NO) {
+		if (line->argc > line->args)
+			return err_set(err, "'no log' takes no further words");
+		p->log_global = false;
+		p->logs = NULL;
+		p->logs_tail = &p->logs;
+		return true;
+	}
+	if (line->argc <= line->args)
+		return err_set(err,
+			       "a target is missing: 'global', 'stdout', 'stderr', a path or an "
+			       "address");
+	if (str_eq(line->argv[line->args], STR("global"))) {
+		if (line->argc > line->args + 1)
+			return err_set(err, "'log global' takes no further words");
+		p->log_global = true;
+		return true;
+	}
+	struct log_target *t = parse_line(conf, line, err);
+	if (t == NULL)
+		return false;
+	*p->logs_tail = t;
+	p->logs_tail = &t->next;
+	return true;
+}
+
+bool
+conf_parse_global_log(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy_global *g = obj;
+	if (line->argc <= line->args)
+		return err_set(err,
+			       "a target is missing: 'stdout', 'stderr', a path or an address");
+	struct log_target *t = parse_line(conf, line, err);
+	if (t == NULL)
+		return false;
+	*g->logs_tail = t;
+	g->logs_tail = &t->next;
+	return true;
+}

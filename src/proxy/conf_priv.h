@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Shared by the files that read sections defaults, frontend, backend and listen. The object that
+// keywords of these sections get is the struct proxy; what only reading needs is beside it in
+// struct proxy_conf.
+#pragma once
+
+#include "conf/address.h"
+#include "conf/conf.h"
+#include "expr/acl.h"
+#include "expr/logfmt.h"
+#include "proxy/proxy.h"
+#include "proxy/setup.h"
+
+// What `server` and `default-server` words set. The C types are conf_word's.
+struct server_options {
+	int64_t weight, maxconn, id, pool_max_conn;
+	uint64_t pool_purge_ns;
+	bool backup, disabled;
+};
+
+// A line of a named defaults section that is performed again in each section built from it.
+struct kept_line {
+	struct kept_line *next;
+	const struct conf_line *line;
+	bool (*parse)(struct conf *, void *obj, const struct conf_line *, struct err *);
+};
+
+struct proxy_conf {
+	struct proxy_setup *setup;
+	struct acl_scope *acls;
+	const struct conf_line *begin;
+	struct server_options default_server;
+	enum backend_reuse reuse;
+	struct str balance;
+	struct kept_line *kept, **kept_tail;
+	const struct conf_line *default_backend_line, *logfmt_line, *unique_id_line;
+	struct str unique_id_text;
+	bool logfmt_given; // by this section, not inherited
+	bool is_used;      // some frontend may choose this backend
+	unsigned lenient;  // enum rule_where: strict-mode off stands there
+};
+
+// A magic check and a cast.
+struct proxy *conf_proxy_of(void *obj);
+// True in a frontend or listen / backend or listen section; in defaults both.
+static inline bool
+conf_proxy_is(const struct proxy *p, unsigned caps)
+{
+	return (p->caps & (caps | PROXY_DEFAULTS)) != 0;
+}
+// The environment in which this section's expressions are parsed.
+struct expr_env conf_proxy_env(const struct proxy *p, const struct conf_line *line,
+			       const struct expr_place *place);
+// The condition at argv[at]: NULL in *cond without one. Refuses other words there.
+bool conf_proxy_cond(const struct proxy *p, const struct conf_line *line, int at,
+		     const struct expr_place *place, struct cond **cond, struct err *err);
+// In a defaults section: keeps the line for the sections built from it; refuses an anonymous one.
+bool conf_proxy_keep(struct proxy *p, const struct conf_line *line,
+		     bool (*parse)(struct conf *, void *, const struct conf_line *, struct err *),
+		     struct err *err);
+// From a conf_addr whose kind is INET, UNIX or ABNS.
+void conf_addr_to_addr(const struct conf_addr *from, struct addr *to);
+// All of a file, in the configuration's memory. At most max_bytes.
+bool conf_read_file(struct conf *conf, struct str path, size_t max_bytes, struct str *out,
+		    struct err *err);
+
+// conf_bind.c, conf_server.c, conf_log.c, conf_page.c: keyword functions.
+bool conf_parse_bind(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_server(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_default_server(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_log(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_global_log(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_errorfile(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_errorloc(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_http_error(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_address_option(struct conf *, void *obj, const struct conf_line *, struct err *);
+extern const struct conf_word conf_bind_words[], conf_server_words[];
+void conf_server_defaults(struct server_options *o);
+
+// An errorfile's reply; fits what `return errorfile` needs too. NULL with a cause.
+const struct reply *conf_page_of_file(struct conf *conf, struct str path, size_t max_bytes,
+				      struct err *err);
+
+// conf_check.c: what can only be judged once all files are read.
+bool conf_check_proxies(struct conf *, void *setup, struct err *);
+
+// Rows gathered in module.c.
+extern const struct conf_keyword conf_global_keywords[], conf_proxy_keywords[];
+extern const struct conf_section conf_proxy_sections[];

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+// `server` and `default-server`. Words whose work comes later are accepted with a warning where a
+// configuration serves correctly without them (checks, cookies, limits), and refused where it does
+// not (TLS, the PROXY protocol).
+#include "proxy/conf_priv.h"
+
+#define OPT(member) offsetof(struct server_options, member)
+#define LATER(word)                                                         \
+	{                                                                   \
+		.name = word, .type = CONF_STR, .flags = CONF_WORD_IGNORED, \
+		.help = "Not performed yet."                                \
+	}
+#define LATER_FLAG(word)                                                     \
+	{                                                                    \
+		.name = word, .type = CONF_FLAG, .flags = CONF_WORD_IGNORED, \
+		.help = "Not performed yet."                                 \
+	}
+#define NO_CHECKS                                                                            \
+	"Health checks come in a later tidegate; until then a monitor can write a variable " \
+	"or 'set server'."
+#define NO_TLS "TLS towards servers comes in a later tidegate"
+
+static bool
+parse_enabled(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *value,
+	      struct err *err)
+{
+	(void)conf;
+	(void)line;
+	(void)value;
+	(void)err;
+	((struct server_options *)obj)->disabled = false;
+	return true;
+}
+
+const struct conf_word conf_server_words[] = {
+    {.name = "weight",
+     .type = CONF_INT,
+     .min = 0,
+     .max = BACKEND_WEIGHT_MAX,
+     .dflt = "1",
+     .offset = OPT(weight),
+     .help = "Share of the requests; 0: none new."},
+    {.name = "backup",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_NO,
+     .offset = OPT(backup),
+     .help = "Used only while no other server is usable."},
+    {.name = "disabled",
+     .type = CONF_FLAG,
+     .offset = OPT(disabled),
+     .help = "Starts in maintenance; 'enable server' opens it."},
+    {.name = "enabled",
+     .type = CONF_FLAG,
+     .parse = parse_enabled,
+     .help = "Undoes 'disabled' of a default-server."},
+    {.name = "id",
+     .type = CONF_INT,
+     .min = 1,
+     .max = INT32_MAX,
+     .offset = OPT(id),
+     .help = "Number in srv_id and stats; default counts from 1."},
+    {.name = "maxconn",
+     .type = CONF_INT,
+     .min = 0,
+     .max = INT32_MAX,
+     .offset = OPT(maxconn),
+     .help = "Most requests at once; each worker keeps its share of it. 0: no limit."},
+    {.name = "pool-max-conn",
+     .type = CONF_INT,
+     .min = -1,
+     .max = INT32_MAX,
+     .dflt = "-1",
+     .offset = OPT(pool_max_conn),
+     .help = "Most idle connections kept per worker; -1: tidegate's limit of 64; 0: none."},
+    {.name = "pool-purge-delay",
+     .type = CONF_TIME,
+     .dflt = "5s",
+     .unit = "ms",
+     .offset = OPT(pool_purge_ns),
+     .help = "Idle connections older than this are closed."},
+    {.name = "check",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_NO | CONF_WORD_IGNORED,
+     .help = NO_CHECKS},
+    {.name = "agent-check",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_NO | CONF_WORD_IGNORED,
+     .help = NO_CHECKS},
+    LATER("inter"),
+    LATER("fastinter"),
+    LATER("downinter"),
+    LATER("rise"),
+    LATER("fall"),
+    LATER("port"),
+    LATER("addr"),
+    LATER("agent-port"),
+    LATER("agent-addr"),
+    LATER("agent-inter"),
+    LATER("agent-send"),
+    LATER("cookie"),
+    LATER("minconn"),
+    LATER("maxqueue"),
+    LATER("slowstart"),
+    LATER("track"),
+    LATER("observe"),
+    LATER("on-error"),
+    LATER("on-marked-down"),
+    LATER("on-marked-up"),
+    LATER("error-limit"),
+    LATER("init-addr"),
+    LATER("resolvers"),
+    LATER("resolve-prefer"),
+    LATER("pool-low-conn"),
+    LATER("max-reuse"),
+    LATER("tcp-ut"),
+    LATER("log-proto"),
+    LATER_FLAG("tfo"),
+    LATER_FLAG("no-check"),
+    LATER_FLAG("no-agent-check"),
+    {.name = "ssl", .type = CONF_FLAG, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
+    {.name = "crt", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
+    {.name = "ca-file", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
+    {.name = "sni", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
+    {.name = "alpn", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
+    {.name = "verify",
+     .type = CONF_STR,
+     .flags = CONF_WORD_IGNORED,
+     .help = "It has no meaning without ssl."},
+    {.name = "proto",
+     .type = CONF_STR,
+     .flags = CONF_WORD_REFUSED,
+     .help = "other protocols than HTTP/1 come in a later tidegate"},
+    {.name = "source",
+     .type = CONF_STR,
+     .flags = CONF_WORD_REFUSED,
+     .help = "a source address comes in a later tidegate"},
+    {.name = "redir",
+     .type = CONF_STR,
+     .flags = CONF_WORD_REFUSED,
+     .help = "it comes in a later tidegate; 'http-request redirect' can do it"},
+    {.name = "send-proxy",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_REFUSED,
+     .help = "the PROXY protocol comes in a later tidegate"},
+    {.name = "send-proxy-v2",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_REFUSED,
+     .help = "the PROXY protocol comes in a later tidegate"},
+    {.name = "namespace",
+     .type = CONF_STR,
+     .flags = CONF_WORD_REFUSED,
+     .help = "it comes in a later tidegate"},
+    {.name = "socks4",
+     .type = CONF_STR,
+     .flags = CONF_WORD_REFUSED,
+     .help = "it comes in a later tidegate"},
+    {.name = NULL},
+};
+
+void
+conf_server_defaults(struct server_options *o)
+{
+	*o = (struct server_options){.weight = 1,
+				     .pool_max_conn = -1,
+				     .pool_purge_ns = UINT64_C(5000000000)};
+}
+
+bool
+conf_parse_default_server(struct conf *conf, void *obj, const struct conf_line *line,
+			  struct err *err)
+{
+	struct proxy *p = conf_proxy_of(obj);
+	return conf_parse_words(conf, line, line->args, conf_server_words, &p->conf->default_server,
+				err);
+}
+
+static bool
+fill_address(const struct conf_addr *a, struct addr *to, struct err *err)
+{
+	if (a->port_is_offset)
+		return err_set(err,
+			       "'%.*s': a port relative to the client's comes in a later tidegate",
+			       STR_ARG(a->text));
+	if (a->kind == CONF_ADDR_INET && !a->has_port)
+		return err_set(err,
+			       "'%.*s' has no port: write 'ADDRESS:PORT' (the client's port as "
+			       "default comes in a later tidegate)",
+			       STR_ARG(a->text));
+	if (a->kind != CONF_ADDR_INET && a->kind != CONF_ADDR_UNIX && a->kind != CONF_ADDR_ABNS)
+		return err_set(err, "'%.*s' is no address of a server", STR_ARG(a->text));
+	conf_addr_to_addr(a, to);
+	return true;
+}
+
+static bool
+check_id(const struct backend *b, int64_t id, struct err *err)
+{
+	for (size_t i = 0; id != 0 && i < b->n_servers; i++)
+		if (b->servers[i]->id == (uint32_t)id)
+			return err_set(err, "id %lld is server '%.*s' already", (long long)id,
+				       STR_ARG(b->servers[i]->name));
+	return true;
+}
+
+static void
+apply(struct server *s, const struct server_options *o)
+{
+	struct backend *b = s->backend;
+	if (o->id != 0)
+		s->id = (uint32_t)o->id;
+	s->is_backup = o->backup;
+	s->maxconn = (uint32_t)o->maxconn;
+	s->weight_configured = (uint32_t)o->weight;
+	atomic_store_explicit(&s->weight, s->weight_configured, memory_order_relaxed);
+	atomic_store_explicit(&s->admin, o->disabled ? SERVER_MAINT : 0, memory_order_relaxed);
+	// The pool's bounds are the backend's so far: the widest that one of its servers asks for.
+	if (o->pool_max_conn >= 0)
+		b->pool_max_idle = s->index == 0
+				       ? (uint32_t)o->pool_max_conn
+				       : MAX(b->pool_max_idle, (uint32_t)o->pool_max_conn);
+	b->pool_purge_ns =
+	    s->index == 0 ? o->pool_purge_ns : MAX(b->pool_purge_ns, o->pool_purge_ns);
+}
+
+bool
+conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy *p = conf_proxy_of(obj);
+	struct server_options o = p->conf->default_server;
+	o.id = 0;
+	const struct conf_addr *from = line->values[1].addr;
+	struct addr addr;
+	if (!conf_parse_words(conf, line, line->args + 2, conf_server_words, &o, err) ||
+	    !fill_address(from, &addr, err) || !check_id(p->backend, o.id, err))
+		return false;
+	struct server *s =
+	    backend_add_server(p->backend, conf_strdup(conf, line->values[0].s), &addr, err);
+	if (s == NULL)
+		return false;
+	s->addr_text = conf_strdup(conf, from->text);
+	apply(s, &o);
+	return true;
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+// Rules: parsed from lines by the actions' rows, run in order. The loop below is on the way of
+// every request: it evaluates a condition, runs an action, and does nothing else.
+#include "proxy/rule.h"
+
+#include "base/module.h"
+#include "conf/conf.h"
+#include "proxy/action_priv.h"
+#include "proxy/conf_priv.h"
+#include "proxy/stats.h"
+#include "proxy/worker.h"
+
+// --- parsing -----------------------------------------------------------------------------------
+
+static const char *const later[] = {
+    "add-acl",
+    "auth",
+    "cache-store",
+    "cache-use",
+    "capture",
+    "del-acl",
+    "del-map",
+    "disable-l7-retry",
+    "do-resolve",
+    "early-hint",
+    "normalize-uri",
+    "sc-inc-gpc",
+    "sc-inc-gpc0",
+    "sc-inc-gpc1",
+    "sc-set-gpt",
+    "sc-set-gpt0",
+    "send-spoe-group",
+    "set-bandwidth-limit",
+    "set-dst",
+    "set-dst-port",
+    "set-log-level",
+    "set-map",
+    "set-mark",
+    "set-nice",
+    "set-priority-class",
+    "set-priority-offset",
+    "set-src",
+    "set-src-port",
+    "set-tos",
+    "silent-drop",
+    "tarpit",
+    "track-sc0",
+    "track-sc1",
+    "track-sc2",
+    "use-service",
+    "wait-for-body",
+    "wait-for-handshake",
+    "pause",
+    "set-retries",
+    "set-fc-mark",
+    "set-fc-tos",
+    "set-bc-mark",
+    "set-bc-tos",
+    "do-log",
+};
+
+static const char *
+list_name(enum rule_where where)
+{
+	switch (where) {
+	case RULE_HTTP_REQUEST:
+		return "http-request";
+	case RULE_HTTP_RESPONSE:
+		return "http-response";
+	case RULE_HTTP_AFTER_RESPONSE:
+		break;
+	}
+	return "http-after-response";
+}
+
+// Walks the rows of all modules.
+struct row_iter {
+	const struct module *const *modules;
+	const struct action_row *row;
+	unsigned where; // 0: anywhere
+};
+
+static const struct action_row *
+next_row(struct row_iter *it)
+{
+	for (; *it->modules != NULL; it->modules++, it->row = NULL) {
+		const struct action_row *r =
+		    it->row != NULL ? it->row + 1 : (*it->modules)->actions;
+		for (; r != NULL && r->name != NULL; r++) {
+			it->row = r;
+			if (it->where == 0 || (r->where & it->where))
+				return r;
+		}
+	}
+	return NULL;
+}
+
+static const char *
+next_row_name(void *iter)
+{
+	const struct action_row *r = next_row(iter);
+	return r != NULL ? r->name : NULL;
+}
+
+// "set-var(txn.x)" is named set-var; "lua.foo" fits a row "lua.*".
+static bool
+row_fits(const struct action_row *r, struct str word)
+{
+	struct str name = str_from_c(r->name);
+	if (name.n > 0 && name.p[name.n - 1] == '*')
+		return str_starts(word, str_slice(name, 0, name.n - 1));
+	return str_eq(name, str_slice(word, 0, str_find_byte(word, '(')));
+}
+
+static const struct action_row *
+find_row(const struct proxy_setup *s, enum rule_where where, struct str word, struct err *err)
+{
+	bool elsewhere = false;
+	struct row_iter it = {.modules = s->modules};
+	for (const struct action_row *r; (r = next_row(&it)) != NULL;) {
+		if (!row_fits(r, word))
+			continue;
+		if (r->where & where)
+			return r;
+		elsewhere = true;
+	}
+	if (elsewhere) {
+		err_set(err, "'%.*s' is no action of %s", STR_ARG(word), list_name(where));
+		return NULL;
+	}
+	struct str name = str_slice(word, 0, str_find_byte(word, '('));
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		if (str_eq(name, str_from_c(later[i]))) {
+			err_set(err,
+				"action '%s' is known to HAProxy and comes in a later tidegate",
+				later[i]);
+			return NULL;
+		}
+	it = (struct row_iter){.modules = s->modules, .where = where};
+	const char *near = str_suggest(name, next_row_name, &it);
+	err_set(err, "there is no action '%.*s'%s%s%s", STR_ARG(name),
+		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
+	return NULL;
+}
+
+static struct rule_list *
+list_of(struct proxy *p, enum rule_where where)
+{
+	return where == RULE_HTTP_REQUEST    ? &p->http_request
+	       : where == RULE_HTTP_RESPONSE ? &p->http_response
+					     : &p->http_after_response;
+}
+
+static void
+warn_unreached(struct conf *conf, const struct conf_line *line, const struct rule_list *list)
+{
+	for (const struct rule *r = list->first; r != NULL; r = r->next)
+		if (r->cond == NULL && r->action->is_final) {
+			conf_warn(conf, line,
+				  "this rule is never reached: '%s' at %s:%d has no condition",
+				  r->action->name, r->file, r->line);
+			return;
+		}
+}
+
+bool
+rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
+	   enum rule_where where, struct err *err)
+{
+	if (line->argc < 2)
+		return err_set(err, "an action is missing");
+	const struct action_row *row = find_row(proxy->conf->setup, where, line->argv[1], err);
+	if (row == NULL)
+		return false;
+	struct rule *r = CONF_NEW(conf, struct rule);
+	*r = (struct rule){.action = row,
+			   .proxy = proxy,
+			   .where = where,
+			   .lenient = (proxy->conf->lenient & where) != 0,
+			   .file = line->file,
+			   .line = line->line};
+	int at = 2;
+	struct expr_env env = action_env(r, line);
+	if (!row->parse(conf, line, &at, r, err))
+		return err_wrap(err, "%s %s", list_name(where), row->name);
+	if (!conf_proxy_cond(proxy, line, at, env.place, &r->cond, err))
+		return err_wrap(err, "%s %s", list_name(where), row->name);
+	struct rule_list *list = list_of(proxy, where);
+	warn_unreached(conf, line, list);
+	*list->tail = r;
+	list->tail = &r->next;
+	return true;
+}
+
+// --- words of actions ------------------------------------------------------------------------
+
+struct expr_env
+action_env(const struct rule *r, const struct conf_line *line)
+{
+	return conf_proxy_env(r->proxy, line,
+			      r->where == RULE_HTTP_REQUEST ? &EXPR_AT_REQUEST : &EXPR_AT_RESPONSE);
+}
+
+bool
+action_word(const struct conf_line *line, int *at, const char *name, struct str *word,
+	    struct err *err)
+{
+	if (*at >= line->argc)
+		return err_set(err, "%s is missing", name);
+	*word = line->argv[(*at)++];
+	return true;
+}
+
+bool
+action_text_word(const struct rule *r, const struct conf_line *line, int *at, const char *name,
+		 struct action_text *out, struct err *err)
+{
+	struct str word;
+	if (!action_word(line, at, name, &word, err))
+		return false;
+	struct expr_env env = action_env(r, line);
+	out->format = logfmt_parse(&env, word, err);
+	if (out->format == NULL)
+		return false;
+	if (logfmt_is_const(out->format, &out->text))
+		out->format = NULL;
+	return true;
+}
+
+bool
+action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err)
+{
+	static const char *const ours[] = {"content-length", "transfer-encoding", "connection",
+					   "keep-alive",     "proxy-connection",  "te",
+					   "trailer"};
+	if (!action_word(line, at, "a header's name", name, err))
+		return false;
+	if (!http_is_token(*name))
+		return err_set(err, "'%.*s' is no header name", STR_ARG(*name));
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		if (str_eq_nocase(*name, str_from_c(ours[i])))
+			return err_set(err,
+				       "'%.*s' belongs to one connection and its framing, which "
+				       "rules cannot change",
+				       STR_ARG(*name));
+	return true;
+}
+
+// --- running -------------------------------------------------------------------------------------
+
+bool
+action_text_get(const struct action_text *t, struct txn *txn, struct str *out)
+{
+	if (t->format != NULL)
+		return logfmt_render(t->format, &txn->ctx, out);
+	*out = t->text;
+	return true;
+}
+
+enum rule_verdict
+action_failed(const struct rule *r, struct txn *txn)
+{
+	unsigned w = txn->worker->id;
+	if (r->proxy->caps & PROXY_FRONTEND) {
+		struct fe_counters *c = metrics_of(&r->proxy->fe_stats, w);
+		METRIC_ADD(&c->failed_rewrites, 1);
+	} else {
+		struct be_counters *c = metrics_of(&r->proxy->be_stats, w);
+		METRIC_ADD(&c->failed_rewrites, 1);
+	}
+	return r->lenient ? RULE_NEXT : RULE_FAIL;
+}
+
+// A policy whose on-error is deny failed inside the condition: the request is refused, whatever
+// the condition said. Elsewhere than in http-request that failure is "no sample".
+static bool
+policy_denies(const struct rule *r, struct txn *txn)
+{
+	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
+	if (r->where != RULE_HTTP_REQUEST)
+		return false;
+	txn_error_page(txn, 403);
+	return true;
+}
+
+enum rule_verdict
+rule_list_run(const struct rule_list *list, struct txn *txn)
+{
+	for (const struct rule *r = list->first; r != NULL; r = r->next) {
+		bool holds = cond_pass(r->cond, &txn->ctx);
+		enum rule_verdict v = RULE_NEXT;
+		if (holds)
+			v = r->action->run(r, txn);
+		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED) && policy_denies(r, txn))
+			v = RULE_REPLY;
+		if (v == RULE_NEXT)
+			continue;
+		txn->last_rule = r;
+		return v;
+	}
+	return RULE_NEXT;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// The way from files to a struct proxy_set, and the module that proxy/ contributes.
+#include "proxy/setup.h"
+
+#include "base/module.h"
+#include "net/loop.h"
+#include "proxy/action_priv.h"
+#include "proxy/conf_priv.h"
+
+static void
+set_global_defaults(struct proxy_global *g)
+{
+	*g = (struct proxy_global){.maxconn = 2000,
+				   .bufsize = NET_BUFSIZE,
+				   .maxrewrite = 1024,
+				   .max_headers = 101,
+				   .io_engine = STR("auto"),
+				   .log_tag = STR("tidegate"),
+				   .pool_max_idle = 64};
+	g->logs_tail = &g->logs;
+}
+
+struct proxy_setup *
+proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *const *modules)
+{
+	struct proxy_setup *s = CONF_NEW(conf, struct proxy_setup);
+	s->magic = PROXY_SETUP_MAGIC;
+	s->conf = conf;
+	s->exprs = exprs;
+	s->modules = modules;
+	s->policy_tail = &s->first_policy;
+	s->set = CONF_NEW(conf, struct proxy_set);
+	set_global_defaults(&s->set->global);
+	conf_bind(conf, "setup", s);
+	conf_bind(conf, "proxy", s->set);
+	conf_bind(conf, "expr", exprs);
+	conf_bind(conf, "backends", &s->backend_objects);
+	conf_defer(conf, NULL, conf_check_proxies, s);
+	return s;
+}
+
+// global's rows and those of proxies are two tables, but a module has one.
+const struct module proxy_module = {
+    .name = "proxy",
+    .sections = conf_proxy_sections,
+    .keywords = conf_proxy_keywords,
+    .actions = actions_reply,
+};
+const struct module proxy_global_module = {
+    .name = "global",
+    .keywords = conf_global_keywords,
+    .actions = actions_edit,
+};
+const struct module proxy_var_module = {
+    .name = "rule-variables",
+    .actions = actions_var,
+};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// From configuration to struct proxy_set. main makes a struct proxy_setup, binds it and others to
+// the struct conf, loads, and calls the functions below in their order. Main thread, before the
+// workers run; all memory is the configuration's.
+//     conf_bind "setup" struct proxy_setup, "proxy" struct proxy_set, "expr" struct expr_set,
+//     "backends" struct hash_map of struct backend by name.
+#pragma once
+
+#include "base/hash.h"
+#include "expr/expr.h"
+#include "proxy/proxy.h"
+
+struct conf;
+struct conf_line;
+struct module;
+struct policy_setup; // conf_policy.c
+
+#define PROXY_SETUP_MAGIC 0x7c5a0101
+struct proxy_setup {
+	uint32_t magic;
+	struct conf *conf;
+	struct proxy_set *set;
+	struct expr_set *exprs;
+	const struct module *const *modules;
+	struct hash_map defaults;        // named ones: struct proxy
+	struct proxy *last_defaults;     // what a section without "from" starts from
+	struct hash_map backend_objects; // struct backend by name
+	struct policy_setup *first_policy, **policy_tail;
+	uint32_t next_id;
+	uint64_t rlimit_nofile; // ulimit-n
+};
+
+// Binds itself. Everything lives in the conf's arena.
+struct proxy_setup *proxy_setup_new(struct conf *conf, struct expr_set *exprs,
+				    const struct module *const *modules);
+// After conf_load: loads the policies' scripts (their self-tests run) and resolves what
+// expressions name. Faults are collected in the conf; false if any.
+bool proxy_setup_link(struct proxy_setup *s);
+// Number of workers the set will have (nbthread, or one per CPU).
+uint32_t proxy_setup_workers(const struct proxy_set *set);
+// Descriptors that the set may need at once.
+uint64_t proxy_setup_descriptors(const struct proxy_set *set);
+
+// Sections with their keywords and actions that answer; global's keywords and actions that edit;
+// actions that set variables.
+extern const struct module proxy_module, proxy_global_module, proxy_var_module;
+extern const struct module policy_module; // section policy, fetch lua(), commands

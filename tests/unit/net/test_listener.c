@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// Listening sockets: what binds, what is refused and how it says so; accepting with pauses, out of
+// descriptors, on shared and inherited sockets, and to the last connection when stopped.
+#include "net/listener.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "net_test.h"
+
+#define MOST 64
+
+static int taken[MOST];
+static unsigned n_taken;
+static unsigned pause_at; // the owner pauses when it has so many; 0: never
+
+static void
+on_accept(struct acceptor *a, int fd)
+{
+	if (n_taken < MOST)
+		taken[n_taken++] = fd;
+	if (pause_at != 0 && n_taken == pause_at)
+		acceptor_pause(a);
+}
+
+static void
+drop_taken(void)
+{
+	for (unsigned i = 0; i < n_taken; i++)
+		(void)close(taken[i]);
+	n_taken = 0;
+}
+
+static void
+some_turns(void)
+{
+	for (int i = 0; i < 8; i++)
+		loop_turn(loop, 2 * NS_PER_MS);
+}
+
+static void
+stop(struct acceptor *a, struct listener *l)
+{
+	acceptor_stop(&a);
+	OK(a == NULL);
+	some_turns();
+	listener_free(&l);
+	drop_taken();
+}
+
+static void
+test_accept_and_pause(void)
+{
+	struct listener *l = listen_on("127.0.0.1:0", 1);
+	OK(addr_port(listener_addr(l)) != 0);
+	struct acceptor *a = acceptor_start(l, 0, loop, on_accept, &pause_at);
+	OK(acceptor_arg(a) == &pause_at && acceptor_listener(a) == l && acceptor_loop(a) == loop);
+	int fd[12];
+	n_taken = 0;
+	pause_at = 3;
+	for (int i = 0; i < 12; i++)
+		fd[i] = dial(l);
+	TURN_UNTIL(n_taken == 3);
+	some_turns();
+	IS_INT(n_taken, 3); // not one more, whatever the engine had taken
+	pause_at = 0;
+	acceptor_resume(a);
+	IS_INT(n_taken, 3); // not from inside the call
+	TURN_UNTIL(n_taken == 12);
+	IS_INT(n_taken, 12);
+	// In the order of arrival, close-on-exec, with TCP_NODELAY.
+	IS_INT(write(fd[4], "5", 1), 1);
+	char byte = 0;
+	IS_INT(read(taken[4], &byte, 1), 1);
+	OK(byte == '5' && (fcntl(taken[0], F_GETFD) & FD_CLOEXEC) != 0);
+	acceptor_pause(a);
+	acceptor_pause(a);
+	acceptor_resume(a);
+	acceptor_resume(a);
+	int more = dial(l);
+	TURN_UNTIL(n_taken == 13);
+	IS_INT(n_taken, 13);
+	(void)close(more);
+	for (int i = 0; i < 12; i++)
+		(void)close(fd[i]);
+	stop(a, l);
+}
+
+static void
+test_stop_loses_none(void)
+{
+	struct listener *l = listen_on("127.0.0.1:0", 1);
+	struct acceptor *a = acceptor_start(l, 0, loop, on_accept, NULL);
+	n_taken = 0;
+	pause_at = 1;
+	int fd[4];
+	loop_turn(loop, 0);
+	for (int i = 0; i < 4; i++)
+		fd[i] = dial(l);
+	TURN_UNTIL(n_taken == 1);
+	// What the engine has taken meanwhile is handed out; what it has not stays in the queue.
+	acceptor_stop(&a);
+	some_turns();
+	pause_at = 0;
+	unsigned waiting = 0;
+	(void)fcntl(listener_fd(l, 0), F_SETFL, O_NONBLOCK);
+	for (int s; (s = accept(listener_fd(l, 0), NULL, NULL)) >= 0; waiting++)
+		(void)close(s);
+	IS_INT(n_taken + waiting, 4);
+	for (int i = 0; i < 4; i++)
+		(void)close(fd[i]);
+	drop_taken();
+	listener_free(&l);
+}
+
+static void
+test_out_of_descriptors(void)
+{
+	struct listener *l = listen_on("127.0.0.1:0", 1);
+	n_taken = 0;
+	pause_at = 0;
+	int one = dial(l), two = dial(l);
+	// No descriptor above those in use.
+	struct rlimit before, none;
+	int top = dup(0);
+	(void)getrlimit(RLIMIT_NOFILE, &before);
+	none = before;
+	none.rlim_cur = (rlim_t)top;
+	(void)close(top);
+	(void)setrlimit(RLIMIT_NOFILE, &none);
+	struct acceptor *a = acceptor_start(l, 0, loop, on_accept, NULL);
+	uint64_t enters = atomic_load(&loop_stats(loop)->enters);
+	uint64_t end = clock_mono_ns() + 150 * NS_PER_MS;
+	while (clock_mono_ns() < end)
+		loop_turn(loop, 20 * NS_PER_MS);
+	IS_INT(n_taken, 0);
+	OK(atomic_load(&loop_stats(loop)->enters) - enters < 40); // it does not spin
+	(void)setrlimit(RLIMIT_NOFILE, &before);
+	TURN_UNTIL(n_taken == 2);
+	IS_INT(n_taken, 2);
+	(void)close(one);
+	(void)close(two);
+	stop(a, l);
+}
+
+static void
+test_slots_share_an_address(void)
+{
+	struct listener *l = listen_on("127.0.0.1:0", 3);
+	IS_INT(listener_n_slots(l), 3);
+	OK(listener_fd(l, 0) != listener_fd(l, 1) && listener_fd(l, 1) != listener_fd(l, 2));
+	struct acceptor *a[3];
+	int fd[24];
+	n_taken = 0;
+	pause_at = 0;
+	for (unsigned i = 0; i < 3; i++)
+		a[i] = acceptor_start(l, i, loop, on_accept, NULL);
+	for (int i = 0; i < 24; i++)
+		fd[i] = dial(l);
+	TURN_UNTIL(n_taken == 24);
+	IS_INT(n_taken, 24);
+	for (int i = 0; i < 24; i++)
+		(void)close(fd[i]);
+	acceptor_stop(&a[0]);
+	acceptor_stop(&a[1]);
+	stop(a[2], l);
+}
+
+// An inherited socket that another program made non-blocking is served as it is, and by two
+// acceptors at once.
+static void
+test_inherited(void)
+{
+	struct err err = {{0}};
+	struct listener *first = listen_on("127.0.0.1:0", 1);
+	int dup_fd = dup(listener_fd(first, 0));
+	(void)fcntl(dup_fd, F_SETFL, O_NONBLOCK);
+	struct listener_spec spec = {.inherited_fd = dup_fd, .n_slots = 2};
+	struct listener *l = listener_new(&spec, &err);
+	if (!OK(l != NULL))
+		return;
+	OK(addr_eq(listener_addr(l), listener_addr(first)));
+	OK(listener_fd(l, 0) == dup_fd && listener_fd(l, 1) == dup_fd);
+	struct acceptor *a = acceptor_start(l, 0, loop, on_accept, NULL);
+	struct acceptor *b = NULL;
+	if (loop_engine(loop) == NET_ENGINE_URING) // one epoll set holds a descriptor once
+		b = acceptor_start(l, 1, loop, on_accept, NULL);
+	n_taken = 0;
+	pause_at = 0;
+	for (int round = 0; round < 3; round++) {
+		int x = dial(l), y = dial(l);
+		TURN_UNTIL(n_taken == 2u * (unsigned)(round + 1));
+		(void)close(x);
+		(void)close(y);
+	}
+	IS_INT(n_taken, 6);
+	acceptor_stop(&b);
+	stop(a, l);
+	listener_free(&first);
+}
+
+static void
+test_bind_errors(void)
+{
+	struct err err = {{0}};
+	char want[160], text[ADDR_TEXT_BYTES];
+	struct listener *l = listen_on("127.0.0.1:0", 1);
+	struct listener_spec spec = {.inherited_fd = -1, .n_slots = 1, .addr = *listener_addr(l)};
+	OK(listener_new(&spec, &err) == NULL);
+	(void)snprintf(want, sizeof(want), "cannot bind %s: address in use",
+		       addr_text(&spec.addr, text));
+	IS_STR(err.text, want);
+	listener_free(&l);
+	OK(addr_parse(&spec.addr, STR("192.0.2.1:80"), 0, NULL));
+	OK(listener_new(&spec, &err) == NULL);
+	IS_STR(err.text, "cannot bind 192.0.2.1:80: this host has no such address");
+	int pair[2];
+	OK(pipe(pair) == 0);
+	spec.inherited_fd = pair[0];
+	OK(listener_new(&spec, &err) == NULL && strstr(err.text, "fd@") != NULL);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+	OK(listener_new(&spec, &err) == NULL);
+}
+
+static void
+test_unix_paths(void)
+{
+	char dir[] = "/tmp/tidegate-net-XXXXXX", path[64];
+	struct err err = {{0}};
+	struct stat st;
+	struct listener_spec spec = {
+	    .inherited_fd = -1, .n_slots = 4, .mode = 0600, .uid = -1, .gid = -1};
+	if (!OK(mkdtemp(dir) != NULL))
+		return;
+	(void)snprintf(path, sizeof(path), "%s/s", dir);
+	OK(addr_parse(&spec.addr, str_from_c(path), 0, NULL));
+	struct listener *l = listener_new(&spec, &err);
+	OK(l != NULL && listener_fd(l, 0) == listener_fd(l, 3)); // shared
+	OK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	// One that answers is not replaced; one left behind is; what is no socket never.
+	OK(listener_new(&spec, &err) == NULL && strstr(err.text, "address in use") != NULL);
+	int left = socket(AF_UNIX, SOCK_STREAM, 0);
+	listener_free(&l);
+	OK(stat(path, &st) != 0);
+	OK(bind(left, &spec.addr.sa, spec.addr.len) == 0);
+	(void)close(left);
+	OK(stat(path, &st) == 0);
+	l = listener_new(&spec, &err);
+	OK(l != NULL);
+	struct acceptor *a = acceptor_start(l, 2, loop, on_accept, NULL);
+	n_taken = 0;
+	pause_at = 0;
+	int fd = dial(l);
+	TURN_UNTIL(n_taken == 1);
+	IS_INT(n_taken, 1);
+	(void)close(fd);
+	stop(a, l);
+	int file = open(path, O_CREAT | O_WRONLY, 0600);
+	(void)close(file);
+	OK(listener_new(&spec, &err) == NULL && strstr(err.text, "not a socket") != NULL);
+	(void)unlink(path);
+	(void)rmdir(dir);
+}
+
+int
+main(void)
+{
+	static const test_f tests[] = {
+	    test_accept_and_pause,   test_stop_loses_none,
+	    test_out_of_descriptors, test_slots_share_an_address,
+	    test_inherited,          test_bind_errors,
+	    test_unix_paths,         NULL,
+	};
+	run_on_engines(tests);
+	return tap_done();
+}
