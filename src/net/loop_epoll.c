@@ -289,7 +289,8 @@ ep_accept_on(struct acceptor *a)
 	int flags = fcntl(a->fd, F_GETFL);
 	if (flags >= 0 && (flags & O_NONBLOCK) == 0)
 		(void)fcntl(a->fd, F_SETFL, flags | O_NONBLOCK); // cannot fail for a socket
-	add_fd(a->loop, a->fd, EPOLLIN, a, TAG_ACCEPT);
+	// Exclusive: a socket that several workers share wakes one of them, not all.
+	add_fd(a->loop, a->fd, EPOLLIN | EPOLLEXCLUSIVE, a, TAG_ACCEPT);
 }
 
 static void
