@@ -322,7 +322,7 @@ test_sigbus(void)
 	if (pid == 0) {
 		int good = tidevars_guard_sigbus(&err) == TIDEVARS_OK;
 		struct tidevars *t = test_open(dir.file, 0);
-		uint32_t h;
+		uint32_t h = TIDEVARS_NO_HANDLE;
 		struct tidevars_decl d = {.name = "d",
 					  .type = TIDEVARS_INT,
 					  .initial = test_int(42)};
