@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/module.h"
-#include "expr/expr_priv.h"
+#include "expr/vars_conf_priv.h"
 
 #define CONN (SMP_NEED_CONN | SMP_NEED_SHM | SMP_NEED_WRITE)
 #define REQ  (CONN | SMP_NEED_TXN | SMP_NEED_REQ)
@@ -159,13 +159,13 @@ expr_set_env(struct expr_set *set, struct str name, struct str value)
 	struct expr_env_var *v = ARENA_NEW(&set->arena, struct expr_env_var);
 	ASSERT(v != NULL);
 	v->name = str_copy(&set->arena, name);
-	v->value = str_copy(&set->arena, value);
+	v->value = str_of(str_to_c(&set->arena, value), value.n);
 	v->next = set->env; // the last -s of a name wins
 	set->env = v;
 }
 
 bool
-expr_env_get(struct expr_set *set, struct str name, struct str *value)
+expr_env_overlay(struct expr_set *set, struct str name, struct str *value)
 {
 	for (const struct expr_env_var *v = set->env; v != NULL; v = v->next) {
 		if (str_eq(v->name, name)) {
@@ -173,6 +173,14 @@ expr_env_get(struct expr_set *set, struct str name, struct str *value)
 			return true;
 		}
 	}
+	return false;
+}
+
+bool
+expr_env_get(struct expr_set *set, struct str name, struct str *value)
+{
+	if (expr_env_overlay(set, name, value))
+		return true;
 	const char *c_name = str_to_c(&set->arena, name);
 	ASSERT(c_name != NULL);
 	const char *c = getenv(c_name);

@@ -205,8 +205,8 @@ const struct fetch_row expr_fetches_state[] = {
      .flags = ROW_VOLATILE,
      .fetch = fetch_var_age,
      .check = check_var_age,
-     .help = "milliseconds since a variable of shm was last written; none before the first "
-	     "write"},
+     .help = "milliseconds since a variable of shm was last written, or declared if it never "
+	     "was"},
     {.name = "acl",
      .args = args_acl,
      .out = SMP_BOOL,

@@ -3,8 +3,11 @@
 // expr_set_new takes by itself.
 
 #include "base/module.h"
-#include "expr/expr.h"
+#include "expr/vars_conf_priv.h"
 
 const struct module expr_module = {
     .name = "expr",
+    .sections = expr_sections,
+    .keywords = expr_keywords,
+    .commands = expr_commands,
 };

@@ -7,18 +7,27 @@
 #include "expr/expr_priv.h"
 #include "tidegate/vars.h"
 
+// A name that is allowed without a declaration is an integer until somebody declares it.
+static bool
+make_undeclared(struct expr_set *set, struct var_ref *ref, struct tidevars_error *why)
+{
+	struct tidevars_decl d = {.name = ref->name.p,
+				  .type = TIDEVARS_INT,
+				  .flags = TIDEVARS_UNDECLARED};
+	return tidevars_declare(set->shm, &d, &ref->id, why) == TIDEVARS_OK;
+}
+
 bool
 var_shm_resolve(struct expr_set *set, struct var_ref *ref, struct err *err)
 {
-	struct tidevars_error verr;
+	struct tidevars_error why;
 	if (set->shm == NULL)
-		return err_set(err,
-			       "variable 'shm.%.*s': there is no shared table (a vars section "
-			       "is missing)",
+		return err_set(err, "variable 'shm.%.*s': there is no shared table",
 			       STR_ARG(ref->name));
-	if (tidevars_find(set->shm, ref->name.p, ref->name.n, &ref->id, &verr) == TIDEVARS_OK)
+	if (tidevars_find(set->shm, ref->name.p, ref->name.n, &ref->id, &why) == TIDEVARS_OK ||
+	    (set->allow_undeclared && make_undeclared(set, ref, &why)))
 		return true;
-	return err_set(err, "shm.%.*s: %s", STR_ARG(ref->name), verr.text);
+	return err_set(err, "shm.%.*s: %s", STR_ARG(ref->name), why.text);
 }
 
 static int64_t
