@@ -167,6 +167,8 @@ struct proxy_set {
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	struct str hostname;
+	struct expiry *expiry;              // the keeper's
+	_Atomic uint64_t vars_expired;      // times to live that passed
 	_Atomic uint32_t shm_writes_posted; // rules' writes on their way to the keeper
 	struct workers *threads;            // once started
 	struct proxy_worker **workers;      // n_workers of them once started

@@ -9,6 +9,7 @@
 #include "policy/policy.h"
 #include "proxy/accesslog.h"
 #include "proxy/conns.h"
+#include "proxy/expiry.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
 
@@ -62,8 +63,10 @@ static bool
 worker_start(struct worker *net, void *arg, struct err *err)
 {
 	struct proxy_set *set = arg;
-	if (net->id == 0)
+	if (net->id == 0) {
+		set->expiry = expiry_start(set, net);
 		return set->keeper_start == NULL || set->keeper_start(set, net, err);
+	}
 	struct proxy_worker *w = mem_aligned(CACHE_LINE, sizeof(*w));
 	const struct proxy_global *g = &set->global;
 	w->magic = PROXY_WORKER_MAGIC;
@@ -104,6 +107,7 @@ worker_stop(struct worker *net, void *arg)
 {
 	struct proxy_set *set = arg;
 	if (net->id == 0) {
+		expiry_stop(&set->expiry);
 		if (set->keeper_stop != NULL)
 			set->keeper_stop(set, net);
 		return;
