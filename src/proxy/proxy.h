@@ -172,6 +172,10 @@ struct proxy_set {
 	_Atomic uint32_t shm_writes_posted; // rules' writes on their way to the keeper
 	struct workers *threads;            // once started
 	struct proxy_worker **workers;      // n_workers of them once started
+	void *owner;                        // main's struct service, for the functions below
+	// On the main thread, once all addresses are bound and before any thread runs (main: user,
+	// root folder, pidfile). May be NULL.
+	bool (*before_threads)(struct proxy_set *set, struct err *err);
 	// Called on the keeper's thread when its loop stands, and at its end (main: the CLI).
 	bool (*keeper_start)(struct proxy_set *set, struct worker *keeper, struct err *err);
 	void (*keeper_stop)(struct proxy_set *set, struct worker *keeper);

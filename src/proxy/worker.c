@@ -213,7 +213,8 @@ proxy_start(struct proxy_set *set, struct err *err)
 	set->workers = mem_zalloc(set->n_workers * sizeof(struct proxy_worker *));
 	if (!accesslog_open(set, err))
 		return false;
-	if (listen_on_all(set, err))
+	if (listen_on_all(set, err) &&
+	    (set->before_threads == NULL || set->before_threads(set, err)))
 		set->threads = workers_start(&spec, err);
 	if (set->threads != NULL)
 		return true;

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// The process among others: background, limits, user, root folder, pidfile.
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "main/service.h"
+
+// The parent's part: it lives until the child says that it serves, or is gone.
+NORETURN static void
+await_child(int fd, pid_t child)
+{
+	char byte;
+	ssize_t n;
+	do
+		n = read(fd, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		_exit(0);
+	int status = 0;
+	(void)waitpid(child, &status, 0); // it has printed why
+	_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1);
+}
+
+bool
+service_daemonise(struct service *s, struct err *err)
+{
+	int fds[2];
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return err_set(err, "cannot go to the background: pipe: %s", strerror(errno));
+	pid_t child = fork();
+	if (child < 0) {
+		(void)close(fds[0]); // unused
+		(void)close(fds[1]); // unused
+		return err_set(err, "cannot go to the background: fork: %s", strerror(errno));
+	}
+	if (child > 0) {
+		(void)close(fds[1]); // the child's
+		await_child(fds[0], child);
+	}
+	(void)close(fds[0]); // the parent's
+	s->ready_fd = fds[1];
+	(void)setsid(); // fails only for a group leader, which a fresh child is not
+	return true;
+}
+
+void
+service_tell_ready(struct service *s)
+{
+	if (s->ready_fd < 0)
+		return;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		(void)dup2(null, fd); // nowhere to complain to
+	if (null > 2)
+		(void)close(null); // nothing was written
+	ssize_t n = write(s->ready_fd, "r", 1);
+	(void)n; // the parent may have been killed
+	(void)close(s->ready_fd);
+	s->ready_fd = -1;
+}
+
+// --- limits --------------------------------------------------------------------------------------
+
+bool
+service_raise_limits(struct service *s, struct err *err)
+{
+	struct rlimit now;
+	uint64_t fixed = s->setup->rlimit_nofile;
+	uint64_t need = fixed != 0 ? fixed : proxy_setup_descriptors(s->set);
+	if (getrlimit(RLIMIT_NOFILE, &now) != 0)
+		return err_set(err, "cannot read the limit of file descriptors: %s",
+			       strerror(errno));
+	if (now.rlim_cur >= need)
+		return true;
+	struct rlimit want = {.rlim_cur = need, .rlim_max = MAX(now.rlim_max, (rlim_t)need)};
+	if (setrlimit(RLIMIT_NOFILE, &want) == 0)
+		return true;
+	want = (struct rlimit){.rlim_cur = now.rlim_max, .rlim_max = now.rlim_max};
+	if (setrlimit(RLIMIT_NOFILE, &want) != 0)
+		return err_set(err, "cannot raise the limit of file descriptors: %s",
+			       strerror(errno));
+	if (now.rlim_max >= need)
+		return true;
+	// Rather fewer connections than failing ones.
+	struct proxy_global *g = &s->set->global;
+	uint64_t per_conn = 2, rest = proxy_setup_descriptors(s->set) - per_conn * g->maxconn;
+	uint64_t room = now.rlim_max > rest ? (now.rlim_max - rest) / per_conn : 0;
+	if (room == 0)
+		return err_set(err,
+			       "%llu file descriptors are needed, the limit is %llu: raise it "
+			       "(ulimit -n)",
+			       (unsigned long long)need, (unsigned long long)now.rlim_max);
+	if (room < g->maxconn) {
+		log_msg(LOG_WARNING,
+			"the limit of %llu file descriptors is too low for maxconn %u: it is %llu "
+			"now (ulimit -n)",
+			(unsigned long long)now.rlim_max, g->maxconn, (unsigned long long)room);
+		g->maxconn = (uint32_t)room;
+	}
+	return true;
+}
+
+// --- user, root, pidfile -----------------------------------------------------------------------
+
+static bool
+write_pidfile(struct str path, struct err *err)
+{
+	if (path.n == 0)
+		return true;
+	int fd = open(path.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	bool ok = fd >= 0 && write(fd, text, (size_t)n) == n;
+	if (!ok)
+		err_set(err, "cannot write the pidfile '%s': %s", path.p, strerror(errno));
+	if (fd >= 0 && close(fd) != 0 && ok)
+		ok = err_set(err, "cannot write the pidfile '%s': %s", path.p, strerror(errno));
+	return ok;
+}
+
+static bool
+find_ids(const struct proxy_global *g, uid_t *uid, gid_t *gid, struct err *err)
+{
+	if (g->user.n > 0) {
+		const struct passwd *pw = getpwnam(g->user.p);
+		if (pw == NULL)
+			return err_set(err, "user '%s': there is none", g->user.p);
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+	}
+	if (g->group.n > 0) {
+		const struct group *gr = getgrnam(g->group.p);
+		if (gr == NULL)
+			return err_set(err, "group '%s': there is none", g->group.p);
+		*gid = gr->gr_gid;
+	}
+	return true;
+}
+
+static bool
+enter_root(struct str path, struct err *err)
+{
+	if (path.n == 0)
+		return true;
+	if (chroot(path.p) != 0 || chdir("/") != 0)
+		return err_set(err, "cannot make '%s' the root: %s", path.p, strerror(errno));
+	return true;
+}
+
+bool
+service_settle_down(struct service *s, struct err *err)
+{
+	const struct proxy_global *g = &s->set->global;
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+	if (!write_pidfile(g->pidfile, err) || !find_ids(g, &uid, &gid, err) ||
+	    !enter_root(g->chroot, err))
+		return false;
+	if (g->user.n == 0 && g->group.n == 0)
+		return true;
+	if (uid == geteuid() && gid == getegid() && getuid() != 0)
+		return true; // already that user
+	if (setgroups(0, NULL) != 0 || setgid(gid) != 0)
+		return err_set(err, "cannot take group %u: %s", (unsigned)gid, strerror(errno));
+	if (setuid(uid) != 0)
+		return err_set(err, "cannot become user %u: %s", (unsigned)uid, strerror(errno));
+	return true;
+}

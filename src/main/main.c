@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+// tidegate: reads the command line and does the one thing it asks for.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sbuf.h"
+#include "conf/conf.h"
+#include "main/modules.h"
+#include "main/options.h"
+#include "main/reference.h"
+#include "main/service.h"
+#include "net/loop.h"
+#include "policy/policy.h"
+
+static int
+print_version(void)
+{
+	printf("tidegate version " TIDEGATE_VERSION "\n");
+	return 0;
+}
+
+static int
+print_build(void)
+{
+	char why[160];
+	bool uring = net_uring_usable(why, sizeof(why));
+	print_version();
+	printf("Build   : %s, C%ld\n", __VERSION__, __STDC_VERSION__ / 100 % 100);
+	printf("Language: HAProxy " CONF_LANGUAGE_VERSION ", HTTP/1.1\n");
+	printf("Engines : io_uring (%s%s), epoll\n",
+	       uring ? "usable" : "not usable: ", uring ? "" : why);
+	printf("Limits  : %d workers, bufsize %d\n", NET_MAX_WORKERS, NET_BUFSIZE);
+	printf("Modules :");
+	for (size_t i = 0; main_modules[i] != NULL; i++)
+		printf(" %s", main_modules[i]->name);
+	printf("\n");
+	return 0;
+}
+
+static int
+print_buffer(struct sbuf *b)
+{
+	bool ok = fwrite(b->p, 1, b->n, stdout) == b->n && fflush(stdout) == 0;
+	sbuf_fini(b);
+	return ok ? 0 : 1;
+}
+
+static int
+print_reference(const struct options *o)
+{
+	struct sbuf b;
+	sbuf_init(&b, SIZE_MAX / 2);
+	if (o->task == TASK_REFERENCE)
+		reference_print_markdown(&b);
+	else
+		reference_print_lists(o->keywords, &b);
+	return print_buffer(&b);
+}
+
+static int
+eval_condition(const struct options *o)
+{
+	struct err err;
+	bool result;
+	if (!conf_eval_condition(NULL, str_from_c(o->condition), &result, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	if (o->verbose)
+		printf("Condition: %s\n", result ? "TRUE" : "FALSE");
+	return result ? 0 : 1;
+}
+
+// --- tidegate test -------------------------------------------------------------------------------
+
+struct tally {
+	unsigned passed, failed;
+};
+
+static void
+print_result(void *arg, const char *name, bool passed, const char *where, const char *message)
+{
+	struct tally *t = arg;
+	*(passed ? &t->passed : &t->failed) += 1;
+	if (passed)
+		printf("ok - %s\n", name);
+	else
+		printf("not ok - %s\n# %s: %s\n", name, where,
+		       message != NULL ? message : "failed");
+}
+
+static int
+run_tests(const struct options *o)
+{
+	struct tally tally = {0};
+	struct policy_test_sink sink = {.result = print_result, .arg = &tally};
+	int status = 0;
+	for (size_t i = 0; i < o->n_files; i++) {
+		struct err err;
+		if (policy_test_file(o->files[i], &sink, &err))
+			continue;
+		fprintf(stderr, "%s\n", err.text);
+		status = 1;
+	}
+	printf("%u passed, %u failed\n", tally.passed, tally.failed);
+	return tally.failed > 0 ? 1 : status;
+}
+
+// --- the service ---------------------------------------------------------------------------------
+
+static int
+check_or_run(const struct options *o)
+{
+	struct service s;
+	int status = 1;
+	if (service_load(&s, o)) {
+		if (!service_listens(&s)) {
+			if (!o->quiet)
+				log_msg(LOG_ALERT, "the configuration has no error but nothing to "
+						   "listen on: it will not start");
+			status = 2;
+		} else if (o->task == TASK_CHECK) {
+			if (!o->quiet)
+				printf("Configuration file is valid\n");
+			status = 0;
+		} else {
+			status = service_run(&s);
+		}
+	}
+	service_free(&s);
+	return status;
+}
+
+static int
+perform(const struct options *o, const char *program)
+{
+	switch (o->task) {
+	case TASK_HELP:
+		options_print_usage(program);
+		return 0;
+	case TASK_VERSION:
+		return print_version();
+	case TASK_BUILD:
+		return print_build();
+	case TASK_KEYWORDS:
+	case TASK_REFERENCE:
+		return print_reference(o);
+	case TASK_CONDITION:
+		return eval_condition(o);
+	case TASK_TEST:
+		return run_tests(o);
+	case TASK_CHECK:
+	case TASK_RUN:
+		break;
+	}
+	if (o->folder != NULL && chdir(o->folder) != 0) {
+		fprintf(stderr, "-C %s: ", o->folder);
+		perror(NULL);
+		return 1;
+	}
+	return check_or_run(o);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o;
+	struct err err;
+	const char *slash = strrchr(argv[0], '/');
+	const char *program = slash != NULL ? slash + 1 : argv[0];
+	if (!options_parse(&o, argc, argv, &err)) {
+		fprintf(stderr, "%s: %s\n", program, err.text);
+		options_fini(&o);
+		return 1;
+	}
+	int status = perform(&o, program);
+	options_fini(&o);
+	return status;
+}

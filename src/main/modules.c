@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Which features this program has, in the order in which their rows are looked through and
+// printed. Nothing registers itself: what is not named here does not exist.
+#include "main/modules.h"
+
+#include "cli/cli.h"
+#include "expr/expr.h"
+#include "proxy/setup.h"
+
+const struct module *const main_modules[] = {
+    &proxy_global_module, &proxy_module, &proxy_var_module, &policy_module, &expr_module,
+    &cli_module,          NULL,
+};
+
+size_t
+main_n_modules(void)
+{
+	size_t n = 0;
+	while (main_modules[n] != NULL)
+		n++;
+	return n;
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+// Reading the command line: one row for each flag.
+#include "main/options.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+
+struct words {
+	struct options *o;
+	char **argv;
+	int at, argc;
+	struct err *err;
+};
+
+// A flag's function; the flag itself is w->argv[w->at], which is passed already.
+typedef bool (*flag_f)(struct words *w, const char *flag);
+
+static const char *
+value_of(struct words *w, const char *flag)
+{
+	if (w->at < w->argc)
+		return w->argv[w->at++];
+	err_set(w->err, "%s needs a value", flag);
+	return NULL;
+}
+
+static void
+add_file(struct options *o, const char *path)
+{
+	VEC_GROW(o->files, o->cap_files, o->n_files);
+	o->files[o->n_files++] = path;
+}
+
+static bool
+take_file(struct words *w, const char *flag)
+{
+	const char *path = value_of(w, flag);
+	if (path == NULL)
+		return false;
+	add_file(w->o, path);
+	return true;
+}
+
+static bool
+take_rest(struct words *w, const char *flag)
+{
+	(void)flag;
+	while (w->at < w->argc)
+		add_file(w->o, w->argv[w->at++]);
+	return true;
+}
+
+static bool
+take_check(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->task = TASK_CHECK;
+	return true;
+}
+
+static bool
+take_condition(struct words *w, const char *flag)
+{
+	w->o->task = TASK_CONDITION;
+	return (w->o->condition = value_of(w, flag)) != NULL;
+}
+
+static bool
+take_verbose(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->verbose = true;
+	w->o->quiet = false;
+	return true;
+}
+
+static bool
+take_quiet(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->quiet = true;
+	return true;
+}
+
+static bool
+take_debug(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->foreground = true;
+	w->o->verbose = true;
+	return true;
+}
+
+static bool
+take_foreground(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->foreground = true;
+	return true;
+}
+
+static bool
+take_daemon(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->daemon = true;
+	return true;
+}
+
+static bool
+take_diagnose(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->diagnose = true;
+	return true;
+}
+
+static bool
+take_no_warnings(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->no_warnings = true;
+	return true;
+}
+
+static bool
+take_keywords(struct words *w, const char *flag)
+{
+	w->o->task = TASK_KEYWORDS;
+	w->o->keywords = flag + 3;
+	return true;
+}
+
+static bool
+take_pidfile(struct words *w, const char *flag)
+{
+	return (w->o->pidfile = value_of(w, flag)) != NULL;
+}
+
+static bool
+take_folder(struct words *w, const char *flag)
+{
+	return (w->o->folder = value_of(w, flag)) != NULL;
+}
+
+static bool
+take_local_name(struct words *w, const char *flag)
+{
+	return (w->o->local_name = value_of(w, flag)) != NULL;
+}
+
+static bool
+take_maxconn(struct words *w, const char *flag)
+{
+	const char *text = value_of(w, flag);
+	if (text == NULL)
+		return false;
+	if (!str_to_int(str_from_c(text), &w->o->maxconn) || w->o->maxconn < 1 ||
+	    w->o->maxconn > 10000000)
+		return err_set(w->err, "%s %s: a number from 1 to 10000000 is expected", flag,
+			       text);
+	return true;
+}
+
+static bool
+take_version(struct words *w, const char *flag)
+{
+	w->o->task = strcmp(flag, "-vv") == 0 ? TASK_BUILD : TASK_VERSION;
+	return true;
+}
+
+static bool
+take_reference(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->task = TASK_REFERENCE;
+	return true;
+}
+
+static bool
+take_help(struct words *w, const char *flag)
+{
+	(void)flag;
+	w->o->task = TASK_HELP;
+	return true;
+}
+
+static bool
+take_setting(struct words *w, const char *flag)
+{
+	const char *text = value_of(w, flag);
+	if (text == NULL)
+		return false;
+	const char *equals = strchr(text, '=');
+	if (equals == NULL || equals == text)
+		return err_set(w->err, "-s %s: NAME=VALUE is expected", text);
+	char *name = mem_strdup(text);
+	name[equals - text] = '\0';
+	VEC_GROW(w->o->settings, w->o->cap_settings, w->o->n_settings);
+	w->o->settings[w->o->n_settings++] =
+	    (struct setting){.name = name, .value = name + (equals - text) + 1};
+	return true;
+}
+
+static bool
+skip(struct words *w, const char *flag)
+{
+	(void)w;
+	(void)flag;
+	return true;
+}
+
+static bool
+skip_value(struct words *w, const char *flag)
+{
+	return value_of(w, flag) != NULL;
+}
+
+static bool
+refuse_later(struct words *w, const char *flag)
+{
+	return err_set(w->err,
+		       "%s belongs to supervision and reloads of the configuration, which come in "
+		       "a later tidegate",
+		       flag);
+}
+
+static const struct {
+	const char *flag;
+	flag_f take;
+	const char *help; // NULL: not listed
+} flags[] = {
+    {"-f", take_file, "FILE|FOLDER  configuration; may be given several times"},
+    {"--", take_rest, "FILE...      the rest are configuration files"},
+    {"-c", take_check, "check the configuration, run the policies' self-tests, and exit"},
+    {"-cc", take_condition, "COND  evaluate a condition as behind .if; exit status 0: true"},
+    {"-s", take_setting,
+     "NAME=VALUE  seen by env() and ${NAME}; sets a declared variable of that name"},
+    {"-D", take_daemon, "run in the background"},
+    {"-db", take_foreground, "run in the foreground, whatever the configuration says"},
+    {"-d", take_debug, "run in the foreground and be verbose"},
+    {"-p", take_pidfile, "FILE  write the process's number there"},
+    {"-C", take_folder, "FOLDER  change to it first"},
+    {"-L", take_local_name, "NAME  name of this node"},
+    {"-n", take_maxconn, "N  most client connections at once"},
+    {"-V", take_verbose, "be verbose"},
+    {"-q", take_quiet, "no messages"},
+    {"-dD", take_diagnose, "print diagnostic messages about the configuration"},
+    {"-dW", take_no_warnings, "a warning is an error"},
+    {"-v", take_version, "print the version"},
+    {"-vv", take_version, "print how this program was built"},
+    {"--reference", take_reference, "print the reference of the configuration as Markdown"},
+    {"-h", take_help, "print this"},
+    {"--help", take_help, NULL},
+    {"-N", skip_value, NULL},
+    {"-m", skip_value, NULL},
+    {"-W", refuse_later, NULL},
+    {"-Ws", refuse_later, NULL},
+    {"-S", refuse_later, NULL},
+    {"-sf", refuse_later, NULL},
+    {"-st", refuse_later, NULL},
+    {"-x", refuse_later, NULL},
+    // Switches of HAProxy's own machinery: harmless here.
+    {"-de", skip, NULL},
+    {"-dp", skip, NULL},
+    {"-dG", skip, NULL},
+    {"-dR", skip, NULL},
+    {"-dr", skip, NULL},
+    {"-dL", skip, NULL},
+    {"-dS", skip, NULL},
+    {"-dV", skip, NULL},
+    {"-dI", skip, NULL},
+    {"-dF", skip, NULL},
+    {"-dZ", skip, NULL},
+};
+
+static bool
+take(struct words *w)
+{
+	const char *word = w->argv[w->at++];
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (strcmp(word, flags[i].flag) == 0)
+			return flags[i].take(w, word);
+	if (strncmp(word, "-dK", 3) == 0)
+		return take_keywords(w, word);
+	if (strncmp(word, "-dM", 3) == 0)
+		return true;
+	return err_set(w->err, "'%s' is no flag; -h lists them", word);
+}
+
+bool
+options_parse(struct options *o, int argc, char **argv, struct err *err)
+{
+	*o = (struct options){0};
+	struct words w = {.o = o, .argv = argv, .at = 1, .argc = argc, .err = err};
+	if (argc > 1 && strcmp(argv[1], "test") == 0) {
+		o->task = TASK_TEST;
+		w.at = 2;
+		take_rest(&w, "test");
+		return o->n_files > 0 || err_set(err, "test: which scripts?");
+	}
+	while (w.at < argc)
+		if (!take(&w))
+			return false;
+	bool needs_file = o->task == TASK_RUN || o->task == TASK_CHECK;
+	if (needs_file && o->n_files == 0)
+		return err_set(err, "no configuration is given: -f FILE");
+	return true;
+}
+
+void
+options_fini(struct options *o)
+{
+	for (size_t i = 0; i < o->n_settings; i++)
+		mem_free((void *)(uintptr_t)o->settings[i].name);
+	mem_free(o->settings);
+	mem_free(o->files);
+	*o = (struct options){0};
+}
+
+const char *
+options_setting(const struct options *o, const char *name)
+{
+	// The last one counts, as with environment variables.
+	for (size_t i = o->n_settings; i-- > 0;)
+		if (strcmp(o->settings[i].name, name) == 0)
+			return o->settings[i].value;
+	return NULL;
+}
+
+void
+options_print_usage(const char *program)
+{
+	printf("Usage: %s -f FILE [flags]\n       %s test SCRIPT...   run policies' self-tests\n",
+	       program, program);
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (flags[i].help != NULL)
+			printf("  %-12s %s\n", flags[i].flag, flags[i].help);
+	printf("  %-12s %s\n", "-dKall", "list keywords, actions, fetches, converters, commands");
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// The command line. Flags are HAProxy's where the meaning is the same.
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct setting {
+	const char *name, *value; // -s NAME=VALUE
+};
+
+enum options_task {
+	TASK_RUN,
+	TASK_CHECK,     // -c
+	TASK_CONDITION, // -cc COND
+	TASK_VERSION,   // -v
+	TASK_BUILD,     // -vv
+	TASK_KEYWORDS,  // -dK...
+	TASK_REFERENCE, // --reference
+	TASK_TEST,      // test FILE...
+	TASK_HELP,
+};
+
+struct options {
+	enum options_task task;
+	const char **files; // -f, and what stands behind --; with TASK_TEST the scripts
+	size_t n_files, cap_files;
+	struct setting *settings;
+	size_t n_settings, cap_settings;
+	const char *condition, *pidfile, *folder, *local_name, *keywords;
+	int64_t maxconn;     // -n; 0: not given
+	bool daemon;         // -D
+	bool foreground;     // -db, -d: overrides daemon
+	bool verbose, quiet; // -V, -q
+	bool diagnose;       // -dD
+	bool no_warnings;    // -dW: a warning is an error
+};
+
+// False: *err says what is wrong with which word. argv must outlive *o.
+bool options_parse(struct options *o, int argc, char **argv, struct err *err);
+void options_fini(struct options *o);
+// The value of -s NAME=..., or NULL.
+const char *options_setting(const struct options *o, const char *name);
+void options_print_usage(const char *program);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// Policies in the configuration: sections `policy`, `lua-load`, and the fetch lua(). Scripts are
+// loaded once all files were read and the variable table is open; then each lua() finds its
+// function, so that a configuration that names a function no script defines does not start.
+#include "base/mem.h"
+#include "base/module.h"
+#include "conf/conf.h"
+#include "proxy/host.h"
+#include "proxy/policy_host.h"
+#include "proxy/setup.h"
+#include "proxy/txn.h"
+#include "proxy/worker.h"
+
+#define POLICY_SETUP_MAGIC 0x7c5a0103
+
+struct policy_setup {
+	uint32_t magic;
+	struct policy_setup *next;
+	const struct conf_line *line;
+	struct str name, script;
+	int on_error; // enum policy_on_error, in the order of the words below
+	uint64_t budget_ns, memory_bytes;
+};
+
+static const char *const on_error_words[] = {"last-good", "true", "false", "deny", NULL};
+
+// --- section policy ----------------------------------------------------------------------------
+
+static bool
+is_policy_name(struct str name)
+{
+	if (name.n == 0 || name.n > POLICY_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+		if (!((c >= '0' && c <= '9') || (byte_lower(c) >= 'a' && byte_lower(c) <= 'z') ||
+		      c == '_' || c == '-'))
+			return false;
+	}
+	return true;
+}
+
+static struct policy_setup *
+add_policy(struct proxy_setup *s, const struct conf_line *line, struct str name, struct err *err)
+{
+	if (!is_policy_name(name)) {
+		err_set(err,
+			"'%.*s' is no name of a policy: letters, digits, '_' and '-', at most "
+			"%d",
+			STR_ARG(name), POLICY_NAME_MAX);
+		return NULL;
+	}
+	for (const struct policy_setup *p = s->first_policy; p != NULL; p = p->next)
+		if (str_eq(p->name, name)) {
+			err_set(err, "there is a policy '%.*s' already, declared at %s:%d",
+				STR_ARG(name), p->line->file, p->line->line);
+			return NULL;
+		}
+	struct policy_setup *p = CONF_NEW(s->conf, struct policy_setup);
+	p->magic = POLICY_SETUP_MAGIC;
+	p->line = line;
+	p->name = conf_strdup(s->conf, name);
+	*s->policy_tail = p;
+	s->policy_tail = &p->next;
+	return p;
+}
+
+static void *
+begin_policy(struct conf *conf, const struct conf_line *line, struct str name, struct err *err)
+{
+	return add_policy(conf_bound(conf, "setup"), line, name, err);
+}
+
+static bool
+end_policy(struct conf *conf, void *obj, struct err *err)
+{
+	(void)conf;
+	const struct policy_setup *p = obj;
+	CHECK_MAGIC(p, POLICY_SETUP_MAGIC);
+	return p->script.n > 0 || err_set(err, "policy '%.*s' has no 'script'", STR_ARG(p->name));
+}
+
+// "budget 2ms memory 8m" may stand on one line.
+static const struct conf_word budget_words[] = {
+    {.name = "memory",
+     .type = CONF_SIZE,
+     .min = POLICY_MIN_MEMORY,
+     .max = (int64_t)1 << 32,
+     .offset = offsetof(struct policy_setup, memory_bytes),
+     .help = "Most memory of one worker's state; default 8m."},
+    {.name = NULL},
+};
+
+static bool
+parse_budget(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct policy_setup *p = obj;
+	p->budget_ns = line->values[0].u;
+	return conf_parse_words(conf, line, line->args + 1, budget_words, p, err);
+}
+
+static const struct conf_arg script_args[] = {
+    {.name = "file", .type = CONF_STR, .min = 1, .max = 4095, .help = "A Lua script."},
+    {.type = CONF_END}};
+static const struct conf_arg on_error_args[] = {
+    {.name = "answer",
+     .type = CONF_ENUM,
+     .words = on_error_words,
+     .dflt = "last-good",
+     .help = "last-good asks the generation before; deny answers 403 in http-request."},
+    {.type = CONF_END}};
+static const struct conf_arg budget_args[] = {{.name = "time",
+					       .type = CONF_TIME,
+					       .min = 10000,
+					       .max = INT64_C(10000000000),
+					       .unit = "ms",
+					       .help = "CPU time of one call; default 2ms."},
+					      {.type = CONF_END}};
+static const struct conf_arg memory_args[] = {
+    {.name = "bytes",
+     .type = CONF_SIZE,
+     .min = POLICY_MIN_MEMORY,
+     .max = (int64_t)1 << 32,
+     .help = "Most memory of one worker's state; default 8m."},
+    {.type = CONF_END}};
+
+// --- lua-load --------------------------------------------------------------------------------
+
+// "/etc/tidegate/maint.lua" is policy "maint".
+static bool
+parse_lua_load(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)obj;
+	struct str path = line->values[0].s, name = path;
+	for (size_t slash; (slash = str_find_byte(name, '/')) != SIZE_MAX;)
+		name = str_slice(name, slash + 1, name.n);
+	if (str_ends(name, STR(".lua")))
+		name.n -= 4;
+	struct policy_setup *p = add_policy(conf_bound(conf, "setup"), line, name, err);
+	if (p == NULL)
+		return false;
+	p->script = path;
+	return true;
+}
+
+// --- loading -----------------------------------------------------------------------------------
+
+static void
+report(void *arg, const char *file, int line, const char *text)
+{
+	struct conf_line at = {.file = file, .line = line};
+	conf_error(arg, &at, "%s", text);
+}
+
+static bool
+load_policies(struct proxy_setup *s)
+{
+	struct proxy_set *set = s->set;
+	bool ok = true;
+	if (s->first_policy == NULL)
+		return true;
+	struct policy_host_data *data = CONF_NEW(s->conf, struct policy_host_data);
+	*data = (struct policy_host_data){.set = set, .exprs = s->exprs};
+	set->policies = policy_engine_new(&policy_host, data, set->vars);
+	for (const struct policy_setup *p = s->first_policy; p != NULL; p = p->next) {
+		struct policy_spec spec = {.name = p->name.p,
+					   .path = p->script.p,
+					   .on_error = (enum policy_on_error)p->on_error,
+					   .budget_ns = p->budget_ns,
+					   .memory_bytes = p->memory_bytes};
+		struct err err = {0};
+		if (policy_add(set->policies, &spec, &err) == NULL)
+			ok = conf_error(s->conf, p->line, "policy '%.*s': %s", STR_ARG(p->name),
+					err.text);
+	}
+	return ok;
+}
+
+bool
+proxy_setup_link(struct proxy_setup *s)
+{
+	CHECK_MAGIC(s, PROXY_SETUP_MAGIC);
+	return load_policies(s) && expr_set_link(s->exprs, s->conf, report, s->conf);
+}
+
+// --- lua() -----------------------------------------------------------------------------------
+
+static bool
+link_lua(struct expr_arg *args, struct conf *conf, struct err *err)
+{
+	const struct proxy_set *set = conf_bound(conf, "proxy");
+	if (set == NULL || set->policies == NULL)
+		return err_set(err, "there is no policy: a section 'policy' or 'lua-load' names "
+				    "the script");
+	args[0].ptr = policy_resolve(set->policies, args[0].s, err);
+	return args[0].ptr != NULL;
+}
+
+static bool
+to_sample(const struct policy_value *v, struct sample *out)
+{
+	return policy_host_to_sample(v, out);
+}
+
+static bool
+fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
+{
+	// Only a live transaction has a worker with Lua states.
+	if (ctx->host != &proxy_sample_host)
+		return false;
+	struct txn *t = ctx->host_data;
+	struct policy_worker *w = t->worker->policy;
+	struct policy_value passed[POLICY_MAX_ARGS];
+	unsigned n = 0;
+	for (const struct expr_arg *a = args + 1; a->type != ARG_END && a->given; a++)
+		if (n < POLICY_MAX_ARGS)
+			passed[n++] = (struct policy_value){.type = POLICY_T_STR, .s = a->s};
+	struct policy_call call = {.txn = ctx,
+				   .arena = ctx->arena,
+				   .now_boot_ns = ctx->now_boot_ns,
+				   .now_real_ns = ctx->now_real_ns,
+				   .args = passed,
+				   .n_args = n};
+	if (t->policy_view == NULL)
+		t->policy_view = policy_pin(w);
+	switch (policy_call(w, t->policy_view, args[0].ptr, &call)) {
+	case POLICY_VALUE:
+		return to_sample(&call.out, out);
+	case POLICY_DENY:
+		t->flags |= TXN_POLICY_DENIED;
+		return false;
+	case POLICY_NIL:
+		break;
+	}
+	return false;
+}
+
+static const struct arg_spec lua_args[] = {
+    {.type = ARG_NAME, .name = "function", .flags = ARG_NOT_EMPTY},
+    {.type = ARG_REST, .name = "args", .flags = ARG_OPTIONAL},
+    {.type = ARG_END},
+};
+
+static const struct fetch_row policy_fetches[] = {
+    {.name = "lua",
+     .args = lua_args,
+     .out = SMP_ANY,
+     .needs = SMP_NEED_TXN,
+     .flags = ROW_VOLATILE,
+     .fetch = fetch_lua,
+     .link = link_lua,
+     .help = "The verdict of a policy's function, which gets the request and the further "
+	     "arguments; nil is no sample."},
+    {.name = NULL},
+};
+
+static const struct conf_section policy_sections[] = {
+    {.name = "policy",
+     .naming = CONF_NAME_REQUIRED,
+     .begin = begin_policy,
+     .end = end_policy,
+     .help = "A Lua script whose functions decide: lua(FUNCTION) in conditions and texts."},
+    {.name = NULL},
+};
+
+static const struct conf_keyword policy_keywords[] = {
+    {.sections = "policy",
+     .words = "script",
+     .args = script_args,
+     .offset = offsetof(struct policy_setup, script),
+     .help = "The file; read again by 'policy load'. Its folder is opened at start."},
+    {.sections = "policy",
+     .words = "on-error",
+     .args = on_error_args,
+     .offset = offsetof(struct policy_setup, on_error),
+     .help = "What stands for the verdict of a function that fails."},
+    {.sections = "policy",
+     .words = "budget",
+     .args = budget_args,
+     .options = budget_words,
+     .parse = parse_budget,
+     .flags = CONF_EXTRA,
+     .help = "A call that takes longer is stopped."},
+    {.sections = "policy",
+     .words = "memory",
+     .args = memory_args,
+     .offset = offsetof(struct policy_setup, memory_bytes),
+     .help = "A call that needs more fails."},
+    {.sections = "global",
+     .words = "lua-load",
+     .args = script_args,
+     .parse = parse_lua_load,
+     .help = "Short form of a section 'policy' that is named after the file."},
+    {.sections = NULL},
+};
+
+const struct module policy_module = {
+    .name = "policy",
+    .sections = policy_sections,
+    .keywords = policy_keywords,
+    .fetches = policy_fetches,
+};
