@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "expr/vars_conf.h"
 #include "main/modules.h"
 #include "net/worker.h"
 #include "policy/policy.h"
@@ -65,38 +66,6 @@ apply_options(struct service *s)
 }
 
 static bool
-open_vars(struct service *s)
-{
-	struct tidevars_options o = {0};
-	struct tidevars_error err;
-	if (tidevars_open(&s->set->vars, &o, &err) != TIDEVARS_OK)
-		return conf_error(s->conf, NULL, "%s", err.text);
-	expr_set_shm(s->exprs, s->set->vars, false);
-	return true;
-}
-
-// -s NAME=VALUE also sets a declared variable of that name.
-static bool
-apply_settings(struct service *s)
-{
-	const struct options *o = s->options;
-	struct tidevars_writer writer = {.who = "command line", .source = TIDEVARS_FROM_CONFIG};
-	for (size_t i = 0; i < o->n_settings; i++) {
-		const struct setting *it = &o->settings[i];
-		uint32_t handle;
-		struct tidevars_error err;
-		if (tidevars_find(s->set->vars, it->name, strlen(it->name), &handle, NULL) !=
-		    TIDEVARS_OK)
-			continue; // only an environment variable
-		if (tidevars_set_text(s->set->vars, it->name, it->value, 0, &writer, &err) !=
-		    TIDEVARS_OK)
-			return conf_error(s->conf, NULL, "-s %s=%s: %s", it->name, it->value,
-					  err.text);
-	}
-	return true;
-}
-
-static bool
 report(struct service *s, bool ok)
 {
 	bool fatal_warning = s->options->no_warnings && conf_n_warnings(s->conf) > 0;
@@ -126,8 +95,8 @@ service_load(struct service *s, const struct options *o)
 	bool ok = add_files(s);
 	ok = conf_load(s->conf) && ok;
 	apply_options(s);
-	ok = open_vars(s) && ok;
-	ok = ok && apply_settings(s) && proxy_setup_link(s->setup);
+	ok = expr_vars_open(s->conf, s->exprs, &s->set->vars) && ok;
+	ok = ok && proxy_setup_link(s->setup);
 	return report(s, ok);
 }
 
