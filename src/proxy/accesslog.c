@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,8 +120,13 @@ accesslog_values(const struct txn *t, struct log_values *v)
 static bool
 open_target(struct log_target *l, struct err *err)
 {
-	if (l->kind == LOG_TO_FD)
+	if (l->kind == LOG_TO_FD) {
+		struct stat st;
+		// A file is written at once or never; only what may fill up is asked not to wait.
+		l->may_block =
+		    fstat(l->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 		return true;
+	}
 	l->fd = socket(l->addr.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0)
 		return err_set(err, "log %.*s: cannot open a socket: %s", STR_ARG(l->text),
@@ -213,9 +219,9 @@ write_now(struct log_target *l, struct iovec *iov, int n)
 				   .msg_iovlen = (size_t)n - 1}; // a datagram needs no newline
 		return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 	}
-	ssize_t r = pwritev2(l->fd, iov, n, -1, RWF_NOWAIT);
-	if (r < 0 && errno == EOPNOTSUPP)
-		r = writev(l->fd, iov, n); // a terminal or a file
+	ssize_t r = l->may_block ? pwritev2(l->fd, iov, n, -1, RWF_NOWAIT) : -1;
+	if (!l->may_block || (r < 0 && errno == EOPNOTSUPP))
+		r = writev(l->fd, iov, n);
 	return r >= 0;
 }
 

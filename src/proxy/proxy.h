@@ -82,7 +82,8 @@ struct log_target {
 	enum log_target_kind { LOG_TO_FD, LOG_TO_UNIX, LOG_TO_UDP } kind;
 	enum log_target_format { LOG_RFC3164, LOG_RFC5424, LOG_RAW, LOG_SHORT, LOG_TIMED } format;
 	int fd; // LOG_TO_FD: the descriptor; else the datagram socket, non-blocking, opened at
-		// start
+	bool may_block; // LOG_TO_FD: a pipe or a socket, written without waiting
+			// start
 	struct addr addr;
 	struct str text;
 	int facility; // 0..23

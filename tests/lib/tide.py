@@ -62,15 +62,19 @@ class Proxy:
         if self.process.poll() is not None:
             raise AssertionError(
                 f"tidegate ended with {self.process.returncode}:\n{self.log.read_text()}")
-        if not self.socket.exists():
-            return False
+        return self.socket.exists() and self.connects() and self.ctl("cli", "show version")[0] == 0
+
+    def connects(self):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
 
     def kill(self):
+        """SIGKILL; returns once the kernel has taken the listening sockets down too, which for a
+        process with an io_uring happens a moment after its end."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        wait_for("the port is free", lambda: not self.connects())
 
     def stop(self):
         """Ends it politely; returns its exit status. The folder stays until clean()."""
