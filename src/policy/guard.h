@@ -23,7 +23,7 @@ struct lua_State;
 
 #define POLICY_SIGNAL    (SIGRTMIN + POLICY_SIGNAL_OFFSET)
 #define GUARD_TICK_NS    UINT64_C(1000000)
-#define GUARD_HARD_NS    UINT64_C(1000000) // hard stop this much CPU time after the budget
+#define GUARD_HARD_NS    UINT64_C(1000000) // hard stop this much CPU time after the soft one
 #define GUARD_PARK_TICKS 50                // quiet ticks before the watchdog parks
 
 enum guard_stop { GUARD_GO, GUARD_SOFT, GUARD_HARD };
@@ -52,7 +52,7 @@ struct guard {
 	// Watchdog to handler: seq << 2 | enum guard_stop.
 	alignas(CACHE_LINE) _Atomic uint64_t stop;
 	// The watchdog's own, under its lock.
-	uint64_t seen, cpu_ns;
+	uint64_t seen, cpu_ns, hard_ns;
 	pthread_t thread;
 	clockid_t clock;
 	struct list link;

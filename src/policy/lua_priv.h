@@ -28,6 +28,7 @@ extern const char policy_key_tests;   // {name, function, name, function...}
 extern const char policy_key_t;       // the `t` of the self-test that runs
 extern const char policy_key_frozen;  // frozen table -> its contents
 extern const char policy_key_shadow;  // contents -> frozen table
+extern const char policy_key_donor;   // a function whose first upvalue is G
 
 // ---- lua_sandbox.c
 // G and E with the safe half of the standard library. [-0, +0, e]

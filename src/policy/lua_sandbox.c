@@ -15,7 +15,7 @@
 #include "policy/lua_priv.h"
 
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
-    policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow;
+    policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor;
 
 // [-3, +0, e] E.__newindex
 static int

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads the bytecode that lua_dump gives (Lua 5.4, the layout of ldump.c) for OP_SETUPVAL, the one
-// instruction that assigns to a local of an enclosing function. A function inside that assigns to
+// instruction that assigns to a local of an enclosing function, and for the two that do anything
+// with one but read a field of it. A function inside that assigns to
 // an upvalue it got from the function's own upvalues counts as the function's assignment; one
 // that assigns to the function's locals does not.
 #include "policy/lua_scan.h"
@@ -12,7 +13,10 @@
 #include "base/mem.h"
 #include "base/sbuf.h"
 
-#define OP_SETUPVAL 10u // lopcodes.h
+// lopcodes.h
+#define OP_GETUPVAL 9u
+#define OP_SETUPVAL 10u
+#define OP_SETTABUP 15u
 #define MAX_DEPTH   210 // of nested functions; the compiler allows 200 C levels
 #define HEADER_TAIL 1u  // number of upvalues of the outermost function
 
@@ -102,21 +106,26 @@ skip_debug(struct reader *r)
 }
 
 static void
-scan_code(struct reader *r, uint8_t *written)
+scan_code(struct reader *r, uint8_t *uses)
 {
 	size_t n = take_size(r);
 	const unsigned char *code = n < SIZE_MAX / 4 ? take(r, n * 4) : NULL;
 	for (size_t i = 0; code != NULL && i < n; i++) {
 		uint32_t word;
 		memcpy(&word, code + i * 4, 4);
-		if ((word & 0x7f) == OP_SETUPVAL)
-			written[word >> 16 & 0xff] = 1;
+		unsigned op = word & 0x7f, a = word >> 7 & 0xff, b = word >> 16 & 0xff;
+		if (op == OP_SETUPVAL)
+			uses[b] |= LUA_SCAN_ASSIGNED | LUA_SCAN_EXPOSED;
+		else if (op == OP_GETUPVAL)
+			uses[b] |= LUA_SCAN_EXPOSED;
+		else if (op == OP_SETTABUP)
+			uses[a] |= LUA_SCAN_EXPOSED;
 	}
 }
 
 // Marks in `outer` what this function assigns to by way of the outer function's upvalues.
 static void
-scan_function(struct reader *r, uint8_t *written, uint8_t *outer, int depth)
+scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int depth)
 {
 	if (depth > MAX_DEPTH) {
 		r->bad = true;
@@ -126,7 +135,7 @@ scan_function(struct reader *r, uint8_t *written, uint8_t *outer, int depth)
 	(void)take_size(r);
 	(void)take_size(r);
 	(void)take(r, 3); // parameters, vararg, stack
-	scan_code(r, written);
+	scan_code(r, uses);
 	skip_constants(r);
 	size_t n = take_size(r);
 	const unsigned char *upvalues = n <= LUA_SCAN_UPVALUES ? take(r, n * 3) : NULL;
@@ -134,12 +143,12 @@ scan_function(struct reader *r, uint8_t *written, uint8_t *outer, int depth)
 		r->bad = true;
 	for (size_t inner = take_size(r); inner > 0 && !r->bad; inner--) {
 		uint8_t its[LUA_SCAN_UPVALUES] = {0};
-		scan_function(r, its, written, depth + 1);
+		scan_function(r, its, uses, depth + 1);
 	}
 	skip_debug(r);
 	for (size_t i = 0; outer != NULL && !r->bad && i < n; i++)
-		if (written[i] && !upvalues[i * 3]) // not a local of the outer function
-			outer[upvalues[i * 3 + 1]] = 1;
+		if (uses[i] && !upvalues[i * 3]) // not a local of the outer function
+			outer[upvalues[i * 3 + 1]] |= uses[i];
 }
 
 static bool
@@ -161,7 +170,7 @@ write_dump(lua_State *L, const void *p, size_t n, void *arg)
 }
 
 bool
-lua_scan_assignments(lua_State *L, uint8_t written[LUA_SCAN_UPVALUES])
+lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES])
 {
 	struct sbuf b;
 	sbuf_init(&b, (size_t)64 << 20);
@@ -171,7 +180,7 @@ lua_scan_assignments(lua_State *L, uint8_t written[LUA_SCAN_UPVALUES])
 			   .bad = b.p == NULL};
 	bool ok = dumped && !r.bad && take_header(&r);
 	if (ok)
-		scan_function(&r, written, NULL, 0);
+		scan_function(&r, uses, NULL, 0);
 	ok = ok && !r.bad && r.at == r.end;
 	sbuf_fini(&b);
 	return ok;

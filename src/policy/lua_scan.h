@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which of a Lua function's upvalues it, or a function inside it, assigns to. Private to policy.
+// How a Lua function, and the functions inside it, use its upvalues. Private to policy.
 #pragma once
 
 #include "base/base.h"
@@ -8,7 +8,12 @@
 
 struct lua_State;
 
-// The Lua function on top of the stack; written[i] becomes 1 when its upvalue i (from 0) is
-// assigned to. False when the bytecode is not of the layout known here. Takes memory outside the
-// state: stops must be postponed. [-0, +0, -]
-bool lua_scan_assignments(struct lua_State *L, uint8_t written[LUA_SCAN_UPVALUES]);
+enum {
+	LUA_SCAN_ASSIGNED = 1, // the upvalue is assigned to
+	LUA_SCAN_EXPOSED = 2,  // it is used otherwise than by reading its fields: UP.name
+};
+
+// The Lua function on top of the stack; uses[i] gets what is done with its upvalue i (from 0).
+// False when the bytecode is not of the layout known here. Takes memory outside the state: stops
+// must be postponed. [-0, +0, -]
+bool lua_scan_upvalues(struct lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES]);

@@ -68,6 +68,7 @@ load(lua_State *L)
 			lua_pop(L, 1);
 			lua_pushnil(L);
 		}
+		s->present[i] = lua_isfunction(L, -1);
 		s->memos[i] = policy_lua_memo_of(L, -1);
 	}
 	return lua_gettop(L);
@@ -122,8 +123,7 @@ policy_state_protected(struct policy_state *s, int n_args, int n_results, uint64
 static int
 on_panic(lua_State *L)
 {
-	(void)L;
-	ASSERT(!"a Lua error outside a protected call");
+	ASSERT(L == NULL); // a Lua error outside a protected call
 	return 0;
 }
 
@@ -152,6 +152,8 @@ policy_state_clear(struct policy_state *s)
 	s->recording = NULL;
 	mem_free(s->memos);
 	s->memos = NULL;
+	mem_free(s->present);
+	s->present = NULL;
 }
 
 void
@@ -193,6 +195,7 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 	if (!make_lua(s, err))
 		return false;
 	s->guard = guard;
+	s->present = mem_zalloc(s->policy->n_fns + 1);
 	s->memos = mem_zalloc((s->policy->n_fns + 1) * sizeof(struct policy_memo *));
 	memset(&s->var_names, 0, sizeof(s->var_names));
 	memset(&s->txn_names, 0, sizeof(s->txn_names));
@@ -283,6 +286,9 @@ failed(struct policy_state *s, enum guard_end end)
 	keep_error(s, end);
 	if (end != GUARD_DEAD)
 		lua_pop(s->L, 1);
+	// The library's string buffers raise an ordinary error with Lua's words.
+	if (end == GUARD_ERROR && str_ends(str_from_c(s->error), STR("not enough memory")))
+		return POLICY_E_MEMORY;
 	return errors[end];
 }
 
@@ -337,7 +343,7 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 		n_args = 2;
 	}
 	lua_pushvalue(L, FN_INDEX + (int)slot);
-	if (UNLIKELY(lua_isnil(L, -1))) {
+	if (UNLIKELY(!s->present[slot])) {
 		lua_settop(L, -1 - n_args);
 		(void)snprintf(s->error, sizeof(s->error), "the script does not define it");
 		return POLICY_E_MISSING;

@@ -245,7 +245,7 @@ policy_lua_push(lua_State *L, const struct policy_value *v)
 		policy_lua_push_ip(L, v);
 		return;
 	}
-	ASSERT(!"a value of no type");
+	ASSERT(v->type <= POLICY_T_IP);
 }
 
 bool

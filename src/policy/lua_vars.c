@@ -82,11 +82,13 @@ static int
 vars_index(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
-	if (UNLIKELY(lua_type(L, 2) != LUA_TSTRING))
+	// A number as a name becomes a string here; it is no name, and not found.
+	const char *name = lua_tostring(L, 2);
+	if (UNLIKELY(name == NULL))
 		return luaL_error(L, "vars[...]: a variable's name is a string");
 	if (UNLIKELY(s->testing))
 		return read_in_test(L, s);
-	int64_t known = policy_name_get(&s->var_names, lua_tostring(L, 2));
+	int64_t known = policy_name_get(&s->var_names, name);
 	uint32_t handle = (uint32_t)known;
 	if (UNLIKELY(known < 0)) {
 		handle = find_handle(L, s, 2);

@@ -191,6 +191,7 @@ struct policy_state {
 	struct arena arena;             // of idle
 	struct lua_txn *txn;            // the reused object of live calls
 	struct policy_memo *recording;  // a memoised function is being evaluated
+	bool *present;                  // by slot: the function is there
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
 	uint64_t rand;                  // throw-away states' own

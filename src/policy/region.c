@@ -125,8 +125,8 @@ region_map(struct region *r, size_t bytes)
 void
 region_unmap(struct region *r)
 {
-	if (r->base != NULL && munmap(r->base, r->bytes) != 0)
-		ASSERT(!"munmap of a mapping of ours failed");
+	int failed = r->base != NULL ? munmap(r->base, r->bytes) : 0;
+	ASSERT(!failed);
 	r->base = NULL;
 }
 

@@ -72,14 +72,20 @@ look_at(struct guard *g)
 	if (seq != g->seen) {
 		g->seen = seq;
 		g->cpu_ns = now;
+		g->hard_ns = UINT64_MAX;
 		return true;
 	}
 	uint64_t spent = now - g->cpu_ns;
 	uint64_t budget = atomic_load_explicit(&g->budget_ns, memory_order_relaxed);
-	if (spent >= budget + GUARD_HARD_NS)
+	if (spent < budget)
+		return true;
+	if (spent >= g->hard_ns) {
 		stop_call(g, seq, GUARD_HARD);
-	else if (spent >= budget)
-		stop_call(g, seq, GUARD_SOFT);
+		return true;
+	}
+	// A tick that comes late still stops softly first.
+	g->hard_ns = MIN(g->hard_ns, spent + GUARD_HARD_NS);
+	stop_call(g, seq, GUARD_SOFT);
 	return true;
 }
 
