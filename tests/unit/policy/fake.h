@@ -15,6 +15,20 @@
 #include "tap.h"
 #include "tidegate/vars.h"
 
+// TSan hands signals over at the thread's next system call: a loop in Lua is never stopped.
+#define FAKE_NO_STOPS "TSan delays signals, so that nothing can be stopped"
+#if defined(__SANITIZE_THREAD__)
+#define FAKE_STOPS_RUN 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FAKE_STOPS_RUN 0
+#else
+#define FAKE_STOPS_RUN 1
+#endif
+#else
+#define FAKE_STOPS_RUN 1
+#endif
+
 enum {
 	FAKE_METHOD = 1,
 	FAKE_PATH,
