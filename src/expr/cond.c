@@ -14,6 +14,16 @@ test_matches(const struct acl_test *t, struct sample *s, struct sample_ctx *ctx)
 	return t->match(t->list, s, ctx) != NULL;
 }
 
+// Most tests have no converter: then the fetch is all there is to call.
+static inline bool
+eval(const struct expr *e, struct sample_ctx *ctx, struct sample *out)
+{
+	if (e->n_steps > 0)
+		return expr_eval(e, ctx, out);
+	out->flags = 0;
+	return e->fetch(e->args, ctx, out);
+}
+
 static enum acl_result
 test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 {
@@ -22,7 +32,7 @@ test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 	ctx->iter.field = ctx->iter.at = 0;
 	ctx->iter.on = t->expr->flags & ROW_ITERATES;
 	for (;;) {
-		if (!expr_eval(t->expr, ctx, &s)) {
+		if (!eval(t->expr, ctx, &s)) {
 			if (s.flags & SMP_MAY_CHANGE)
 				result = ACL_MISS;
 		} else if (test_matches(t, &s, ctx)) {
@@ -60,6 +70,10 @@ cond_eval(const struct cond *c, struct sample_ctx *ctx)
 {
 	enum acl_result any = ACL_FAIL, all = ACL_PASS;
 	const struct cond_term *t = c->terms, *end = t + c->n_terms;
+	if (LIKELY(c->n_terms == 1)) {
+		any = acl_eval(t->acl, ctx);
+		return t->negated != c->unless ? negate(any) : any;
+	}
 	while (t < end) {
 		enum acl_result r = acl_eval(t->acl, ctx);
 		if (t->negated)

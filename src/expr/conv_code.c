@@ -285,20 +285,20 @@ conv_be2hex(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *
 
 static const struct arg_spec args_form[] = {{ARG_INT, .name = "in_form", .flags = ARG_OPTIONAL,
 					     .min = 0, .max = 1},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_enc[] = {{ARG_STR, .name = "enc_type", .flags = ARG_OPTIONAL},
-					   {ARG_END}};
+					   {.type = ARG_END}};
 static const struct arg_spec args_dec_chunks[] = {{ARG_STR, .name = "separator"},
 						  {ARG_INT, .name = "chunk_size", .min = 1,
 						   .max = 8},
 						  {ARG_INT, .name = "truncate",
 						   .flags = ARG_OPTIONAL, .min = 0, .max = 1},
-						  {ARG_END}};
+						  {.type = ARG_END}};
 static const struct arg_spec args_hex_chunks[] = {
     {ARG_STR, .name = "separator", .flags = ARG_OPTIONAL},
     {ARG_INT, .name = "chunk_size", .flags = ARG_OPTIONAL, .min = 1, .max = INT32_MAX},
     {ARG_INT, .name = "truncate", .flags = ARG_OPTIONAL, .min = 0, .max = 1},
-    {ARG_END}};
+    {.type = ARG_END}};
 
 #define CODE_ROW(n, a, i, o, f, c, h)                                                       \
 	{                                                                                   \

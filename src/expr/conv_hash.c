@@ -226,15 +226,15 @@ check_hmac(struct expr_arg *args, struct expr_env *env, enum sample_type *out, s
 
 static const struct arg_spec args_avalanche[] = {{ARG_INT, .name = "avalanche",
 						  .flags = ARG_OPTIONAL, .min = 0, .max = 1},
-						 {ARG_END}};
+						 {.type = ARG_END}};
 static const struct arg_spec args_seed[] = {{ARG_INT, .name = "seed", .flags = ARG_OPTIONAL},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_bits[] = {{ARG_INT, .name = "bits", .flags = ARG_OPTIONAL},
-					    {ARG_END}};
-static const struct arg_spec args_digest[] = {{ARG_STR, .name = "algorithm"}, {ARG_END}};
+					    {.type = ARG_END}};
+static const struct arg_spec args_digest[] = {{ARG_STR, .name = "algorithm"}, {.type = ARG_END}};
 static const struct arg_spec args_hmac[] = {{ARG_STR, .name = "algorithm"},
 					    {ARG_STR, .name = "key"},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 
 #define HASH_ROW(n, a, o, f, c, h)                                                              \
 	{                                                                                       \

@@ -154,10 +154,10 @@ conv_iif(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct samp
 }
 
 static const struct arg_spec args_value[] = {{ARG_STR, .name = "value", .flags = ARG_NOT_EMPTY},
-					     {ARG_END}};
+					     {.type = ARG_END}};
 static const struct arg_spec args_iif[] = {{ARG_STR, .name = "true"},
 					   {ARG_STR, .name = "false"},
-					   {ARG_END}};
+					   {.type = ARG_END}};
 
 #define OP_ROW(n, f, h)                                                                      \
 	{                                                                                    \

@@ -347,23 +347,23 @@ static const struct arg_spec args_set_var[] = {{ARG_VAR, .name = "var"},
 					       {ARG_STR, .name = "cond", .flags = ARG_OPTIONAL},
 					       {ARG_STR, .name = "cond", .flags = ARG_OPTIONAL},
 					       {ARG_STR, .name = "cond", .flags = ARG_OPTIONAL},
-					       {ARG_END}};
-static const struct arg_spec args_unset_var[] = {{ARG_VAR, .name = "var"}, {ARG_END}};
+					       {.type = ARG_END}};
+static const struct arg_spec args_unset_var[] = {{ARG_VAR, .name = "var"}, {.type = ARG_END}};
 static const struct arg_spec args_http_date[] = {{ARG_INT, .name = "offset", .flags = ARG_OPTIONAL},
 						 {ARG_STR, .name = "unit", .flags = ARG_OPTIONAL},
-						 {ARG_END}};
+						 {.type = ARG_END}};
 static const struct arg_spec args_time[] = {{ARG_STR, .name = "format", .flags = ARG_NOT_EMPTY},
 					    {ARG_INT, .name = "offset", .flags = ARG_OPTIONAL},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_ipmask[] = {{ARG_MASK4, .name = "mask4"},
 					      {ARG_MASK6, .name = "mask6", .flags = ARG_OPTIONAL},
-					      {ARG_END}};
+					      {.type = ARG_END}};
 static const struct arg_spec args_json[] = {{ARG_STR, .name = "input-code", .flags = ARG_OPTIONAL},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_json_query[] = {{ARG_STR, .name = "path", .flags = ARG_NOT_EMPTY},
 						  {ARG_STR, .name = "output_type",
 						   .flags = ARG_OPTIONAL},
-						  {ARG_END}};
+						  {.type = ARG_END}};
 
 const struct conv_row expr_convs_misc[] = {
     {.name = "set-var",

@@ -345,27 +345,27 @@ static const struct arg_spec args_pieces[] = {{ARG_INT, .name = "index"},
 					       .flags = ARG_NOT_EMPTY},
 					      {ARG_INT, .name = "count", .flags = ARG_OPTIONAL,
 					       .min = 0, .max = INT32_MAX},
-					      {ARG_END}};
+					      {.type = ARG_END}};
 static const struct arg_spec args_bytes[] = {{ARG_INT, .name = "offset", .min = 0,
 					      .max = INT32_MAX},
 					     {ARG_INT, .name = "length", .flags = ARG_OPTIONAL,
 					      .min = 0, .max = INT32_MAX},
-					     {ARG_END}};
+					     {.type = ARG_END}};
 static const struct arg_spec args_chars[] = {{ARG_STR, .name = "chars", .flags = ARG_NOT_EMPTY},
-					     {ARG_END}};
+					     {.type = ARG_END}};
 static const struct arg_spec args_concat[] = {{ARG_STR, .name = "start", .flags = ARG_OPTIONAL},
 					      {ARG_VAR, .name = "var", .flags = ARG_OPTIONAL},
 					      {ARG_STR, .name = "end", .flags = ARG_OPTIONAL},
-					      {ARG_END}};
+					      {.type = ARG_END}};
 static const struct arg_spec args_add_item[] = {{ARG_STR, .name = "delim"},
 						{ARG_VAR, .name = "var", .flags = ARG_OPTIONAL},
 						{ARG_STR, .name = "suffix", .flags = ARG_OPTIONAL},
-						{ARG_END}};
-static const struct arg_spec args_one_var[] = {{ARG_VAR, .name = "var"}, {ARG_END}};
+						{.type = ARG_END}};
+static const struct arg_spec args_one_var[] = {{ARG_VAR, .name = "var"}, {.type = ARG_END}};
 static const struct arg_spec args_regsub[] = {{ARG_STR, .name = "regex"},
 					      {ARG_STR, .name = "subst"},
 					      {ARG_STR, .name = "flags", .flags = ARG_OPTIONAL},
-					      {ARG_END}};
+					      {.type = ARG_END}};
 
 #define TEXT_ROW(n, a, o, f, c, h)                                                              \
 	{                                                                                       \

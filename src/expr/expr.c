@@ -84,6 +84,7 @@ add_own_rows(struct expr_set *set)
 	add_convs(set, expr_convs_code);
 	add_convs(set, expr_convs_hash);
 	add_convs(set, expr_convs_misc);
+	add_convs(set, expr_convs_map);
 }
 
 struct expr_set *

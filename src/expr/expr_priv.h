@@ -100,8 +100,13 @@ typedef const struct pattern_entry *(*pattern_match_f)(const struct pattern_list
 void acl_scope_fini(struct acl_scope *s);
 // The function pattern_match would call, for callers that keep it.
 pattern_match_f pattern_list_fn(const struct pattern_list *l);
+// While parsing only: the entry whose value gets its type.
+struct pattern_entry *pattern_list_edit(struct pattern_list *l, size_t i);
+// The first regex that matches, with its groups.
+const struct pattern_entry *pattern_match_groups(const struct pattern_list *l, struct str text,
+						 struct regex_groups *groups);
 
 extern const struct fetch_row expr_fetches_const[], expr_fetches_conn[], expr_fetches_http[],
     expr_fetches_state[];
 extern const struct conv_row expr_convs_text[], expr_convs_int[], expr_convs_code[],
-    expr_convs_hash[], expr_convs_misc[];
+    expr_convs_hash[], expr_convs_misc[], expr_convs_map[];

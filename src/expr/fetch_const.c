@@ -147,16 +147,16 @@ fetch_env_int(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct
 	return args[0].given;
 }
 
-static const struct arg_spec args_bool[] = {{ARG_STR, .name = "bool"}, {ARG_END}};
-static const struct arg_spec args_int[] = {{ARG_INT, .name = "integer"}, {ARG_END}};
-static const struct arg_spec args_str[] = {{ARG_STR, .name = "string"}, {ARG_END}};
-static const struct arg_spec args_hex[] = {{ARG_STR, .name = "hex"}, {ARG_END}};
-static const struct arg_spec args_ip4[] = {{ARG_IP4, .name = "ipv4"}, {ARG_END}};
-static const struct arg_spec args_ip6[] = {{ARG_IP6, .name = "ipv6"}, {ARG_END}};
+static const struct arg_spec args_bool[] = {{ARG_STR, .name = "bool"}, {.type = ARG_END}};
+static const struct arg_spec args_int[] = {{ARG_INT, .name = "integer"}, {.type = ARG_END}};
+static const struct arg_spec args_str[] = {{ARG_STR, .name = "string"}, {.type = ARG_END}};
+static const struct arg_spec args_hex[] = {{ARG_STR, .name = "hex"}, {.type = ARG_END}};
+static const struct arg_spec args_ip4[] = {{ARG_IP4, .name = "ipv4"}, {.type = ARG_END}};
+static const struct arg_spec args_ip6[] = {{ARG_IP6, .name = "ipv6"}, {.type = ARG_END}};
 static const struct arg_spec args_meth[] = {{ARG_STR, .name = "method", .flags = ARG_NOT_EMPTY},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_env[] = {{ARG_STR, .name = "name", .flags = ARG_NOT_EMPTY},
-					   {ARG_END}};
+					   {.type = ARG_END}};
 
 #define CONST_ROW(n, a, o, f, c, h)                                                          \
 	{                                                                                    \

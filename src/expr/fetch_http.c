@@ -450,15 +450,15 @@ fetch_urlp_val(const struct expr_arg *args, struct sample_ctx *ctx, struct sampl
 static const struct arg_spec args_hdr[] = {{ARG_STR, .name = "name", .flags = ARG_NOT_EMPTY},
 					   {ARG_INT, .name = "occ", .flags = ARG_OPTIONAL,
 					    .min = -MAX_OCCURRENCE, .max = INT32_MAX},
-					   {ARG_END}};
+					   {.type = ARG_END}};
 static const struct arg_spec args_hdr_cnt[] = {{ARG_STR, .name = "name", .flags = ARG_OPTIONAL},
-					       {ARG_END}};
+					       {.type = ARG_END}};
 static const struct arg_spec args_delim[] = {{ARG_STR, .name = "delim", .flags = ARG_OPTIONAL},
-					     {ARG_END}};
+					     {.type = ARG_END}};
 static const struct arg_spec args_urlp[] = {{ARG_STR, .name = "name", .flags = ARG_OPTIONAL},
 					    {ARG_STR, .name = "delim", .flags = ARG_OPTIONAL},
 					    {ARG_STR, .name = "i", .flags = ARG_OPTIONAL},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 
 #define REQ(n, al, a, o, fl, f, c, h)                                                         \
 	{                                                                                     \

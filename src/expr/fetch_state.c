@@ -164,8 +164,8 @@ fetch_wait_end(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struc
 
 static const struct arg_spec args_var[] = {{ARG_VAR, .name = "name"},
 					   {ARG_STR, .name = "default", .flags = ARG_OPTIONAL},
-					   {ARG_END}};
-static const struct arg_spec args_var_age[] = {{ARG_VAR, .name = "name"}, {ARG_END}};
+					   {.type = ARG_END}};
+static const struct arg_spec args_var_age[] = {{ARG_VAR, .name = "name"}, {.type = ARG_END}};
 static const struct arg_spec args_acl[] = {{ARG_ACL, .name = "name"},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
@@ -178,18 +178,18 @@ static const struct arg_spec args_acl[] = {{ARG_ACL, .name = "name"},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
-					   {ARG_END}};
+					   {.type = ARG_END}};
 static const struct arg_spec args_date[] = {{ARG_INT, .name = "offset", .flags = ARG_OPTIONAL},
 					    {ARG_STR, .name = "unit", .flags = ARG_OPTIONAL},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_rand[] = {{ARG_INT, .name = "range", .flags = ARG_OPTIONAL,
 					     .min = 1, .max = UINT32_MAX},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_uuid[] = {{ARG_INT, .name = "version", .flags = ARG_OPTIONAL,
 					     .min = 4, .max = 4},
-					    {ARG_END}};
+					    {.type = ARG_END}};
 static const struct arg_spec args_hidden[] = {{ARG_STR, .name = "unused", .flags = ARG_OPTIONAL},
-					      {ARG_END}};
+					      {.type = ARG_END}};
 
 const struct fetch_row expr_fetches_state[] = {
     {.name = "var",

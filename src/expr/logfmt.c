@@ -68,6 +68,8 @@ put_encoded(struct logfmt_out *o, struct str s, unsigned flags)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	size_t from = 0;
+	if (s.n == 0)
+		return;
 	if (o->mode == LOGFMT_VALUE && !(flags & LOGFMT_ESCAPE)) {
 		logfmt_put(o, s.p, s.n);
 		return;

@@ -453,6 +453,13 @@ pattern_list_at(const struct pattern_list *l, size_t i)
 	return i < l->n_items ? &l->items[i].entry : NULL;
 }
 
+struct pattern_entry *
+pattern_list_edit(struct pattern_list *l, size_t i)
+{
+	ASSERT(i < l->n_items);
+	return &l->items[i].entry;
+}
+
 void
 pattern_list_fini(struct pattern_list *l)
 {

@@ -376,6 +376,16 @@ match_reg(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	return NULL;
 }
 
+const struct pattern_entry *
+pattern_match_groups(const struct pattern_list *l, struct str text, struct regex_groups *groups)
+{
+	for (size_t i = 0; i < l->n_items; i++) {
+		if (regex_match(l->items[i].regex, text, groups))
+			return &l->items[i].entry;
+	}
+	return NULL;
+}
+
 // ---- addresses
 
 struct net_key {

@@ -180,9 +180,9 @@ proc_set(struct var_proc *p, const struct sample *value)
 static struct var_slot *
 find(struct var_scope *v, uint32_t id)
 {
-	for (struct var_slot *s = v->slots, *end = s + v->n; s < end; s++) {
-		if (s->id == id)
-			return s;
+	for (unsigned i = 0; i < v->n; i++) {
+		if (v->slots[i].id == id)
+			return &v->slots[i];
 	}
 	return NULL;
 }

@@ -10,7 +10,7 @@
 #include "expr/logfmt.h"
 #include "expr/var.h"
 #include "http/h1.h"
-#include "tap.h"
+#include "../tap.h"
 
 #define FIX_FIELDS 64
 
