@@ -22,6 +22,22 @@ backend_new(struct str name, uint32_t index)
 	return b;
 }
 
+void
+backend_free(struct backend **b)
+{
+	if (*b == NULL)
+		return;
+	CHECK_MAGIC(*b, BACKEND_MAGIC);
+	for (size_t i = 0; i < (*b)->n_servers; i++) {
+		(*b)->servers[i]->magic = 0;
+		mem_free((*b)->servers[i]);
+	}
+	(*b)->magic = 0;
+	mem_free((*b)->servers);
+	mem_free(*b);
+	*b = NULL;
+}
+
 struct server *
 backend_find_server(const struct backend *b, struct str name)
 {

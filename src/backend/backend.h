@@ -58,6 +58,8 @@ struct backend {
 };
 
 struct backend *backend_new(struct str name, uint32_t index);
+// With its servers. Nulls; NULL is fine.
+void backend_free(struct backend **b);
 // A duplicate name within the backend is an error.
 struct server *backend_add_server(struct backend *b, struct str name, const struct addr *addr,
 				  struct err *err);

@@ -118,6 +118,8 @@ service_free(struct service *s)
 	if (s->set != NULL && s->set->policies != NULL)
 		policy_engine_free(&s->set->policies);
 	struct tidevars *vars = s->set != NULL ? s->set->vars : NULL;
+	if (s->set != NULL)
+		proxy_set_fini(s->set);
 	if (s->exprs != NULL)
 		expr_set_free(&s->exprs);
 	if (s->conf != NULL)

@@ -2,10 +2,13 @@
 // The way from files to a struct proxy_set, and the module that proxy/ contributes.
 #include "proxy/setup.h"
 
+#include "base/mem.h"
 #include "base/module.h"
 #include "net/loop.h"
 #include "proxy/action_priv.h"
+#include "proxy/cli_proxy_priv.h"
 #include "proxy/conf_priv.h"
+#include "proxy/stats.h"
 
 static void
 set_global_defaults(struct proxy_global *g)
@@ -39,12 +42,32 @@ proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *
 	return s;
 }
 
+void
+proxy_set_fini(struct proxy_set *set)
+{
+	struct proxy_setup *s = set->all != NULL ? set->all[0]->conf->setup : NULL;
+	if (set->stats.magic != 0)
+		stats_fini(set);
+	for (size_t i = 0; i < set->n_all; i++)
+		backend_free(&set->all[i]->backend);
+	if (s != NULL) {
+		hash_map_fini(&s->defaults);
+		hash_map_fini(&s->backend_objects);
+	}
+	hash_map_fini(&set->frontends);
+	hash_map_fini(&set->backends);
+	mem_free(set->all);
+	set->all = NULL;
+	set->n_all = 0;
+}
+
 // global's rows and those of proxies are two tables, but a module has one.
 const struct module proxy_module = {
     .name = "proxy",
     .sections = conf_proxy_sections,
     .keywords = conf_proxy_keywords,
     .actions = actions_reply,
+    .commands = cli_proxy_commands,
 };
 const struct module proxy_global_module = {
     .name = "global",

@@ -36,6 +36,8 @@ struct proxy_setup *proxy_setup_new(struct conf *conf, struct expr_set *exprs,
 // After conf_load: loads the policies' scripts (their self-tests run) and resolves what
 // expressions name. Faults are collected in the conf; false if any.
 bool proxy_setup_link(struct proxy_setup *s);
+// Frees what is not in the configuration's memory: servers, counters, names.
+void proxy_set_fini(struct proxy_set *set);
 // Number of workers the set will have (nbthread, or one per CPU).
 uint32_t proxy_setup_workers(const struct proxy_set *set);
 // Descriptors that the set may need at once.

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+// Commands on servers and counters. They run on the keeper: names and addresses are constant,
+// states and counters are atomics, and what belongs to a worker is asked of it by a message.
+#include "proxy/cli_proxy_priv.h"
+
+#include "base/mem.h"
+#include "net/worker.h"
+#include "proxy/stats.h"
+#include "proxy/worker.h"
+
+static const struct proxy_set *
+set_of(const struct cli_session *s)
+{
+	const struct proxy_set *set = cli_bound(s, "proxy");
+	ASSERT(set != NULL);
+	return set;
+}
+
+// --- naming a server ---------------------------------------------------------------------------
+
+struct names {
+	const struct proxy_set *set;
+	const struct backend *backend;
+	size_t at;
+};
+
+static const char *
+next_backend_name(void *iter)
+{
+	struct names *n = iter;
+	while (n->at < n->set->n_all) {
+		const struct proxy *p = n->set->all[n->at++];
+		if (p->backend != NULL)
+			return p->name.p;
+	}
+	return NULL;
+}
+
+static const char *
+next_server_name(void *iter)
+{
+	struct names *n = iter;
+	return n->at < n->backend->n_servers ? n->backend->servers[n->at++]->name.p : NULL;
+}
+
+// NULL: the session has its refusal.
+static struct backend *
+find_backend(struct cli_session *s, struct str name)
+{
+	const struct proxy_set *set = set_of(s);
+	const struct proxy *p = hash_map_get(&set->backends, name);
+	if (p != NULL)
+		return p->backend;
+	struct names n = {.set = set};
+	const char *near = str_suggest(name, next_backend_name, &n);
+	cli_error(s, "No such backend: '%.*s'%s%s%s", STR_ARG(name),
+		  near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		  near != NULL ? "'?" : ".");
+	return NULL;
+}
+
+// "backend/server", either by name or the server as "#id".
+static struct server *
+find_server(struct cli_session *s, struct str word)
+{
+	size_t slash = str_find_byte(word, '/');
+	if (slash == SIZE_MAX) {
+		cli_error(s, "Require 'backend/server'.");
+		return NULL;
+	}
+	const struct backend *b = find_backend(s, str_slice(word, 0, slash));
+	struct str name = str_slice(word, slash + 1, word.n);
+	int64_t id;
+	if (b == NULL)
+		return NULL;
+	struct server *srv = backend_find_server(b, name);
+	if (srv == NULL && name.n > 1 && name.p[0] == '#' &&
+	    str_to_int(str_slice(name, 1, name.n), &id))
+		for (size_t i = 0; i < b->n_servers; i++)
+			if (b->servers[i]->id == (uint64_t)id)
+				srv = b->servers[i];
+	if (srv != NULL)
+		return srv;
+	struct names n = {.backend = b};
+	const char *near = str_suggest(name, next_server_name, &n);
+	cli_error(s, "No such server: '%.*s'%s%s%s", STR_ARG(word),
+		  near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		  near != NULL ? "'?" : ".");
+	return NULL;
+}
+
+// --- changing servers ----------------------------------------------------------------------------
+
+static enum cli_status
+set_state(struct cli_session *s, struct server *srv, struct str state)
+{
+	struct err err;
+	if (!server_set_state(srv, state, &err))
+		return cli_error(s, "%s.", err.text);
+	struct str who = cli_who(s);
+	log_msg(LOG_WARNING, "Server %.*s/%.*s is %s, set by %.*s", STR_ARG(srv->backend->name),
+		STR_ARG(srv->name), server_state_name(srv), STR_ARG(who));
+	return CLI_DONE;
+}
+
+static enum cli_status
+run_enable_server(struct cli_session *s, const struct cli_args *a)
+{
+	struct server *srv = find_server(s, a->argv[0]);
+	return srv != NULL ? set_state(s, srv, STR("ready")) : CLI_DONE;
+}
+
+static enum cli_status
+run_disable_server(struct cli_session *s, const struct cli_args *a)
+{
+	struct server *srv = find_server(s, a->argv[0]);
+	return srv != NULL ? set_state(s, srv, STR("maint")) : CLI_DONE;
+}
+
+static enum cli_status
+set_weight(struct cli_session *s, struct server *srv, struct str weight)
+{
+	struct err err;
+	return server_set_weight(srv, weight, &err) ? CLI_DONE : cli_error(s, "%s.", err.text);
+}
+
+static enum cli_status
+run_set_weight(struct cli_session *s, const struct cli_args *a)
+{
+	struct server *srv = find_server(s, a->argv[0]);
+	return srv != NULL ? set_weight(s, srv, a->argv[1]) : CLI_DONE;
+}
+
+static enum cli_status
+run_get_weight(struct cli_session *s, const struct cli_args *a)
+{
+	const struct server *srv = find_server(s, a->argv[0]);
+	if (srv != NULL)
+		cli_printf(s, "%u (initial %u)\n",
+			   atomic_load_explicit(&srv->weight, memory_order_relaxed),
+			   srv->weight_configured);
+	return CLI_DONE;
+}
+
+static enum cli_status
+run_set_server(struct cli_session *s, const struct cli_args *a)
+{
+	struct server *srv = find_server(s, a->argv[0]);
+	struct str what = a->argv[1], value = a->argv[2];
+	if (srv == NULL)
+		return CLI_DONE;
+	if (str_eq(what, STR("state")))
+		return set_state(s, srv, value);
+	if (str_eq(what, STR("weight")))
+		return set_weight(s, srv, value);
+	static const char *const later[] = {"addr",       "port",       "health",    "agent",
+					    "check-port", "check-addr", "fqdn",      "ssl",
+					    "agent-addr", "agent-port", "agent-send"};
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		if (str_eq(what, str_from_c(later[i])))
+			return cli_error(s, "'set server %s' comes in a later tidegate.", later[i]);
+	return cli_error(s, "'%.*s' is neither 'state' nor 'weight'.", STR_ARG(what));
+}
+
+// --- states --------------------------------------------------------------------------------------
+
+static void
+print_server_state(struct cli_session *s, const struct proxy *p, const struct server *srv,
+		   uint64_t now_s)
+{
+	char host[ADDR_TEXT_BYTES];
+	uint32_t admin = atomic_load_explicit(&srv->admin, memory_order_relaxed);
+	uint64_t changed =
+	    atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed) / NS_PER_S;
+	bool up = (admin & (SERVER_MAINT | SERVER_DOWN)) == 0;
+	// HAProxy's bits of srv_admin_state: 1 forced maintenance, 8 forced drain.
+	unsigned bits = (admin & SERVER_MAINT ? 1u : 0) | (admin & SERVER_DRAIN ? 8u : 0);
+	cli_printf(s, "%u %.*s %u %.*s %s %d %u %u %u %llu 1 0 0 0 0 0 0 - %u - 0 0 - - 0\n", p->id,
+		   STR_ARG(p->name), srv->id, STR_ARG(srv->name), addr_host_text(&srv->addr, host),
+		   up ? 2 : 0, bits, atomic_load_explicit(&srv->weight, memory_order_relaxed),
+		   srv->weight_configured,
+		   (unsigned long long)(now_s > changed ? now_s - changed : 0),
+		   addr_port(&srv->addr));
+}
+
+static enum cli_status
+run_show_servers_state(struct cli_session *s, const struct cli_args *a)
+{
+	const struct proxy_set *set = set_of(s);
+	uint64_t now_s = clock_real_ns() / NS_PER_S;
+	if (a->argc > 0 && find_backend(s, a->argv[0]) == NULL)
+		return CLI_DONE;
+	cli_add(s, STR("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state "
+		       "srv_uweight srv_iweight srv_time_since_last_change srv_check_status "
+		       "srv_check_result srv_check_health srv_check_state srv_agent_state "
+		       "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl "
+		       "srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n"));
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct proxy *p = set->all[i];
+		if (p->backend == NULL || (a->argc > 0 && !str_eq(p->name, a->argv[0])))
+			continue;
+		for (size_t j = 0; j < p->backend->n_servers; j++)
+			print_server_state(s, p, p->backend->servers[j], now_s);
+	}
+	return CLI_DONE;
+}
+
+static enum cli_status
+run_show_backend(struct cli_session *s, const struct cli_args *a)
+{
+	(void)a;
+	const struct proxy_set *set = set_of(s);
+	cli_add(s, STR("# name\n"));
+	for (size_t i = 0; i < set->n_all; i++)
+		if (set->all[i]->backend != NULL)
+			cli_printf(s, "%.*s\n", STR_ARG(set->all[i]->name));
+	return CLI_DONE;
+}
+
+// --- clear counters ------------------------------------------------------------------------------
+
+struct clearing {
+	struct proxy_set *set;
+	struct cli_ref ref;
+};
+
+static void
+clear_here(struct worker *w, void *arg)
+{
+	const struct clearing *c = arg;
+	stats_clear(c->set, w->id - 1);
+}
+
+static void
+cleared(struct worker *keeper, void *arg)
+{
+	(void)keeper;
+	struct clearing *c = arg;
+	struct cli_session *s = cli_deref(c->ref);
+	mem_free(c);
+	if (s != NULL)
+		cli_done(s);
+}
+
+static enum cli_status
+run_clear_counters(struct cli_session *s, const struct cli_args *a)
+{
+	if (a->argc > 0 && !str_eq(a->argv[0], STR("all")))
+		return cli_usage(s, a);
+	if (cli_level(s) < (a->argc > 0 ? CLI_ADMIN : CLI_OPERATOR))
+		return cli_error(s, "Permission denied.");
+	struct clearing *c = MEM_NEW(struct clearing);
+	*c = (struct clearing){.set = cli_bound(s, "proxy"), .ref = cli_ref(s)};
+	worker_broadcast(c->set->threads, clear_here, cleared, c);
+	return CLI_WAIT;
+}
+
+const struct cli_command cli_proxy_commands[] = {
+    {.words = "show info",
+     .level = CLI_USER,
+     .args = "[json]",
+     .max_args = 1,
+     .run = cli_show_info,
+     .help = "the process: version, limits, connections, uptime"},
+    {.words = "show stat",
+     .level = CLI_USER,
+     .args = "[PROXY TYPE SERVER] [json]",
+     .max_args = 4,
+     .run = cli_show_stat,
+     .help = "counters of frontends, backends and servers as HAProxy's CSV"},
+    {.words = "show metrics",
+     .level = CLI_USER,
+     .run = cli_show_metrics,
+     .help = "the same counters in Prometheus' text format"},
+    {.words = "show sess",
+     .level = CLI_OPERATOR,
+     .args = "[all|ID]",
+     .max_args = 1,
+     .run = cli_show_sess,
+     .help = "transactions under way, with the step each is in"},
+    {.words = "show errors",
+     .level = CLI_OPERATOR,
+     .max_args = 2,
+     .run = cli_show_errors,
+     .args = "[PROXY]",
+     .help = "how many messages were refused, by reason"},
+    {.words = "show activity",
+     .level = CLI_OPERATOR,
+     .run = cli_show_activity,
+     .help = "each worker's connections and turns of its loop"},
+    {.words = "show backend",
+     .level = CLI_USER,
+     .run = run_show_backend,
+     .help = "names of the backends"},
+    {.words = "show servers state",
+     .level = CLI_USER,
+     .args = "[BACKEND]",
+     .max_args = 1,
+     .run = run_show_servers_state,
+     .help = "states and weights in HAProxy's file format"},
+    {.words = "enable server",
+     .level = CLI_ADMIN,
+     .args = "BACKEND/SERVER",
+     .min_args = 1,
+     .max_args = 1,
+     .run = run_enable_server,
+     .help = "end a server's maintenance or drain"},
+    {.words = "disable server",
+     .level = CLI_ADMIN,
+     .args = "BACKEND/SERVER",
+     .min_args = 1,
+     .max_args = 1,
+     .run = run_disable_server,
+     .help = "put a server into maintenance"},
+    {.words = "set server",
+     .level = CLI_ADMIN,
+     .args = "BACKEND/SERVER state ready|drain|maint | weight N[%]",
+     .min_args = 3,
+     .max_args = 3,
+     .run = run_set_server,
+     .help = "change a server's state or weight"},
+    {.words = "set weight",
+     .level = CLI_ADMIN,
+     .args = "BACKEND/SERVER N[%]",
+     .min_args = 2,
+     .max_args = 2,
+     .run = run_set_weight,
+     .help = "change a server's weight"},
+    {.words = "get weight",
+     .level = CLI_USER,
+     .args = "BACKEND/SERVER",
+     .min_args = 1,
+     .max_args = 1,
+     .run = run_get_weight,
+     .help = "a server's weight, now and configured"},
+    {.words = "clear counters",
+     .level = CLI_OPERATOR,
+     .args = "[all]",
+     .max_args = 1,
+     .run = run_clear_counters,
+     .help = "set counters and maxima to zero"},
+    {.words = NULL},
+};

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: MIT
+// Reports: show info, stat, metrics, sess, errors, activity. Numbers are sums over workers of
+// relaxed loads. Transactions belong to their workers, so show sess asks each by a message and
+// prints what they wrote.
+#include "proxy/cli_proxy_priv.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sbuf.h"
+#include "net/worker.h"
+#include "proxy/conns.h"
+#include "proxy/stats.h"
+#include "proxy/txn.h"
+#include "proxy/worker.h"
+
+static const struct proxy_set *
+set_of(const struct cli_session *s)
+{
+	const struct proxy_set *set = cli_bound(s, "proxy");
+	ASSERT(set != NULL);
+	return set;
+}
+
+static uint64_t
+sum_proc(const struct proxy_set *set, size_t offset, enum metric_kind kind)
+{
+	const struct metric_row row = {.name = "", .offset = offset, .kind = kind};
+	return metrics_read(&set->stats, &row);
+}
+
+#define PROC(set, m, kind) sum_proc((set), offsetof(struct proc_counters, m), METRIC_##kind)
+
+// --- show info -----------------------------------------------------------------------------------
+
+struct info {
+	struct cli_session *s;
+	bool json, first;
+};
+
+static void
+info_name(struct info *i, const char *name)
+{
+	if (i->json)
+		cli_printf(i->s, "%s\"%s\":", i->first ? "{" : ",", name);
+	else
+		cli_printf(i->s, "%s: ", name);
+	i->first = false;
+}
+
+static void
+info_text(struct info *i, const char *name, struct str value)
+{
+	info_name(i, name);
+	if (i->json)
+		cli_add_json(i->s, value);
+	else
+		cli_printf(i->s, "%.*s\n", STR_ARG(value));
+}
+
+static void
+info_int(struct info *i, const char *name, uint64_t value)
+{
+	info_name(i, name);
+	cli_printf(i->s, "%llu%s", (unsigned long long)value, i->json ? "" : "\n");
+}
+
+enum cli_status
+cli_show_info(struct cli_session *s, const struct cli_args *a)
+{
+	const struct proxy_set *set = set_of(s);
+	bool json = a->argc > 0 && str_eq(a->argv[0], STR("json"));
+	if (a->argc > 0 && !json)
+		return cli_usage(s, a);
+	struct info i = {.s = s, .json = json, .first = true};
+	uint64_t up_s = (clock_mono_ns() - set->started_mono_ns) / NS_PER_S;
+	char uptime[64];
+	(void)snprintf(uptime, sizeof(uptime), "%llud %lluh%02llum%02llus", // room for any
+		       (unsigned long long)(up_s / 86400), (unsigned long long)(up_s / 3600 % 24),
+		       (unsigned long long)(up_s / 60 % 60), (unsigned long long)(up_s % 60));
+	info_text(&i, "Name", STR("tidegate"));
+	info_text(&i, "Version", STR(TIDEGATE_VERSION));
+	info_int(&i, "Nbthread", set->n_workers);
+	info_int(&i, "Nbproc", 1);
+	info_int(&i, "Process_num", 1);
+	info_int(&i, "Pid", (uint64_t)getpid());
+	info_text(&i, "Uptime", str_from_c(uptime));
+	info_int(&i, "Uptime_sec", up_s);
+	info_int(&i, "Start_time_sec", set->started_real_ns / NS_PER_S);
+	info_int(&i, "Maxconn", set->global.maxconn);
+	info_int(&i, "CurrConns", proxy_current_connections(set));
+	info_int(&i, "CumConns", PROC(set, conns, COUNTER));
+	info_int(&i, "CumReq", PROC(set, requests, COUNTER));
+	info_int(&i, "BytesIn", PROC(set, bytes_in, COUNTER));
+	info_int(&i, "TotalBytesOut", PROC(set, bytes_out, COUNTER));
+	info_int(&i, "DroppedLogs", PROC(set, log_dropped, COUNTER));
+	info_text(&i, "Engine", str_from_c(net_engine_name(workers_engine(set->threads))));
+	info_text(&i, "node", set->global.node);
+	info_text(&i, "description", set->global.description);
+	if (json)
+		cli_add(s, STR("}\n"));
+	return CLI_DONE;
+}
+
+// --- show stat, show metrics ---------------------------------------------------------------------
+
+#define MAX_TEXTS 16
+
+// One line of show stat: texts and labels live as long as it.
+struct line {
+	struct metric_text texts[MAX_TEXTS];
+	struct metric_label labels[3];
+	char numbers[8][24];
+	size_t n_texts, n_numbers, n_labels;
+};
+
+static void
+add_text(struct line *l, const char *column, struct str value)
+{
+	ASSERT(l->n_texts + 1 < MAX_TEXTS);
+	l->texts[l->n_texts++] = (struct metric_text){.stat_name = column, .value = value};
+}
+
+static void
+add_number(struct line *l, const char *column, uint64_t value)
+{
+	ASSERT(l->n_numbers < ARRAY_LEN(l->numbers));
+	char *p = l->numbers[l->n_numbers++];
+	int n = snprintf(p, sizeof(l->numbers[0]), "%llu", (unsigned long long)value);
+	add_text(l, column, str_of(p, (size_t)n));
+}
+
+static void
+add_label(struct line *l, const char *name, struct str value)
+{
+	l->labels[l->n_labels++] = (struct metric_label){.name = name, .value = value};
+}
+
+// What to show: HAProxy's filter <proxy> <type> <sid>; -1: any. Types: 1 frontend, 2 backend,
+// 4 server.
+struct filter {
+	struct str proxy;
+	int64_t iid, type, sid;
+	bool json;
+};
+
+struct table {
+	struct line **lines;
+	struct metric_object *objects;
+	size_t n, cap, cap_objects;
+};
+
+static struct line *
+add_line(struct table *t, const struct metric_row *rows, const struct metric_blocks *blocks)
+{
+	VEC_GROW(t->lines, t->cap, t->n);
+	VEC_GROW(t->objects, t->cap_objects, t->n);
+	struct line *l = t->lines[t->n] = MEM_NEW(struct line);
+	t->objects[t->n++] = (struct metric_object){.rows = rows,
+						    .blocks = blocks,
+						    .labels = l->labels,
+						    .texts = l->texts};
+	return l;
+}
+
+static void
+free_table(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		mem_free(t->lines[i]);
+	mem_free(t->lines);
+	mem_free(t->objects);
+}
+
+static struct line *
+begin_line(struct table *t, const struct proxy *p, struct str svname, const struct metric_row *rows,
+	   const struct metric_blocks *blocks)
+{
+	struct line *l = add_line(t, rows, blocks);
+	add_label(l, "proxy", p->name);
+	add_text(l, "pxname", p->name);
+	add_text(l, "svname", svname);
+	add_text(l, "pid", STR("1"));
+	add_number(l, "iid", p->id);
+	return l;
+}
+
+static void
+add_frontend(struct table *t, const struct proxy_set *set, const struct proxy *p)
+{
+	struct line *l = begin_line(t, p, STR("FRONTEND"), stats_fe_rows, &p->fe_stats);
+	add_text(l, "status", p->binds != NULL ? STR("OPEN") : STR("STOP"));
+	add_number(l, "slim", p->maxconn != 0 ? p->maxconn : set->global.maxconn);
+	add_text(l, "sid", STR("0"));
+	add_text(l, "type", STR("0"));
+	add_text(l, "mode", STR("http"));
+}
+
+static uint64_t
+changed_s(const struct server *srv)
+{
+	uint64_t now = clock_real_ns();
+	uint64_t at = atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed);
+	return now > at ? (now - at) / NS_PER_S : 0;
+}
+
+static void
+add_server(struct table *t, const struct proxy *p, const struct server *srv)
+{
+	struct line *l = begin_line(t, p, srv->name, stats_srv_rows, &srv->stats);
+	add_label(l, "server", srv->name);
+	add_text(l, "status", str_from_c(server_state_name(srv)));
+	add_number(l, "weight", atomic_load_explicit(&srv->weight, memory_order_relaxed));
+	add_number(l, "act", !srv->is_backup);
+	add_number(l, "bck", srv->is_backup);
+	add_number(l, "lastchg", changed_s(srv));
+	add_number(l, "sid", srv->id);
+	add_text(l, "type", STR("2"));
+	add_text(l, "mode", STR("http"));
+}
+
+static void
+add_backend(struct table *t, const struct proxy *p)
+{
+	const struct backend *b = p->backend;
+	uint64_t weight = 0, active = 0, backup = 0;
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct server *srv = b->servers[i];
+		if (!server_is_usable(srv))
+			continue;
+		weight += atomic_load_explicit(&srv->weight, memory_order_relaxed);
+		srv->is_backup ? backup++ : active++;
+	}
+	struct line *l = begin_line(t, p, STR("BACKEND"), stats_be_rows, &p->be_stats);
+	bool up = !p->disabled && (b->n_servers == 0 || active + backup > 0);
+	add_text(l, "status", up ? STR("UP") : STR("DOWN"));
+	add_number(l, "weight", weight);
+	add_number(l, "act", active);
+	add_number(l, "bck", backup);
+	add_text(l, "sid", STR("0"));
+	add_text(l, "type", STR("1"));
+	add_text(l, "mode", STR("http"));
+}
+
+static bool
+wanted(const struct filter *f, const struct proxy *p)
+{
+	if (f->iid >= 0)
+		return (uint64_t)f->iid == p->id;
+	return f->proxy.n == 0 || str_eq(f->proxy, p->name);
+}
+
+static void
+fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
+{
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct proxy *p = set->all[i];
+		if (!wanted(f, p))
+			continue;
+		if ((p->caps & PROXY_FRONTEND) && (f->type & 1) && f->sid < 0)
+			add_frontend(t, set, p);
+		if (p->backend == NULL)
+			continue;
+		for (size_t j = 0; j < p->backend->n_servers; j++)
+			if ((f->type & 4) &&
+			    (f->sid < 0 || (uint64_t)f->sid == p->backend->servers[j]->id))
+				add_server(t, p, p->backend->servers[j]);
+		if ((f->type & 2) && f->sid < 0)
+			add_backend(t, p);
+	}
+}
+
+// The session's answer is capped; a table beyond that is cut with an error by cli_add.
+static enum cli_status
+render(struct cli_session *s, const struct filter *f, bool prometheus)
+{
+	const struct proxy_set *set = set_of(s);
+	struct table t = {0};
+	struct sbuf out;
+	sbuf_init(&out, (size_t)64 << 20);
+	if (prometheus)
+		(void)add_line(&t, stats_proc_rows, &set->stats); // no labels
+	fill_table(&t, set, f);
+	if (prometheus)
+		metrics_render_prometheus(t.objects, t.n, &out);
+	else if (f->json)
+		metrics_render_json(t.objects, t.n, &out);
+	else
+		metrics_render_csv(t.objects, t.n, metrics_haproxy_columns, &out);
+	cli_add(s, sbuf_str(&out));
+	sbuf_fini(&out);
+	free_table(&t);
+	return CLI_DONE;
+}
+
+static bool
+parse_filter(const struct cli_args *a, struct filter *f)
+{
+	int argc = a->argc;
+	*f = (struct filter){.iid = -1, .type = -1, .sid = -1};
+	if (argc > 0 && str_eq(a->argv[argc - 1], STR("json"))) {
+		f->json = true;
+		argc--;
+	}
+	if (argc == 0)
+		return true;
+	if (argc != 3 || !str_to_int(a->argv[1], &f->type) || !str_to_int(a->argv[2], &f->sid))
+		return false;
+	if (!str_to_int(a->argv[0], &f->iid))
+		f->proxy = a->argv[0];
+	return true;
+}
+
+enum cli_status
+cli_show_stat(struct cli_session *s, const struct cli_args *a)
+{
+	struct filter f;
+	return parse_filter(a, &f) ? render(s, &f, false) : cli_usage(s, a);
+}
+
+enum cli_status
+cli_show_metrics(struct cli_session *s, const struct cli_args *a)
+{
+	(void)a;
+	const struct filter f = {.iid = -1, .type = -1, .sid = -1};
+	return render(s, &f, true);
+}
+
+// --- show sess -----------------------------------------------------------------------------------
+
+#define SESS_CAP_BYTES ((size_t)256 << 10) // of one worker's lines
+
+struct asking {
+	struct cli_ref ref;
+	unsigned n_workers;
+	struct sbuf lines[]; // one a worker, written by it alone
+};
+
+static void
+print_txn(const struct txn *t, unsigned worker, uint64_t now_ns, struct sbuf *out)
+{
+	char src[ADDR_TEXT_BYTES];
+	struct sample ip = {.type = t->client->src.family == 4 ? SMP_IP4 : SMP_IP6};
+	size_t n = 0;
+	memcpy(ip.ip, t->client->src.ip, sizeof(ip.ip));
+	if (t->client->src.family > 1)
+		n = sample_print_ip(&ip, src, sizeof(src));
+	else
+		n = (size_t)snprintf(src, sizeof(src), "unix");
+	sbuf_printf(out,
+		    "0x%llx: proto=http src=%.*s:%u fe=%.*s be=%.*s srv=%.*s worker=%u "
+		    "step=%s age=%llums rq=\"%.*s %.*s\"\n",
+		    (unsigned long long)t->id, (int)n, src, t->client->src.port,
+		    STR_ARG(t->frontend->name),
+		    STR_ARG(t->backend != NULL ? t->backend->name : STR("<NONE>")),
+		    STR_ARG(t->server != NULL ? t->server->name : STR("<none>")), worker,
+		    t->step != NULL ? t->step->name : "-",
+		    (unsigned long long)((now_ns - t->times.idle_ns) / NS_PER_MS),
+		    STR_ARG(t->times.head_ns != 0 ? t->req.method_text : STR("-")),
+		    STR_ARG(t->times.head_ns != 0 ? t->req.target : STR("-")));
+}
+
+static void
+list_here(struct worker *w, void *arg)
+{
+	struct asking *a = arg;
+	const struct proxy_worker *p = w->slot[WORKER_SLOT_PROXY];
+	if (p == NULL)
+		return;
+	LIST_FOREACH (it, &p->all_txns)
+		print_txn(LIST_ENTRY(it, struct txn, in_worker), w->id, loop_now_ns(w->loop),
+			  &a->lines[w->id - 1]);
+}
+
+static void
+listed(struct worker *keeper, void *arg)
+{
+	(void)keeper;
+	struct asking *a = arg;
+	struct cli_session *s = cli_deref(a->ref);
+	for (unsigned i = 0; i < a->n_workers; i++) {
+		if (s != NULL)
+			cli_add(s, sbuf_str(&a->lines[i]));
+		if (s != NULL && a->lines[i].full)
+			cli_warn(s, "worker %u has more than fit here", i + 1);
+		sbuf_fini(&a->lines[i]);
+	}
+	mem_free(a);
+	if (s != NULL)
+		cli_done(s);
+}
+
+enum cli_status
+cli_show_sess(struct cli_session *s, const struct cli_args *a)
+{
+	(void)a; // every form shows the same lines
+	const struct proxy_set *set = set_of(s);
+	struct asking *q = mem_zalloc(sizeof(*q) + set->n_workers * sizeof(q->lines[0]));
+	q->ref = cli_ref(s);
+	q->n_workers = set->n_workers;
+	for (unsigned i = 0; i < q->n_workers; i++)
+		sbuf_init(&q->lines[i], SESS_CAP_BYTES);
+	worker_broadcast(set->threads, list_here, listed, q);
+	return CLI_WAIT;
+}
+
+// --- show errors, show activity ------------------------------------------------------------------
+
+static void
+print_reasons(struct cli_session *s, const struct proxy_set *set, const char *what, size_t offset)
+{
+	for (unsigned i = HTTP_REASON_NONE + 1; i < HTTP_REASONS; i++) {
+		uint64_t n = sum_proc(set, offset + i * sizeof(struct metric), METRIC_COUNTER);
+		const struct http_reason *r = http_reason((enum http_reason_id)i);
+		if (n > 0)
+			cli_printf(s, "%s %s %llu: %s\n", what, r->name, (unsigned long long)n,
+				   r->text);
+	}
+}
+
+enum cli_status
+cli_show_errors(struct cli_session *s, const struct cli_args *a)
+{
+	(void)a;
+	const struct proxy_set *set = set_of(s);
+	print_reasons(s, set, "request", offsetof(struct proc_counters, bad_request));
+	print_reasons(s, set, "response", offsetof(struct proc_counters, bad_response));
+	return CLI_DONE;
+}
+
+enum cli_status
+cli_show_activity(struct cli_session *s, const struct cli_args *a)
+{
+	(void)a;
+	const struct proxy_set *set = set_of(s);
+	cli_add(s, STR("# worker conns turns enters recvs sends accepts no_bufs\n"));
+	for (unsigned i = 1; i <= set->n_workers; i++) {
+		const struct worker *w = workers_get(set->threads, i);
+		const struct loop_stats *l = loop_stats(w->loop);
+		const struct proxy_worker *p = set->workers[i - 1];
+		unsigned long long v[] = {p != NULL ? atomic_load_explicit(&p->n_clients,
+									   memory_order_relaxed)
+						    : 0,
+					  atomic_load_explicit(&l->turns, memory_order_relaxed),
+					  atomic_load_explicit(&l->enters, memory_order_relaxed),
+					  atomic_load_explicit(&l->recvs, memory_order_relaxed),
+					  atomic_load_explicit(&l->sends, memory_order_relaxed),
+					  atomic_load_explicit(&l->accepts, memory_order_relaxed),
+					  atomic_load_explicit(&l->no_bufs, memory_order_relaxed)};
+		cli_printf(s, "%u %llu %llu %llu %llu %llu %llu %llu\n", i, v[0], v[1], v[2], v[3],
+			   v[4], v[5], v[6]);
+	}
+	return CLI_DONE;
+}
