@@ -79,12 +79,50 @@ read_all(int fd, struct str *out, struct err *err)
 	return true;
 }
 
-static bool
-read_beneath(const struct policy *p, const char *name, struct str *out, struct err *err)
+// Where openat2 is missing (kernels before 5.6, valgrind): component by component, following no
+// link and no "..", which is stricter and as safe.
+static int
+walk_beneath(int folder, const char *name)
+{
+	char part[256];
+	int at = folder;
+	for (;;) {
+		size_t n = strcspn(name, "/");
+		bool last = name[n] == '\0';
+		int fd = -1;
+		if (n == 0 || n >= sizeof(part) || (n == 2 && memcmp(name, "..", 2) == 0)) {
+			errno = EXDEV;
+		} else {
+			memcpy(part, name, n);
+			part[n] = '\0';
+			fd = openat(at, part,
+				    O_CLOEXEC | O_NOFOLLOW |
+					(last ? O_RDONLY | O_NONBLOCK : O_PATH | O_DIRECTORY));
+		}
+		if (at != folder)
+			(void)close(at); // an O_PATH descriptor: nothing to lose
+		if (fd < 0 || last)
+			return fd;
+		at = fd;
+		name += n + 1;
+	}
+}
+
+static int
+open_beneath(int folder, const char *name)
 {
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-	int fd = (int)syscall(SYS_openat2, p->folder, name, &how, sizeof(how));
+	int fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+	return fd < 0 && errno == ENOSYS ? walk_beneath(folder, name) : fd;
+}
+
+static bool
+read_beneath(const struct policy *p, const char *name, struct str *out, struct err *err)
+{
+	int fd = open_beneath(p->folder, name);
+	if (fd < 0 && errno == EXDEV)
+		return err_set(err, "leads out of the folder of its policy");
 	if (fd < 0)
 		return err_set(err, "%s", strerror(errno));
 	bool ok = read_all(fd, out, err);
