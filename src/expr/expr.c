@@ -115,6 +115,7 @@ expr_set_free(struct expr_set **setp)
 		regex_free(&set->regexes[i]);
 	for (size_t i = 0; i < set->n_scopes; i++)
 		acl_scope_fini(set->scopes[i]);
+	expr_calls_free(set->calls);
 	hash_map_fini(&set->procs);
 	hash_map_fini(&set->fetches);
 	hash_map_fini(&set->convs);
@@ -146,6 +147,10 @@ expr_set_own_list(struct expr_set *set, struct pattern_list *l)
 struct regex *
 expr_set_regex(struct expr_set *set, struct str pattern, bool icase, struct err *err)
 {
+	if (set->frozen) {
+		err_set(err, "a regular expression must stand in the configuration");
+		return NULL;
+	}
 	struct regex *re = regex_new(pattern, icase, err);
 	if (re == NULL)
 		return NULL;

@@ -51,6 +51,8 @@ struct expr_env_var {
 	struct str name, value;
 };
 
+struct expr_calls; // call.h
+
 struct expr_set {
 	uint32_t magic;
 	struct arena arena;
@@ -64,6 +66,8 @@ struct expr_set {
 	struct hash_map procs; // name to struct var_proc
 	struct tidevars *shm;
 	bool shm_open, allow_undeclared;
+	bool frozen; // a copy for calls at run time (call.c): names are looked up, none is added
+	struct expr_calls *calls; // of which that copy is a part
 	struct expr_pending *pending, **pending_tail;
 	struct acl_scope *builtin_acls;
 	struct acl_scope **scopes;
@@ -91,6 +95,10 @@ bool expr_check_place(const struct expr_place *place, struct str what, unsigned 
 // Cuts the arguments between "(" and ")" and types them. *at stands on "(" and moves behind ")".
 struct expr_arg *expr_parse_args(struct expr_env *env, struct str text, size_t *at,
 				 const struct arg_spec *specs, struct err *err);
+void expr_calls_free(struct expr_calls *c); // NULL is fine
+// Types n texts, which live as long as the result, by the rows' specs; ends with ARG_END.
+struct expr_arg *expr_fill_args(struct expr_env *env, const struct arg_spec *specs,
+				const struct str *texts, size_t n, struct err *err);
 // Compares for a suggestion among the names of a map.
 const char *expr_suggest(const struct hash_map *m, struct str word);
 

@@ -234,17 +234,11 @@ fill_arg(struct expr_env *env, const struct arg_spec *spec, const struct str *te
 }
 
 struct expr_arg *
-expr_parse_args(struct expr_env *env, struct str text, size_t *at, const struct arg_spec *specs,
-		struct err *err)
+expr_fill_args(struct expr_env *env, const struct arg_spec *specs, const struct str *texts,
+	       size_t n, struct err *err)
 {
-	struct str texts[EXPR_MAX_ARGS];
-	size_t n = 0, n_specs = count_specs(specs);
+	size_t n_specs = count_specs(specs);
 	bool rest = n_specs > 0 && specs[n_specs - 1].type == ARG_REST;
-	if (*at < text.n && text.p[*at] == '(') {
-		++*at;
-		if (!cut_args(env, text, at, texts, &n, err))
-			return NULL;
-	}
 	if (n == 1 && texts[0].n == 0 && (n_specs == 0 || (specs[0].flags & ARG_OPTIONAL)))
 		n = 0; // "path()"
 	if (n > n_specs && !rest) {
@@ -262,6 +256,20 @@ expr_parse_args(struct expr_env *env, struct str text, size_t *at, const struct 
 			return NULL;
 	}
 	return args;
+}
+
+struct expr_arg *
+expr_parse_args(struct expr_env *env, struct str text, size_t *at, const struct arg_spec *specs,
+		struct err *err)
+{
+	struct str texts[EXPR_MAX_ARGS];
+	size_t n = 0;
+	if (*at < text.n && text.p[*at] == '(') {
+		++*at;
+		if (!cut_args(env, text, at, texts, &n, err))
+			return NULL;
+	}
+	return expr_fill_args(env, specs, texts, n, err);
 }
 
 // ---- the chain

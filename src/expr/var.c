@@ -41,7 +41,7 @@ static uint32_t
 intern(struct expr_set *set, struct str name)
 {
 	uintptr_t id = (uintptr_t)hash_map_get(&set->var_ids, name);
-	if (id == 0) {
+	if (id == 0 && !set->frozen) {
 		id = ++set->n_var_ids;
 		(void)hash_map_put(&set->var_ids, name, (void *)id); // absent, just looked
 	}
@@ -56,7 +56,8 @@ intern_proc(struct expr_set *set, struct str name)
 		p = arena_zalloc(&set->arena, sizeof(*p), CACHE_LINE);
 		ASSERT(p != NULL);
 		p->name = name;
-		(void)hash_map_put(&set->procs, name, p); // absent, just looked
+		if (!set->frozen)
+			(void)hash_map_put(&set->procs, name, p); // absent, just looked
 	}
 	return p;
 }
@@ -94,7 +95,7 @@ var_parse(struct expr_env *env, struct str text, struct var_ref *out, struct err
 		out->proc = intern_proc(env->set, name);
 	else if (id != VAR_SHM)
 		out->id = intern(env->set, name);
-	else if (env->set->shm_open)
+	else if (env->set->shm_open || env->set->frozen)
 		return var_shm_resolve(env->set, out, err);
 	else
 		expr_set_defer_shm(env, out);
