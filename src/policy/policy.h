@@ -216,6 +216,9 @@ const char *policy_name(const struct policy *p);
 // live changes. NULL with file:line and cause. `chunk` names the text in errors; NULL: the path.
 struct policy_gen *policy_prepare(struct policy *p, const struct str *text, const char *chunk,
 				  struct err *err);
+// A file beneath the folder of the policy's script, to be given to policy_prepare; out->p is the
+// caller's to mem_free. False with a cause.
+bool policy_read_file(const struct policy *p, const char *name, struct str *out, struct err *err);
 // The nth source before the live one (1: the one before), prepared again.
 struct policy_gen *policy_rollback(struct policy *p, unsigned n, struct err *err);
 void policy_gen_drop(struct policy_gen **gen); // a prepared one that will not be published

@@ -130,6 +130,16 @@ read_beneath(const struct policy *p, const char *name, struct str *out, struct e
 	return ok;
 }
 
+bool
+policy_read_file(const struct policy *p, const char *name, struct str *out, struct err *err)
+{
+	if (p->folder < 0)
+		return err_set(err, "%s: a policy without a file has no folder", name);
+	if (name[0] == '/' || strstr(name, "..") != NULL)
+		return err_set(err, "%s: only files beneath the script's folder are read", name);
+	return read_beneath(p, name, out, err) || err_wrap(err, "%s", name);
+}
+
 static struct str
 copy_text(struct str text)
 {
