@@ -34,6 +34,8 @@ action_head(const struct rule *r, struct txn *txn)
 
 // An edit found no room or was invalid: counted; goes on under `strict-mode off`, else fails.
 enum rule_verdict action_failed(const struct rule *r, struct txn *txn);
+// The rule's proxy denied this request or response.
+void action_count_denied(const struct rule *r, const struct txn *txn);
 
 // One module for each file, as a module has one table of actions.
 extern const struct action_row actions_reply[], actions_edit[], actions_var[];

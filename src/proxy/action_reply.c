@@ -257,8 +257,8 @@ run_return(const struct rule *r, struct txn *txn)
 	return reply_with(r, txn);
 }
 
-static enum rule_verdict
-run_deny(const struct rule *r, struct txn *txn)
+void
+action_count_denied(const struct rule *r, const struct txn *txn)
 {
 	unsigned w = txn->worker->id;
 	bool request = r->where == REQUEST;
@@ -269,6 +269,12 @@ run_deny(const struct rule *r, struct txn *txn)
 		struct be_counters *c = metrics_of(&r->proxy->be_stats, w);
 		METRIC_ADD(request ? &c->denied_req : &c->denied_res, 1);
 	}
+}
+
+static enum rule_verdict
+run_deny(const struct rule *r, struct txn *txn)
+{
+	action_count_denied(r, txn);
 	return reply_with(r, txn);
 }
 

@@ -280,6 +280,7 @@ policy_denies(const struct rule *r, struct txn *txn)
 	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
 	if (r->where != RULE_HTTP_REQUEST)
 		return false;
+	action_count_denied(r, txn);
 	txn_error_page(txn, 403);
 	return true;
 }
@@ -287,6 +288,8 @@ policy_denies(const struct rule *r, struct txn *txn)
 enum rule_verdict
 rule_list_run(const struct rule_list *list, struct txn *txn)
 {
+	// What failed between two lists (in use_backend) concerns no rule here.
+	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
 	for (const struct rule *r = list->first; r != NULL; r = r->next) {
 		bool holds = cond_pass(r->cond, &txn->ctx);
 		enum rule_verdict v = RULE_NEXT;
