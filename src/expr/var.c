@@ -102,23 +102,6 @@ var_parse(struct expr_env *env, struct str text, struct var_ref *out, struct err
 	return true;
 }
 
-bool
-var_lookup(const struct expr_set *set, struct str text, struct var_ref *out)
-{
-	size_t dot = str_find_byte(text, '.');
-	struct str scope = str_slice(text, 0, dot), name = str_slice(text, dot + 1, text.n);
-	int id = 0;
-	while (id < VAR_SHM && !str_eq(scope, str_from_c(scope_names[id])))
-		id++;
-	if (dot == SIZE_MAX || id == VAR_SHM)
-		return false;
-	*out = (struct var_ref){.scope = (uint8_t)id, .name = name};
-	if (id == VAR_PROC)
-		return (out->proc = hash_map_get(&set->procs, name)) != NULL;
-	out->id = (uint32_t)(uintptr_t)hash_map_get(&set->var_ids, name);
-	return out->id != 0;
-}
-
 // ---- proc
 
 static bool

@@ -36,9 +36,6 @@ const char *var_scope_name(enum var_scope_id id);
 // "txn.name" to a reference. Unknown scope or bad name: an error. Names of shm. are resolved by
 // expr_set_link when the table is not open yet: *out must live as long as the set.
 bool var_parse(struct expr_env *env, struct str name, struct var_ref *out, struct err *err);
-// The same without making anything: false when no expression names that variable, which then was
-// never set, and for shm. For lookups at run time, from any thread.
-bool var_lookup(const struct expr_set *set, struct str name, struct var_ref *out);
 // False: not set. Text stays valid as long as the scope; of proc. and shm., in ctx->arena.
 bool var_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out);
 // Copies the value. False: the arena is full, the scope absent, or shm. refused it.

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/module.h"
 #include "conf/conf.h"
+#include "expr/call.h"
 #include "proxy/host.h"
 #include "proxy/policy_host.h"
 #include "proxy/setup.h"
@@ -160,7 +161,10 @@ load_policies(struct proxy_setup *s)
 	if (s->first_policy == NULL)
 		return true;
 	struct policy_host_data *data = CONF_NEW(s->conf, struct policy_host_data);
-	*data = (struct policy_host_data){.set = set, .exprs = s->exprs};
+	*data =
+	    (struct policy_host_data){.set = set,
+				      .calls = expr_calls_new(s->exprs),
+				      .test_scratch = conf_alloc(s->conf, POLICY_SCRATCH_BYTES)};
 	set->policies = policy_engine_new(&policy_host, data, set->vars);
 	for (const struct policy_setup *p = s->first_policy; p != NULL; p = p->next) {
 		struct policy_spec spec = {.name = p->name.p,
@@ -170,8 +174,7 @@ load_policies(struct proxy_setup *s)
 					   .memory_bytes = p->memory_bytes};
 		struct err err = {0};
 		if (policy_add(set->policies, &spec, &err) == NULL)
-			ok = conf_error(s->conf, p->line, "policy '%.*s': %s", STR_ARG(p->name),
-					err.text);
+			ok = conf_error(s->conf, p->line, "%s", err.text);
 	}
 	return ok;
 }
@@ -185,53 +188,94 @@ proxy_setup_link(struct proxy_setup *s)
 
 // --- lua() -----------------------------------------------------------------------------------
 
+// What one lua(...) of the configuration stands for.
+struct lua_site {
+	const struct policy_fn *fn;
+	unsigned n_args;
+	struct policy_value args[POLICY_MAX_ARGS];
+};
+
 static bool
 link_lua(struct expr_arg *args, struct conf *conf, struct err *err)
 {
-	const struct proxy_set *set = conf_bound(conf, "proxy");
-	if (set == NULL || set->policies == NULL)
-		return err_set(err, "there is no policy: a section 'policy' or 'lua-load' names "
-				    "the script");
-	args[0].ptr = policy_resolve(set->policies, args[0].s, err);
-	return args[0].ptr != NULL;
+	const struct proxy_setup *s = conf_bound(conf, "setup");
+	if (s == NULL || s->set->policies == NULL)
+		return err_set(err, "'%.*s': there is no script; a section 'policy NAME' names one",
+			       STR_ARG(args[0].s));
+	struct lua_site *site = CONF_NEW(conf, struct lua_site);
+	site->fn = policy_resolve(s->set->policies, args[0].s, err);
+	if (site->fn == NULL)
+		return false;
+	for (const struct expr_arg *a = args + 1; a->type != ARG_END && a->given; a++) {
+		if (site->n_args == POLICY_MAX_ARGS)
+			return err_set(err, "more than %d arguments", POLICY_MAX_ARGS);
+		site->args[site->n_args++] = (struct policy_value){.type = POLICY_T_STR, .s = a->s};
+	}
+	args[0].ptr = site;
+	return true;
 }
 
 static bool
-to_sample(const struct policy_value *v, struct sample *out)
+give_double(struct sample_ctx *ctx, double d, struct sample *out)
 {
-	return policy_host_to_sample(v, out);
+	const char *text = arena_printf(ctx->arena, "%.14g", d);
+	ctx->failed |= text == NULL;
+	sample_set_str(out, str_from_c(text));
+	return text != NULL;
+}
+
+static bool
+give_verdict(struct sample_ctx *ctx, const struct policy_value *v, struct sample *out)
+{
+	switch ((enum policy_type)v->type) {
+	case POLICY_T_NIL:
+		return false;
+	case POLICY_T_BOOL:
+		sample_set_bool(out, v->b);
+		return true;
+	case POLICY_T_INT:
+		sample_set_int(out, v->i);
+		return true;
+	case POLICY_T_DOUBLE:
+		return give_double(ctx, v->d, out);
+	case POLICY_T_STR:
+		sample_set_str(out, v->s);
+		return true;
+	case POLICY_T_IP:
+		break;
+	}
+	out->type = v->family == 6 ? SMP_IP6 : SMP_IP4;
+	memcpy(out->ip, v->ip, sizeof(out->ip));
+	return true;
 }
 
 static bool
 fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
 {
-	// Only a live transaction has a worker with Lua states.
-	if (ctx->host != &proxy_sample_host)
-		return false;
+	const struct lua_site *site = args[0].ptr;
+	if (ctx->host != &proxy_sample_host || site == NULL)
+		return false; // no transaction
 	struct txn *t = ctx->host_data;
-	struct policy_worker *w = t->worker->policy;
-	struct policy_value passed[POLICY_MAX_ARGS];
-	unsigned n = 0;
-	for (const struct expr_arg *a = args + 1; a->type != ARG_END && a->given; a++)
-		if (n < POLICY_MAX_ARGS)
-			passed[n++] = (struct policy_value){.type = POLICY_T_STR, .s = a->s};
-	struct policy_call call = {.txn = ctx,
+	struct proxy_worker *w = t->worker;
+	if (t->policy_view == NULL)
+		t->policy_view = policy_pin(w->policy);
+	struct policy_request request = {POLICY_REQUEST_MAGIC, ctx, w->policy_scratch};
+	struct policy_call call = {.txn = &request,
 				   .arena = ctx->arena,
 				   .now_boot_ns = ctx->now_boot_ns,
 				   .now_real_ns = ctx->now_real_ns,
-				   .args = passed,
-				   .n_args = n};
-	if (t->policy_view == NULL)
-		t->policy_view = policy_pin(w);
-	switch (policy_call(w, t->policy_view, args[0].ptr, &call)) {
+				   .args = site->args,
+				   .n_args = site->n_args};
+	out->flags |= SMP_VOLATILE;
+	switch (policy_call(w->policy, t->policy_view, site->fn, &call)) {
 	case POLICY_VALUE:
-		return to_sample(&call.out, out);
-	case POLICY_DENY:
-		t->flags |= TXN_POLICY_DENIED;
-		return false;
+		return give_verdict(ctx, &call.out, out);
 	case POLICY_NIL:
+		return false;
+	case POLICY_DENY:
 		break;
 	}
+	t->flags |= TXN_POLICY_DENIED;
 	return false;
 }
 
@@ -299,4 +343,5 @@ const struct module policy_module = {
     .sections = policy_sections,
     .keywords = policy_keywords,
     .fetches = policy_fetches,
+    .commands = policy_commands,
 };

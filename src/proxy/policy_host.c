@@ -1,228 +1,418 @@
 // SPDX-License-Identifier: MIT
-// What a policy sees of a request: names become handles once, when a script is prepared, and a
-// handle is answered from a struct sample_ctx, so that a live transaction and a request made by a
-// self-test look the same. Converters and fetches are those of expr/. Runs on workers inside Lua
-// calls: no allocation but the context's arena, nothing that waits.
+// Answers to what scripts ask. A handle is the kind of the question and the number of a row or a
+// backend, so nothing is kept and any thread may resolve. Answers lie in the request's scratch,
+// which the next question overwrites: a script that asks in a loop uses no memory of the
+// transaction.
 #include "proxy/policy_host.h"
 
-#include "backend/backend.h"
-#include "base/mem.h"
-#include "expr/expr.h"
-#include "expr/var.h"
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/sbuf.h"
+#include "expr/call.h"
+#include "http/h1.h"
 #include "http/head.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 
-// A handle is a kind and a number within it.
-#define KIND_SHIFT 20
-enum kind { KIND_FIELD, KIND_HEADER, KIND_COOKIE, KIND_VAR, KIND_FETCH, KIND_CONV, KIND_BACKEND };
+#define HANDLE_BITS 20
+#define TEST_FIELDS 128
 
-static int
-make_handle(enum kind kind, size_t n)
-{
-	ASSERT(n < (1u << KIND_SHIFT));
-	return (int)((unsigned)kind << KIND_SHIFT | (unsigned)n);
-}
+// ---- values -----------------------------------------------------------------------------------
 
-// --- values --------------------------------------------------------------------------------------
-
-static void
+static bool
 give_str(struct policy_value *out, struct str s)
 {
-	if (s.p == NULL)
-		return; // NIL
-	out->type = POLICY_T_STR;
-	out->s = s;
+	if (s.p != NULL)
+		*out = (struct policy_value){.type = POLICY_T_STR, .s = s};
+	return true;
 }
 
-static void
+static bool
 give_int(struct policy_value *out, int64_t i)
 {
-	out->type = POLICY_T_INT;
-	out->i = i;
+	*out = (struct policy_value){.type = POLICY_T_INT, .i = i};
+	return true;
 }
 
-static void
+static bool
 give_addr(struct policy_value *out, const struct sample_addr *a)
 {
 	if (a == NULL || (a->family != 4 && a->family != 6))
-		return;
-	out->type = POLICY_T_IP;
-	out->family = a->family;
+		return true;
+	*out = (struct policy_value){.type = POLICY_T_IP, .family = a->family};
 	memcpy(out->ip, a->ip, sizeof(out->ip));
+	return true;
 }
 
-static void
-give_sample(struct policy_value *out, const struct sample *s)
+// As HAProxy hands samples to Lua: addresses and methods are text.
+static bool
+give_sample(struct policy_value *out, struct sample *s, struct sample_ctx *ctx, struct err *err)
 {
-	switch (s->type) {
-	case SMP_BOOL:
-		out->type = POLICY_T_BOOL;
-		out->b = s->b;
-		break;
-	case SMP_INT:
-		give_int(out, s->i);
-		break;
-	case SMP_IP4:
-	case SMP_IP6:
-		out->type = POLICY_T_IP;
-		out->family = s->type == SMP_IP4 ? 4 : 6;
-		memcpy(out->ip, s->ip, sizeof(out->ip));
-		break;
-	default:
-		give_str(out, s->s.p != NULL ? s->s : STR(""));
-		break;
+	struct str text;
+	if (s->type == SMP_INT)
+		return give_int(out, s->i);
+	if (s->type == SMP_BOOL) {
+		*out = (struct policy_value){.type = POLICY_T_BOOL, .b = s->b};
+		return true;
 	}
+	if (!sample_text(s, ctx, &text))
+		return err_set(err, "no memory for the result");
+	return give_str(out, text.p != NULL ? text : STR(""));
 }
 
-bool
-policy_host_to_sample(const struct policy_value *v, struct sample *s)
+// A script's value as the text that the configuration would have.
+static bool
+value_text(const struct policy_value *v, struct arena *a, struct str *out, struct err *err)
 {
-	*s = (struct sample){0};
-	switch (v->type) {
-	case POLICY_T_BOOL:
-		sample_set_bool(s, v->b);
-		return true;
-	case POLICY_T_INT:
-		sample_set_int(s, v->i);
-		return true;
-	case POLICY_T_DOUBLE:
-		// Samples have no fractions; beyond 64 bits there is no such integer.
-		if (!(v->d >= -9.2e18 && v->d <= 9.2e18))
-			return false;
-		sample_set_int(s, (int64_t)v->d);
+	struct sample ip = {.type = v->family == 6 ? SMP_IP6 : SMP_IP4};
+	char buf[64];
+	int n = 0;
+	*out = STR_NULL;
+	switch ((enum policy_type)v->type) {
+	case POLICY_T_NIL:
 		return true;
 	case POLICY_T_STR:
-		sample_set_str(s, v->s);
+		*out = v->s.p != NULL ? v->s : STR("");
+		return true;
+	case POLICY_T_BOOL:
+		*out = v->b ? STR("1") : STR("0");
+		return true;
+	case POLICY_T_INT:
+		n = snprintf(buf, sizeof(buf), "%lld", (long long)v->i);
+		break;
+	case POLICY_T_DOUBLE:
+		n = snprintf(buf, sizeof(buf), "%.14g", v->d);
+		break;
+	case POLICY_T_IP:
+		memcpy(ip.ip, v->ip, sizeof(ip.ip));
+		n = (int)sample_print_ip(&ip, buf, sizeof(buf));
+		break;
+	}
+	*out = str_copy(a, str_of(buf, (size_t)n));
+	return out->p != NULL || err_set(err, "no memory for arguments");
+}
+
+static bool
+value_sample(const struct policy_value *v, struct sample_ctx *ctx, struct sample *out,
+	     struct err *err)
+{
+	struct str text;
+	*out = (struct sample){0};
+	switch ((enum policy_type)v->type) {
+	case POLICY_T_BOOL:
+		sample_set_bool(out, v->b);
+		return true;
+	case POLICY_T_INT:
+		sample_set_int(out, v->i);
 		return true;
 	case POLICY_T_IP:
-		s->type = v->family == 4 ? SMP_IP4 : SMP_IP6;
-		memcpy(s->ip, v->ip, sizeof(s->ip));
+		out->type = v->family == 6 ? SMP_IP6 : SMP_IP4;
+		memcpy(out->ip, v->ip, sizeof(out->ip));
 		return true;
-	default:
-		return false;
+	case POLICY_T_NIL:
+	case POLICY_T_DOUBLE:
+	case POLICY_T_STR:
+		break;
 	}
+	if (!value_text(v, ctx->arena, &text, err))
+		return false;
+	sample_set_str(out, text.p != NULL ? text : STR(""));
+	return true;
 }
 
-// --- txn.NAME ------------------------------------------------------------------------------------
+// ---- txn.NAME -----------------------------------------------------------------------------------
 
-typedef void (*field_f)(const struct sample_ctx *ctx, struct policy_value *out);
+// NULL until a head was understood.
+static struct http_head *
+request_head(const struct sample_ctx *ctx)
+{
+	return ctx->req != NULL && ctx->req->method_text.p != NULL ? ctx->req : NULL;
+}
 
-static void
+static bool
 field_method(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->req != NULL)
-		give_str(out, ctx->req->method_text);
+	const struct http_head *h = request_head(ctx);
+	return h == NULL || give_str(out, h->method_text);
 }
 
-static void
+static bool
 field_path(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->req != NULL)
-		give_str(out, http_head_path(ctx->req));
+	struct http_head *h = request_head(ctx);
+	return h == NULL || give_str(out, http_head_path(h));
 }
 
-static void
+static bool
 field_query(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->req != NULL)
-		give_str(out, http_head_query(ctx->req));
+	struct http_head *h = request_head(ctx);
+	return h == NULL || give_str(out, http_head_query(h));
 }
 
-static void
+static bool
 field_url(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->req != NULL)
-		give_str(out, ctx->req->target);
+	const struct http_head *h = request_head(ctx);
+	return h == NULL || give_str(out, h->target);
 }
 
-static void
-field_host(const struct sample_ctx *ctx, struct policy_value *out)
-{
-	if (ctx->req != NULL && ctx->req->host.n > 0)
-		give_str(out, ctx->req->host);
-}
-
-static void
+static bool
 field_version(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->req != NULL)
-		give_str(out, ctx->req->version == 0 ? STR("1.0") : STR("1.1"));
+	const struct http_head *h = request_head(ctx);
+	return h == NULL || give_str(out, h->version == 0 ? STR("1.0") : STR("1.1"));
 }
 
-static void
+// Without the port: "[::1]:80" is "[::1]".
+static bool
+field_host(const struct sample_ctx *ctx, struct policy_value *out)
+{
+	const struct http_head *h = request_head(ctx);
+	if (h == NULL)
+		return true;
+	struct str host = h->host;
+	for (size_t i = host.n; i > 0 && host.p[i - 1] != ']'; i--)
+		if (host.p[i - 1] == ':')
+			return give_str(out, str_slice(host, 0, i - 1));
+	return give_str(out, host.p != NULL ? host : STR(""));
+}
+
+static bool
 field_src(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	give_addr(out, ctx->src);
+	return give_addr(out, ctx->src);
 }
 
-static void
+static bool
 field_dst(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	give_addr(out, ctx->dst);
+	return give_addr(out, ctx->dst);
 }
 
-static void
+static bool
 field_src_port(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->src != NULL && ctx->src->family > 1)
-		give_int(out, ctx->src->port);
+	return ctx->src == NULL || ctx->src->family < 4 || give_int(out, ctx->src->port);
 }
 
-static void
-field_dst_port(const struct sample_ctx *ctx, struct policy_value *out)
+static bool
+field_port(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->dst != NULL && ctx->dst->family > 1)
-		give_int(out, ctx->dst->port);
+	return ctx->dst == NULL || ctx->dst->family < 4 || give_int(out, ctx->dst->port);
 }
 
-static void
+static bool
 field_status(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->res != NULL)
-		give_int(out, ctx->res->status);
+	return ctx->res == NULL || ctx->res->status == 0 || give_int(out, ctx->res->status);
 }
 
-static void
+static bool
+field_of_host(const struct sample_ctx *ctx, enum sample_text what, struct policy_value *out)
+{
+	if (ctx->host == NULL || ctx->host->text == NULL)
+		return true;
+	return give_str(out, ctx->host->text(ctx, what));
+}
+
+static bool
 field_frontend(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->host != NULL)
-		give_str(out, ctx->host->text(ctx, SMP_TEXT_FRONTEND));
+	return field_of_host(ctx, SMP_TEXT_FRONTEND, out);
 }
 
-static void
+static bool
 field_backend(const struct sample_ctx *ctx, struct policy_value *out)
 {
-	if (ctx->host != NULL)
-		give_str(out, ctx->host->text(ctx, SMP_TEXT_BACKEND));
+	return field_of_host(ctx, SMP_TEXT_BACKEND, out);
+}
+
+static bool
+field_server(const struct sample_ctx *ctx, struct policy_value *out)
+{
+	return field_of_host(ctx, SMP_TEXT_SERVER, out);
+}
+
+static bool
+field_id(const struct sample_ctx *ctx, struct policy_value *out)
+{
+	return field_of_host(ctx, SMP_TEXT_UNIQUE_ID, out);
 }
 
 static const struct {
 	const char *name;
-	field_f get;
+	bool (*get)(const struct sample_ctx *ctx, struct policy_value *out);
 } fields[] = {
-    {"method", field_method},     {"path", field_path},       {"query", field_query},
-    {"url", field_url},           {"host", field_host},       {"version", field_version},
-    {"src", field_src},           {"dst", field_dst},         {"src_port", field_src_port},
-    {"dst_port", field_dst_port}, {"port", field_dst_port},   {"status", field_status},
-    {"frontend", field_frontend}, {"backend", field_backend},
+    {"method", field_method},     {"path", field_path},         {"query", field_query},
+    {"host", field_host},         {"url", field_url},           {"version", field_version},
+    {"src", field_src},           {"src_port", field_src_port}, {"dst", field_dst},
+    {"port", field_port},         {"dst_port", field_port},     {"status", field_status},
+    {"frontend", field_frontend}, {"backend", field_backend},   {"server", field_server},
+    {"unique_id", field_id},
+};
+
+// ---- headers, cookies ---------------------------------------------------------------------------
+
+// Several lines of one name are one value, as RFC 9110 section 5.3 reads them.
+static bool
+join_header(const struct sample_ctx *ctx, const struct http_name *name, const struct http_field *f,
+	    struct policy_value *out, struct err *err)
+{
+	struct str all = str_copy(ctx->arena, http_field_value(f));
+	for (; (f = http_head_find(ctx->req, name, f)) != NULL;) {
+		char *p = arena_alloc(ctx->arena, all.n + 2 + f->value_n, 1);
+		if (p == NULL || all.p == NULL)
+			return err_set(err, "header '%.*s' is too long", STR_ARG(name->text));
+		memcpy(p, all.p, all.n);
+		memcpy(p + all.n, ", ", 2);
+		memcpy(p + all.n + 2, f->value, f->value_n);
+		all = str_of(p, all.n + 2 + f->value_n);
+	}
+	return give_str(out, all);
+}
+
+static bool
+ask_header(const struct sample_ctx *ctx, struct str text, struct policy_value *out, struct err *err)
+{
+	const struct http_head *h = request_head(ctx);
+	if (h == NULL)
+		return true;
+	struct http_name name = http_name_of(text);
+	const struct http_field *f = http_head_find(h, &name, NULL);
+	if (f == NULL)
+		return true;
+	if (http_head_find(h, &name, f) != NULL)
+		return join_header(ctx, &name, f, out, err);
+	return give_str(out, f->value_n > 0 ? http_field_value(f) : STR(""));
+}
+
+static bool
+ask_cookie(const struct sample_ctx *ctx, struct str name, struct policy_value *out)
+{
+	const struct http_head *h = request_head(ctx);
+	struct str value;
+	if (h == NULL || !http_cookie_get(h, name, &value))
+		return true;
+	return give_str(out, value.n > 0 ? value : STR(""));
+}
+
+// ---- backends.NAME ------------------------------------------------------------------------------
+
+static int64_t
+sum_of(const struct proxy *p, size_t offset)
+{
+	const struct metric_row row = {.offset = offset, .kind = METRIC_GAUGE};
+	if (p->be_stats.n_workers == 0)
+		return 0; // nothing runs yet
+	return (int64_t)metrics_read(&p->be_stats, &row);
+}
+
+#define SUM(p, member) sum_of((p), offsetof(struct be_counters, member))
+
+static bool
+state_response_time(const struct proxy *p, struct policy_value *out)
+{
+	int64_t answers = 0;
+	for (unsigned i = 1; i < 6; i++)
+		answers += sum_of(p, offsetof(struct be_counters, responses.n) +
+					 i * sizeof(struct metric));
+	if (answers > 0)
+		*out = (struct policy_value){.type = POLICY_T_DOUBLE,
+					     .d = (double)SUM(p, response_ms) / (double)answers};
+	return true;
+}
+
+static bool
+state_name(const struct proxy *p, struct policy_value *out)
+{
+	return give_str(out, p->name);
+}
+
+static bool
+state_sessions(const struct proxy *p, struct policy_value *out)
+{
+	return give_int(out, SUM(p, sessions_now));
+}
+
+// Nobody waits: a request that finds no usable server is answered 503 at once.
+static bool
+state_queue(const struct proxy *p, struct policy_value *out)
+{
+	(void)p;
+	return give_int(out, 0);
+}
+
+static bool
+state_up_servers(const struct proxy *p, struct policy_value *out)
+{
+	return give_int(out, backend_usable_servers(p->backend));
+}
+
+static bool
+state_servers(const struct proxy *p, struct policy_value *out)
+{
+	return give_int(out, (int64_t)p->backend->n_servers);
+}
+
+static bool
+state_requests(const struct proxy *p, struct policy_value *out)
+{
+	return give_int(out, SUM(p, requests));
+}
+
+static const struct {
+	const char *name;
+	bool (*get)(const struct proxy *p, struct policy_value *out);
+} states[] = {
+    {"name", state_name},
+    {"sessions", state_sessions},
+    {"queue", state_queue},
+    {"up_servers", state_up_servers},
+    {"servers", state_servers},
+    {"requests", state_requests},
+    {"response_time", state_response_time},
+};
+
+static bool
+ask_backend(const struct proxy_set *set, size_t index, struct str what, struct policy_value *out,
+	    struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		if (str_eq(what, str_from_c(states[i].name)))
+			return states[i].get(set->all[index], out);
+	return err_set(err,
+		       "backends.%.*s has no '%.*s': name, sessions, queue, up_servers, servers, "
+		       "requests, response_time",
+		       STR_ARG(set->all[index]->name), STR_ARG(what));
+}
+
+// ---- names --------------------------------------------------------------------------------------
+
+struct name_iter {
+	const struct proxy_set *set;
+	size_t at;
 };
 
 static const char *
 next_field(void *iter)
 {
-	size_t *i = iter;
-	return *i < ARRAY_LEN(fields) ? fields[(*i)++].name : NULL;
+	size_t *at = iter;
+	return *at < ARRAY_LEN(fields) ? fields[(*at)++].name : NULL;
 }
 
-static int
-not_known(const char *what, struct str name, const char *near, struct err *err)
+static const char *
+next_backend(void *iter)
 {
-	err_set(err, "there is no %s '%.*s'%s%s%s", what, STR_ARG(name),
-		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-		near != NULL ? "'?" : "");
-	return -1;
+	struct name_iter *it = iter;
+	while (it->at < it->set->n_all) {
+		const struct proxy *p = it->set->all[it->at++];
+		if (p->backend != NULL)
+			return p->name.p; // NUL-terminated: a word of the configuration
+	}
+	return NULL;
 }
 
 static int
@@ -230,446 +420,276 @@ resolve_field(struct str name, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (str_eq(name, str_from_c(fields[i].name)))
-			return make_handle(KIND_FIELD, i);
-	size_t i = 0;
-	return not_known("field of txn", name, str_suggest(name, next_field, &i), err);
-}
-
-// --- headers, cookies, variables -----------------------------------------------------------------
-
-static bool
-text_arg(const struct policy_value *args, unsigned n, struct str *out, struct err *err)
-{
-	if (n != 1 || args[0].type != POLICY_T_STR)
-		return err_set(err, "a name is expected");
-	*out = args[0].s;
-	return true;
-}
-
-static bool
-call_header(const struct sample_ctx *ctx, struct str name, struct policy_value *out)
-{
-	struct http_name known = http_name_of(name);
-	const struct http_head *h = ctx->res != NULL ? ctx->res : ctx->req;
-	if (ctx->req != NULL)
-		h = ctx->req;
-	const struct http_field *f = h != NULL ? http_head_find(h, &known, NULL) : NULL;
-	if (f != NULL)
-		give_str(out, http_field_value(f));
-	return true;
-}
-
-static bool
-call_cookie(const struct sample_ctx *ctx, struct str name, struct policy_value *out)
-{
-	struct str value;
-	if (ctx->req != NULL && http_cookie_get(ctx->req, name, &value))
-		give_str(out, value);
-	return true;
-}
-
-static bool
-call_var(const struct policy_host_data *d, struct sample_ctx *ctx, struct str name,
-	 struct policy_value *out, struct err *err)
-{
-	struct var_ref ref;
-	struct sample s;
-	if (str_starts(name, STR("shm.")))
-		return err_set(err, "'%.*s' is read as vars[\"%.*s\"]", STR_ARG(name),
-			       STR_ARG(str_slice(name, 4, name.n)));
-	// A name that no rule uses has never been set.
-	if (var_lookup(d->exprs, name, &ref) && var_get(&ref, ctx, &s))
-		give_sample(out, &s);
-	return true;
-}
-
-// --- fetches and converters ----------------------------------------------------------------------
-
-// Lua's names cannot hold '.' or '-': "req_hdr" finds "req.hdr".
-static bool
-same_name(const char *row, struct str name)
-{
-	size_t n = strlen(row);
-	if (n != name.n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		char c = row[i] == '.' || row[i] == '-' ? '_' : row[i];
-		char d = name.p[i] == '.' || name.p[i] == '-' ? '_' : name.p[i];
-		if (c != d)
-			return false;
-	}
-	return true;
-}
-
-static bool
-any_name(const char *name, const char *aliases, struct str wanted)
-{
-	if (same_name(name, wanted))
-		return true;
-	struct str rest = str_from_c(aliases), piece;
-	while (rest.n > 0 && str_next(&rest, ' ', &piece)) {
-		char buf[64];
-		if (piece.n == 0 || piece.n >= sizeof(buf))
-			continue;
-		memcpy(buf, piece.p, piece.n);
-		buf[piece.n] = '\0';
-		if (same_name(buf, wanted))
-			return true;
-	}
-	return false;
+			return (int)i;
+	size_t at = 0;
+	const char *near = str_suggest(name, next_field, &at);
+	err_set(err, "txn has no '%.*s'%s%s%s", STR_ARG(name),
+		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
+	return -1;
 }
 
 static int
-resolve_fetch(const struct policy_host_data *d, struct str name, struct err *err)
+resolve_backend(const struct proxy_set *set, struct str name, struct err *err)
 {
-	const struct fetch_row *r;
-	for (size_t i = 0; (r = expr_set_fetch_at(d->exprs, i)) != NULL; i++) {
-		if (!any_name(r->name, r->aliases, name))
-			continue;
-		if (strcmp(r->name, "lua") == 0) {
-			err_set(err, "a policy cannot call a policy through fetch 'lua'");
-			return -1;
-		}
-		return make_handle(KIND_FETCH, i);
-	}
-	return not_known("fetch", name, NULL, err);
+	for (size_t i = 0; i < set->n_all; i++)
+		if (set->all[i]->backend != NULL && str_eq(name, set->all[i]->name))
+			return (int)i;
+	struct name_iter it = {.set = set};
+	const char *near = str_suggest(name, next_backend, &it);
+	err_set(err, "there is no backend '%.*s'%s%s%s", STR_ARG(name),
+		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
+	return -1;
 }
-
-static int
-resolve_conv(const struct policy_host_data *d, struct str name, struct err *err)
-{
-	const struct conv_row *r;
-	for (size_t i = 0; (r = expr_set_conv_at(d->exprs, i)) != NULL; i++)
-		if (any_name(r->name, r->aliases, name))
-			return make_handle(KIND_CONV, i);
-	return not_known("converter", name, NULL, err);
-}
-
-#define MAX_ROW_ARGS 12
-
-static bool
-give_arg(const struct arg_spec *spec, const struct policy_value *v, struct sample_ctx *ctx,
-	 struct expr_arg *a, struct err *err)
-{
-	struct sample s;
-	*a = (struct expr_arg){.type = (uint8_t)spec->type, .given = v->type != POLICY_T_NIL};
-	if (!a->given)
-		return (spec->flags & ARG_OPTIONAL) != 0 ||
-		       err_set(err, "%s is missing",
-			       spec->name != NULL ? spec->name : "an argument");
-	if (!policy_host_to_sample(v, &s))
-		return err_set(err, "an argument has no value that a fetch could take");
-	switch (spec->type) {
-	case ARG_STR:
-	case ARG_REST:
-		if (!sample_text(&s, ctx, &a->s))
-			return err_set(err, "the transaction has no memory left");
-		a->s = str_copy(ctx->arena, a->s); // NUL-terminated there
-		return a->s.p != NULL || err_set(err, "the transaction has no memory left");
-	case ARG_INT:
-	case ARG_TIME_US:
-		if (!sample_cast(&s, SMP_INT, ctx))
-			return err_set(err, "%s is no number", spec->name);
-		a->i = s.i;
-		if ((spec->min != 0 || spec->max != 0) && (a->i < spec->min || a->i > spec->max))
-			return err_set(err, "%lld is not within %lld..%lld", (long long)a->i,
-				       (long long)spec->min, (long long)spec->max);
-		return true;
-	default:
-		return err_set(err, "its arguments can only be given in the configuration");
-	}
-}
-
-static bool
-give_args(const struct arg_spec *specs, const struct policy_value *v, unsigned n,
-	  struct sample_ctx *ctx, struct expr_arg *out, struct err *err)
-{
-	static const struct policy_value nil = {.type = POLICY_T_NIL};
-	unsigned at = 0, filled = 0;
-	for (const struct arg_spec *s = specs; s != NULL && s->type != ARG_END; s++) {
-		if (s->type == ARG_REST) {
-			for (; at < n && filled < MAX_ROW_ARGS; at++)
-				if (!give_arg(s, &v[at], ctx, &out[filled++], err))
-					return false;
-			break;
-		}
-		const struct policy_value *value = at < n ? &v[at++] : &nil;
-		if (!give_arg(s, value, ctx, &out[filled++], err))
-			return false;
-	}
-	out[filled] = (struct expr_arg){.type = ARG_END};
-	return at == n || err_set(err, "%u arguments are too many", n);
-}
-
-// What a row's check would refuse or make of arguments happens while the configuration is read;
-// here there is none, so rows that have one are not offered.
-static bool
-call_fetch(const struct policy_host_data *d, struct sample_ctx *ctx, size_t i,
-	   const struct policy_value *args, unsigned n, struct policy_value *out, struct err *err)
-{
-	const struct fetch_row *r = expr_set_fetch_at(d->exprs, i);
-	struct expr_arg a[MAX_ROW_ARGS + 1];
-	struct sample s = {0};
-	if ((r->check != NULL || r->link != NULL) && n > 0)
-		return err_set(err, "fetch '%s' takes its arguments only in the configuration",
-			       r->name);
-	if (!give_args(r->args, args, n, ctx, a, err))
-		return err_wrap(err, "fetch '%s'", r->name);
-	memset(&ctx->iter, 0, sizeof(ctx->iter));
-	if (r->fetch(a, ctx, &s))
-		give_sample(out, &s);
-	return true;
-}
-
-static bool
-call_conv(const struct policy_host_data *d, struct sample_ctx *ctx, size_t i,
-	  const struct policy_value *args, unsigned n, struct policy_value *out, struct err *err)
-{
-	const struct conv_row *r = expr_set_conv_at(d->exprs, i);
-	struct expr_arg a[MAX_ROW_ARGS + 1];
-	struct sample s;
-	if (n == 0)
-		return err_set(err, "converter '%s' needs an input", r->name);
-	if ((r->check != NULL || r->link != NULL) && n > 1)
-		return err_set(err, "converter '%s' takes its arguments only in the configuration",
-			       r->name);
-	if (!policy_host_to_sample(&args[0], &s))
-		return true; // no input: no sample
-	if (!give_args(r->args, args + 1, n - 1, ctx, a, err))
-		return err_wrap(err, "converter '%s'", r->name);
-	if (sample_cast(&s, r->in, ctx) && r->conv(a, ctx, &s))
-		give_sample(out, &s);
-	return true;
-}
-
-// --- backends.NAME -------------------------------------------------------------------------------
-
-static uint64_t
-sum(const struct metric_blocks *b, size_t offset)
-{
-	const struct metric_row row = {.offset = offset, .kind = METRIC_GAUGE};
-	return b->mem != NULL ? metrics_read(b, &row) : 0;
-}
-
-static const char *const backend_fields[] = {"name",       "sessions", "queue",
-					     "up_servers", "servers",  "requests"};
-
-static const char *
-next_backend_field(void *iter)
-{
-	size_t *i = iter;
-	return *i < ARRAY_LEN(backend_fields) ? backend_fields[(*i)++] : NULL;
-}
-
-static bool
-call_backend(const struct policy_host_data *d, size_t i, struct str what, struct policy_value *out,
-	     struct err *err)
-{
-	const struct proxy *p = d->set->all[i];
-	if (str_eq(what, STR("name")))
-		give_str(out, p->name);
-	else if (str_eq(what, STR("sessions")))
-		give_int(out,
-			 (int64_t)sum(&p->be_stats, offsetof(struct be_counters, sessions_now)));
-	else if (str_eq(what, STR("requests")))
-		give_int(out, (int64_t)sum(&p->be_stats, offsetof(struct be_counters, requests)));
-	else if (str_eq(what, STR("queue")))
-		give_int(out, 0); // there is no queue yet
-	else if (str_eq(what, STR("up_servers")))
-		give_int(out, backend_usable_servers(p->backend));
-	else if (str_eq(what, STR("servers")))
-		give_int(out, (int64_t)p->backend->n_servers);
-	else {
-		size_t at = 0;
-		(void)not_known("field of a backend", what,
-				str_suggest(what, next_backend_field, &at), err);
-		return false;
-	}
-	return true;
-}
-
-static int
-resolve_backend(const struct policy_host_data *d, struct str name, struct err *err)
-{
-	const struct proxy *p = hash_map_get(&d->set->backends, name);
-	return p != NULL ? make_handle(KIND_BACKEND, p->index)
-			 : not_known("backend", name, NULL, err);
-}
-
-// --- the vtable ----------------------------------------------------------------------------------
 
 static int
 host_resolve(void *data, enum policy_what what, struct str name, struct err *err)
 {
 	const struct policy_host_data *d = data;
+	int row = 0;
 	switch (what) {
 	case POLICY_FIELD:
-		return resolve_field(name, err);
-	case POLICY_HEADER:
-		return make_handle(KIND_HEADER, 0);
-	case POLICY_COOKIE:
-		return make_handle(KIND_COOKIE, 0);
-	case POLICY_VAR:
-		return make_handle(KIND_VAR, 0);
+		row = resolve_field(name, err);
+		break;
 	case POLICY_FETCH:
-		return resolve_fetch(d, name, err);
+		row = expr_calls_find_fetch(d->calls, name, err);
+		break;
 	case POLICY_CONV:
-		return resolve_conv(d, name, err);
+		row = expr_calls_find_conv(d->calls, name, err);
+		break;
 	case POLICY_BACKEND:
-		return resolve_backend(d, name, err);
+		row = resolve_backend(d->set, name, err);
+		break;
+	case POLICY_HEADER:
+	case POLICY_COOKIE:
+	case POLICY_VAR:
+		break;
 	}
-	return -1;
+	if (row < 0)
+		return -1;
+	ASSERT(row < 1 << HANDLE_BITS);
+	return (int)what << HANDLE_BITS | row;
 }
 
+// ---- calls --------------------------------------------------------------------------------------
+
+static bool
+ask_row(const struct policy_host_data *d, enum policy_what what, int row,
+	const struct policy_value *args, unsigned n, struct sample_ctx *ctx,
+	struct policy_value *out, struct err *err)
+{
+	struct str texts[POLICY_MAX_ARGS];
+	struct sample s;
+	enum expr_call_result r;
+	unsigned from = what == POLICY_CONV;
+	if (what == POLICY_CONV && n == 0)
+		return err_set(err, "a converter needs a value");
+	for (unsigned i = from; i < n; i++)
+		if (!value_text(&args[i], ctx->arena, &texts[i - from], err))
+			return false;
+	if (what == POLICY_FETCH)
+		r = expr_calls_fetch(d->calls, row, texts, n, ctx, &s, err);
+	else if (value_sample(&args[0], ctx, &s, err))
+		r = expr_calls_conv(d->calls, row, texts, n - 1, ctx, &s, err);
+	else
+		return false;
+	if (r == EXPR_CALL_BAD)
+		return false;
+	return r == EXPR_CALL_NOTHING || give_sample(out, &s, ctx, err);
+}
+
+static bool
+ask_var(const struct policy_host_data *d, struct str name, struct sample_ctx *ctx,
+	struct policy_value *out, struct err *err)
+{
+	struct sample s;
+	enum expr_call_result r = expr_calls_var(d->calls, name, ctx, &s, err);
+	if (r == EXPR_CALL_BAD)
+		return false;
+	return r == EXPR_CALL_NOTHING || give_sample(out, &s, ctx, err);
+}
+
+static bool
+ask(const struct policy_host_data *d, int handle, const struct policy_value *args, unsigned n,
+    struct sample_ctx *ctx, struct policy_value *out, struct err *err)
+{
+	enum policy_what what = (enum policy_what)(handle >> HANDLE_BITS);
+	int row = handle & ((1 << HANDLE_BITS) - 1);
+	switch (what) {
+	case POLICY_FIELD:
+		return fields[row].get(ctx, out);
+	case POLICY_HEADER:
+		return ask_header(ctx, args[0].s, out, err);
+	case POLICY_COOKIE:
+		return ask_cookie(ctx, args[0].s, out);
+	case POLICY_VAR:
+		return ask_var(d, args[0].s, ctx, out, err);
+	case POLICY_FETCH:
+	case POLICY_CONV:
+		return ask_row(d, what, row, args, n, ctx, out, err);
+	case POLICY_BACKEND:
+		break;
+	}
+	return ask_backend(d->set, (size_t)row, args[0].s, out, err);
+}
+
+// The question gets a context of its own: its arena is the scratch, and what the rules' own
+// evaluation keeps in theirs (place in an iteration, failure) stays as it is.
 static bool
 host_call(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
 	  struct policy_value *out, struct err *err)
 {
 	const struct policy_host_data *d = data;
-	struct sample_ctx *ctx = txn;
-	size_t i = (unsigned)handle & ((1u << KIND_SHIFT) - 1);
-	enum kind kind = (enum kind)((unsigned)handle >> KIND_SHIFT);
-	struct str name;
-	*out = (struct policy_value){.type = POLICY_T_NIL};
-	if (kind == KIND_BACKEND)
-		return text_arg(args, n, &name, err) && call_backend(d, i, name, out, err);
-	if (ctx == NULL)
-		return err_set(err, "there is no request here");
-	switch (kind) {
-	case KIND_FIELD:
-		fields[i].get(ctx, out);
-		return true;
-	case KIND_HEADER:
-		return text_arg(args, n, &name, err) && call_header(ctx, name, out);
-	case KIND_COOKIE:
-		return text_arg(args, n, &name, err) && call_cookie(ctx, name, out);
-	case KIND_VAR:
-		return text_arg(args, n, &name, err) && call_var(d, ctx, name, out, err);
-	case KIND_FETCH:
-		return call_fetch(d, ctx, i, args, n, out, err);
-	case KIND_CONV:
-		return call_conv(d, ctx, i, args, n, out, err);
-	default:
-		return err_set(err, "unknown handle");
+	struct policy_request *r = txn;
+	if (r == NULL) {
+		if (handle >> HANDLE_BITS != POLICY_BACKEND)
+			return err_set(err, "there is no request here");
+		return ask(d, handle, args, n, NULL, out, err);
 	}
+	CHECK_MAGIC(r, POLICY_REQUEST_MAGIC);
+	// Exactly that memory: without a block and with a cap of 0 it does not grow.
+	struct arena scratch = {.at = r->scratch, .end = r->scratch + POLICY_SCRATCH_BYTES};
+	struct sample_ctx ctx = *r->ctx;
+	ctx.arena = &scratch;
+	ctx.failed = false;
+	bool ok = ask(d, handle, args, n, &ctx, out, err);
+	r->ctx->rand_state = ctx.rand_state;
+	return ok;
 }
 
-// --- a self-test's request -----------------------------------------------------------------------
-
-#define TEST_FIELDS 128
+// ---- a self-test's request ----------------------------------------------------------------------
 
 struct test_request {
+	struct policy_request request;
 	struct sample_ctx ctx;
 	struct http_head head;
 	struct sample_addr src, dst;
-	struct var_scope vars[4];
 	struct http_field fields[TEST_FIELDS];
 };
 
 static void
-set_addr(struct sample_addr *a, const struct policy_value *v)
+set_addr(struct sample_addr *a, const struct policy_value *ip)
 {
-	if (v->type != POLICY_T_IP)
+	if (ip->type != POLICY_T_IP)
 		return;
-	a->family = v->family;
-	memcpy(a->ip, v->ip, sizeof(a->ip));
+	a->family = ip->family;
+	memcpy(a->ip, ip->ip, sizeof(a->ip));
+}
+
+static struct str
+or_else(struct str s, struct str dflt)
+{
+	return s.p != NULL ? s : dflt;
 }
 
 static bool
-add_fields(struct test_request *t, const struct policy_test_request *req, struct arena *arena,
-	   struct err *err)
+is_named(const struct policy_field *f, const char *name)
 {
-	for (size_t i = 0; i < req->n_headers; i++) {
-		const struct policy_field *f = &req->headers[i];
-		enum http_edit e = http_head_add(&t->head, arena, f->name, f->value);
-		if (e != HTTP_EDIT_OK)
-			return err_set(err, "header '%.*s' %s", STR_ARG(f->name),
-				       e == HTTP_EDIT_FULL ? "finds no room"
-							   : "is no valid header");
+	return str_eq_nocase(f->name, str_from_c(name));
+}
+
+// The head as a client would send it; the codec then judges it like any other.
+static bool
+write_head(const struct policy_test_request *q, struct sbuf *b, struct err *err)
+{
+	bool host = false;
+	sbuf_printf(b, "%.*s %.*s", STR_ARG(or_else(q->method, STR("GET"))),
+		    STR_ARG(or_else(q->path, STR("/"))));
+	if (q->query.p != NULL)
+		sbuf_printf(b, "?%.*s", STR_ARG(q->query));
+	sbuf_printf(b, " HTTP/%.*s\r\n", STR_ARG(or_else(q->version, STR("1.1"))));
+	for (size_t i = 0; i < q->n_headers; i++) {
+		const struct policy_field *f = &q->headers[i];
+		if (!http_is_token(f->name) || !http_is_field_value(f->value))
+			return err_set(err, "'%.*s: %.*s' is no header", STR_ARG(f->name),
+				       STR_ARG(f->value));
+		host |= is_named(f, "host");
+		sbuf_printf(b, "%.*s: %.*s\r\n", STR_ARG(f->name), STR_ARG(f->value));
 	}
-	struct str all = STR("");
-	for (size_t i = 0; i < req->n_cookies; i++)
-		all = str_from_c(arena_printf(arena, "%.*s%s%.*s=%.*s", STR_ARG(all),
-					      i > 0 ? "; " : "", STR_ARG(req->cookies[i].name),
-					      STR_ARG(req->cookies[i].value)));
-	if (req->n_cookies > 0 &&
-	    http_head_add(&t->head, arena, STR("Cookie"), all) != HTTP_EDIT_OK)
-		return err_set(err, "the cookies are no valid header");
-	if (req->host.p != NULL &&
-	    http_head_add(&t->head, arena, STR("Host"), req->host) != HTTP_EDIT_OK)
-		return err_set(err, "host '%.*s' is no valid header", STR_ARG(req->host));
-	return true;
+	if (!host)
+		sbuf_printf(b, "Host: %.*s\r\n", STR_ARG(q->host));
+	for (size_t i = 0; i < q->n_cookies; i++)
+		sbuf_printf(b, "%s%.*s=%.*s", i == 0 ? "Cookie: " : "; ",
+			    STR_ARG(q->cookies[i].name), STR_ARG(q->cookies[i].value));
+	sbuf_add(b, q->n_cookies > 0 ? STR("\r\n\r\n") : STR("\r\n"));
+	return !b->full || err_set(err, "the request is too long");
 }
 
 static bool
-set_target(struct test_request *t, const struct policy_test_request *req, struct arena *arena,
-	   struct err *err)
+parse_head(struct test_request *t, struct str text, struct err *err)
 {
-	struct str path = req->path.p != NULL ? req->path : STR("/");
-	char *target = arena_printf(arena, "%.*s%s%.*s", STR_ARG(path),
-				    req->query.p != NULL ? "?" : "", STR_ARG(req->query));
-	struct str method = req->method.p != NULL ? req->method : STR("GET");
-	if (target == NULL)
-		return err_set(err, "the request is too large");
-	t->head.target = STR("/");
-	t->head.method_text = STR("GET");
-	t->head.method = HTTP_METHOD_GET;
-	if (http_head_set_uri(&t->head, arena, str_from_c(target)) != HTTP_EDIT_OK)
-		return err_set(err, "'%s' is no request target", target);
-	if (http_head_set_method(&t->head, arena, method) != HTTP_EDIT_OK)
-		return err_set(err, "'%.*s' is no method", STR_ARG(method));
-	t->head.version = str_eq(req->version, STR("1.0")) ? 0 : 1;
-	if (req->host.p != NULL)
-		t->head.host = req->host;
-	return true;
+	struct h1_parser parser;
+	h1_parser_init(&parser);
+	http_head_init(&t->head, t->fields, TEST_FIELDS);
+	switch (h1_parse_request(&parser, text.p, text.n, &t->head)) {
+	case H1_OK:
+		return true;
+	case H1_MORE:
+		return err_set(err, "the request is not complete");
+	case H1_BAD:
+		break;
+	}
+	return err_set(err, "no such request can come: %s",
+		       http_reason((enum http_reason_id)parser.reason)->text);
 }
 
 static void *
-host_test_txn(void *data, const struct policy_test_request *req, struct arena *arena,
-	      struct err *err)
+host_test_txn(void *data, const struct policy_test_request *q, struct arena *arena, struct err *err)
 {
 	const struct policy_host_data *d = data;
 	struct test_request *t = ARENA_NEW(arena, struct test_request);
+	struct sbuf b;
 	if (t == NULL) {
-		err_set(err, "there is no memory for the request");
+		err_set(err, "no memory for more requests in one test");
 		return NULL;
 	}
-	http_head_init(&t->head, t->fields, TEST_FIELDS);
-	set_addr(&t->src, &req->src);
-	set_addr(&t->dst, &req->dst);
-	t->ctx = (struct sample_ctx){
-	    .req = &t->head, .src = &t->src, .dst = &t->dst, .arena = arena, .shm = d->set->vars};
-	for (size_t i = 0; i < ARRAY_LEN(t->vars); i++) {
-		var_scope_init(&t->vars[i], arena);
-		t->ctx.vars[VAR_SESS + i] = &t->vars[i];
-	}
-	return set_target(t, req, arena, err) && add_fields(t, req, arena, err) ? t : NULL;
+	t->request = (struct policy_request){POLICY_REQUEST_MAGIC, &t->ctx, d->test_scratch};
+	set_addr(&t->src, &q->src);
+	set_addr(&t->dst, &q->dst);
+	t->ctx = (struct sample_ctx){.req = &t->head,
+				     .src = &t->src,
+				     .dst = &t->dst,
+				     .now_mono_ns = clock_mono_ns(),
+				     .now_boot_ns = clock_boot_ns(),
+				     .now_real_ns = clock_real_ns(),
+				     .shm = d->set->vars};
+	sbuf_init(&b, 16384);
+	bool ok = write_head(q, &b, err);
+	struct str text = ok ? str_copy(arena, sbuf_str(&b)) : STR_NULL;
+	sbuf_fini(&b);
+	if (ok && text.p == NULL)
+		ok = err_set(err, "no memory for more requests in one test");
+	return ok && parse_head(t, text, err) ? &t->request : NULL;
 }
 
-// --- messages between threads --------------------------------------------------------------------
+// ---- messages -----------------------------------------------------------------------------------
 
 struct carried {
-	struct msg msg; // first: the engine's memory is ours while it travels
-	struct policy_msg *policy;
+	struct msg msg;
+	struct policy_msg *what;
 };
+_Static_assert(sizeof(struct carried) <= sizeof(((struct policy_msg *)0)->host), "it fits");
 
 static void
-run_carried(struct msg *m)
+deliver(struct msg *m)
 {
 	struct carried *c = CONTAINER_OF(m, struct carried, msg);
-	policy_msg_run(c->policy);
+	policy_msg_run(c->what);
 }
 
+// Only threads of the engine's own post once there are any; before, and in tests, there is one.
 static void
 host_post(void *data, int to, struct policy_msg *m)
 {
-	const struct policy_host_data *d = data;
-	_Static_assert(sizeof(struct carried) <= sizeof(m->host), "fits the engine's room for it");
+	(void)data;
+	if (worker_self == NULL) {
+		policy_msg_run(m);
+		return;
+	}
 	struct carried *c = (struct carried *)(void *)m->host;
-	*c = (struct carried){.msg.fn = run_carried, .policy = m};
-	ASSERT(d->set->threads != NULL);
-	worker_post(workers_get(d->set->threads, to == POLICY_KEEPER ? 0 : (unsigned)to + 1),
-		    &c->msg);
+	*c = (struct carried){.msg.fn = deliver, .what = m};
+	worker_post(workers_get(worker_self->all, (unsigned)(to + 1)), &c->msg);
 }
 
 const struct policy_host policy_host = {

@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: MIT
-// The policy engine's host: requests, backends, messages. A `txn` that passes through the engine
-// is a struct sample_ctx.
+// What policies see of the proxy (policy/policy.h's host): requests, live or made by a self-test,
+// fetches and converters, backends; and how its messages travel.
 #pragma once
 
+#include "cli/cli.h"
 #include "expr/sample.h"
 #include "policy/policy.h"
 
-struct expr_set;
+struct expr_calls;
 struct proxy_set;
+struct txn;
+
+#define POLICY_SCRATCH_BYTES ((size_t)64 << 10)
+
+// policy_call's txn. The scratch holds what one question of a script needs until the next one.
+struct policy_request {
+	uint32_t magic;
+	struct sample_ctx *ctx;
+	char *scratch; // POLICY_SCRATCH_BYTES
+};
+#define POLICY_REQUEST_MAGIC 0x7c5a0105u
 
 // Given to policy_engine_new as data; lives as long as the engine.
 struct policy_host_data {
 	struct proxy_set *set;
-	struct expr_set *exprs;
+	const struct expr_calls *calls;
+	char *test_scratch; // of all self-tests' requests; they run on one thread at a time
 };
-
 extern const struct policy_host policy_host;
 
-// False: NIL, or a number that no integer holds.
-bool policy_host_to_sample(const struct policy_value *v, struct sample *s);
+// policy_cli.c: rows of policy_module.
+extern const struct cli_command policy_commands[];

@@ -10,6 +10,7 @@
 #include "proxy/accesslog.h"
 #include "proxy/conns.h"
 #include "proxy/expiry.h"
+#include "proxy/policy_host.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
 
@@ -86,6 +87,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	if (set->policies != NULL) {
 		w->policy = policy_worker_of(set->policies, w->id);
 		policy_worker_enter(w->policy);
+		w->policy_scratch = mem_alloc(POLICY_SCRATCH_BYTES);
 	}
 	net->slot[WORKER_SLOT_PROXY] = w;
 	set->workers[w->id] = w;
@@ -127,6 +129,7 @@ worker_stop(struct worker *net, void *arg)
 		policy_worker_leave(w->policy);
 	for (size_t i = 0; i < set->n_backends; i++)
 		backend_worker_fini(&w->backends[i]);
+	mem_free(w->policy_scratch);
 	mem_free(w->backends);
 	mem_free(w->acceptors);
 	sbuf_fini(&w->log_line);

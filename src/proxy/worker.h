@@ -35,6 +35,7 @@ struct proxy_worker {
 	bool draining;                // soft stop: no new connection, answers say Connection: close
 	uint64_t next_txn;            // low bits of transaction ids
 	struct policy_worker *policy; // NULL without policies
+	char *policy_scratch;         // policy_host.h; likewise
 	struct sbuf log_line;         // scratch
 	struct acceptor **acceptors;  // one for each bind
 	size_t n_acceptors;
