@@ -22,7 +22,8 @@ engine_of(struct cli_session *s)
 	const struct proxy_set *set = cli_bound(s, "proxy");
 	if (set != NULL && set->policies != NULL)
 		return set->policies;
-	(void)cli_error(s, "There is no policy: a section 'policy' of the configuration names one.");
+	(void)cli_error(s,
+			"There is no policy: a section 'policy' of the configuration names one.");
 	return NULL;
 }
 
@@ -79,8 +80,7 @@ struct brought {
 };
 
 static bool
-bring(struct cli_session *s, const struct cli_args *args, const struct policy *p,
-      struct brought *b)
+bring(struct cli_session *s, const struct cli_args *args, const struct policy *p, struct brought *b)
 {
 	struct err err = {{0}};
 	*b = (struct brought){0};
