@@ -153,7 +153,7 @@ void
 reference_print_markdown(struct sbuf *out)
 {
 	sbuf_add(out, STR("# Reference\n\nPrinted from the program's rows by `tidegate "
-			  "--reference`; `make reference` writes it anew.\n\n"));
+			  "--reference`; `make doc` writes it anew.\n"));
 	conf_print_reference(main_modules, out);
 	print_actions(out);
 	print_fetches(out);
