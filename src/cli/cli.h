@@ -122,7 +122,8 @@ struct cli_peer {
 enum cli_level cli_level(const struct cli_session *s);
 const char *cli_level_name(enum cli_level level);
 const struct cli_peer *cli_peer(const struct cli_session *s);
-// "operator uid 1000 pid 4711" or where it comes from: who a write is charged to.
+// The user's name, or where it comes from: who a write is charged to, whose hold a set takes. The
+// same for all sessions of a user, as tidectl --file has it too.
 struct str cli_who(const struct cli_session *s);
 
 // ---- the instance

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/user.h"
 #include "cli/cli_priv.h"
 
 // Room behind the longest line and payload: newlines, delimiter, and what follows in one read.
@@ -40,7 +41,7 @@ cli_session_open(struct cli *cli, enum cli_level level, const struct cli_peer *p
 	s->wake = wake;
 	s->owner = owner;
 	if (peer->known)
-		snprintf(s->who, sizeof(s->who), "uid %u pid %d", peer->uid, (int)peer->pid);
+		user_name(peer->uid, s->who, sizeof(s->who));
 	else
 		snprintf(s->who, sizeof(s->who), "%s", peer->from);
 	sbuf_init(&s->in, CLI_LINE_BYTES + cli->max_payload + IN_SLACK_BYTES);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/user.h"
 
 #define LINE_CAP_BYTES 16000
 #define FILE_CAP_BYTES (64u << 20)
@@ -85,10 +86,9 @@ request_value(struct request *r, const char *arg, const char **value, struct err
 const char *
 default_owner(void)
 {
-	const char *name = getenv("USER");
-	if (name == NULL || name[0] == '\0')
-		name = getenv("LOGNAME");
-	return name != NULL && name[0] != '\0' ? name : getuid() == 0 ? "root" : "operator";
+	static char name[64];
+	user_name((uint32_t)getuid(), name, sizeof(name));
+	return name;
 }
 
 // ---- lines that need more than their words

@@ -57,7 +57,7 @@ bool request_build(struct request *r, struct err *err);
 bool request_raw(struct request *r, int argc, char **argv, struct err *err);
 // The word as the runtime socket reads it back; false when it holds a newline or a NUL.
 bool quote_word(struct sbuf *out, struct str word);
-// Who takes a hold when nobody is named.
+// Who takes a hold when nobody is named: the user, as the runtime socket knows it too.
 const char *default_owner(void);
 // "-" is standard input, less its last newline; anything else itself. Lives as long as r.
 bool request_value(struct request *r, const char *arg, const char **value, struct err *err);
