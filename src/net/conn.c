@@ -317,6 +317,14 @@ conn_new_rbuf(struct conn *c)
 	return true;
 }
 
+bool
+conn_is_quiet(const struct conn *c)
+{
+	const uint32_t told = CONN_P_ALL | CONN_F_EOF | CONN_F_BROKEN | CONN_F_SEND_BROKEN;
+	return conn_unread(c) == 0 && c->backlog == NULL &&
+	       (c->flags & (told | CONN_F_CLOSING)) == 0;
+}
+
 void
 conn_peer(const struct conn *c, struct addr *out)
 {

@@ -148,6 +148,10 @@ conn_closing(const struct conn *c)
 	return (c->flags & CONN_F_CLOSING) != 0;
 }
 
+// True when the peer has said nothing that the owner has not taken: no unread byte, no event on its
+// way, no end or failure seen. What decides whether a resting connection may be lent.
+bool conn_is_quiet(const struct conn *c);
+
 // First unread byte and their number.
 static inline const char *
 conn_data(const struct conn *c)

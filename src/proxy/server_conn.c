@@ -56,12 +56,15 @@ struct server_conn *
 server_conn_from_pool(struct proxy_worker *w, struct server *s)
 {
 	struct server_worker *sw = pool_of(w, s);
-	if (list_empty(&sw->idle))
-		return NULL;
-	struct server_conn *sc = LIST_ENTRY(sw->idle.next, struct server_conn, idle);
-	CHECK_MAGIC(sc, SERVER_CONN_MAGIC);
-	leave_pool(sc);
-	return sc;
+	while (!list_empty(&sw->idle)) {
+		struct server_conn *sc = LIST_ENTRY(sw->idle.next, struct server_conn, idle);
+		CHECK_MAGIC(sc, SERVER_CONN_MAGIC);
+		leave_pool(sc);
+		if (LIKELY(conn_is_quiet(&sc->conn)))
+			return sc;
+		conn_close(&sc->conn); // it spoke or left in this very turn
+	}
+	return NULL;
 }
 
 struct server_conn *
@@ -86,8 +89,7 @@ server_conn_release(struct server_conn *sc, bool reuse)
 	const struct backend *b = s->backend;
 	struct server_worker *sw = pool_of(sc->worker, s);
 	bool keep = reuse && !sc->worker->draining && b->reuse != BACKEND_REUSE_NEVER &&
-		    sw->n_idle < b->pool_max_idle && !conn_closing(&sc->conn) &&
-		    conn_unread(&sc->conn) == 0;
+		    sw->n_idle < b->pool_max_idle && conn_is_quiet(&sc->conn);
 	if (!keep) {
 		conn_close(&sc->conn);
 		return;
