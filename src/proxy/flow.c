@@ -54,7 +54,7 @@ flow_settle(struct flow *f)
 static enum flow_result
 at_end_of_input(struct flow *f)
 {
-	if (!http_codec_h1.end_of_input(f->in))
+	if (f->failed || !http_codec_h1.end_of_input(f->in))
 		return FLOW_CUT;
 	f->ended = true;
 	f->state = FLOW_DONE;

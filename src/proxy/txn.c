@@ -61,6 +61,7 @@ txn_new(struct client *c)
 	t->client_codec = t->server_codec = &http_codec_h1;
 	uint16_t max = (uint16_t)w->set->global.max_headers;
 	http_head_init(&t->req, t->fields, max);
+	http_head_init(&t->res, t->fields + max, max);
 	t->client_codec->begin(&t->req_in);
 	init_context(t);
 	t->times.accept_ns = c->accept_ns;
@@ -79,6 +80,7 @@ free_when_alone(struct txn *t)
 	struct proxy_worker *w = t->worker;
 	rbuf_unref(&t->req_buf);
 	rbuf_unref(&t->res_buf);
+	rbuf_unref(&t->in_flight);
 	rbuf_unref(&t->up.held);
 	rbuf_unref(&t->down.held);
 	t->magic = 0;
@@ -127,13 +129,20 @@ txn_end(struct txn *t)
 		client_next(c);
 		return;
 	}
-	bool linger = (t->flags & TXN_CLIENT_LINGER) != 0;
+	// Closing on unread bytes resets the connection, and the answer may be lost (RFC 9112 9.6).
+	bool linger = t->flags & TXN_CLIENT_LINGER ||
+		      (c != NULL && !(t->flags & TXN_CUT) && conn_unread(&c->conn) > 0);
+	bool reset = (t->flags & TXN_RESET_CLIENT) != 0;
 	if (c != NULL && !conn_sending(&c->conn)) {
 		t->client = NULL;
 		c->txn = NULL;
 	}
 	free_when_alone(t);
-	if (c != NULL)
+	if (c == NULL)
+		return;
+	if (reset)
+		conn_abort(&c->conn);
+	else
 		client_end(c, linger);
 }
 
@@ -204,6 +213,8 @@ txn_server_event(struct txn *t, enum conn_event ev, const struct reason *why)
 		t->reason = why;
 	if (ev == CONN_EOF || ev == CONN_ERROR)
 		t->down.eof = true;
+	if (ev == CONN_ERROR)
+		t->down.failed = true;
 	if (!(t->flags & TXN_ENDED))
 		txn_run(t);
 }
@@ -227,13 +238,15 @@ void
 txn_release_server(struct txn *t, bool reuse)
 {
 	struct server_conn *sc = t->server_conn;
-	if (sc == NULL)
+	if (sc == NULL || conn_closing(&sc->conn)) // closing: let go of before
 		return;
 	count_server_give(t);
 	// While the kernel still sends our bytes the connection keeps us alive until CONN_CLOSED.
 	if (!conn_sending(&sc->conn)) {
 		t->server_conn = NULL;
 		sc->txn = NULL;
+	} else if (t->up.held != NULL) {
+		t->in_flight = rbuf_ref(t->up.held);
 	}
 	server_conn_release(sc, reuse);
 }
@@ -242,18 +255,28 @@ bool
 txn_discard_request_body(struct txn *t)
 {
 	struct flow *f = &t->up;
-	if (t->req.framing == HTTP_BODY_NONE || f->ended)
+	struct iovec iov;
+	enum flow_result result;
+	if (t->req.framing == HTTP_BODY_NONE ||
+	    (t->req.framing == HTTP_BODY_LENGTH && t->req.content_length == 0))
 		return true;
 	if (t->client == NULL)
 		return false;
-	struct iovec iov;
-	enum flow_result result;
 	if (f->from == NULL) {
 		t->client_codec->begin_body(&t->req_in, &t->req, false);
 		flow_init(f, &t->client->conn, NULL, &t->req_in, false);
 	}
-	flow_settle(f);
+	flow_settle(f); // also a piece whose send never came to its end
 	while (flow_take(f, &iov, &result))
 		flow_settle(f);
 	return f->ended;
+}
+
+void
+txn_count_bad_body(struct txn *t)
+{
+	uint64_t offset;
+	enum http_reason_id why = t->client_codec->reason(&t->req_in, &offset);
+	t->http_reason = (uint8_t)why;
+	count_bad_request(t, why, offset);
 }

@@ -44,6 +44,7 @@ struct flow {
 	enum flow_state { FLOW_OFF, FLOW_ON, FLOW_DONE } state;
 	bool ended;        // the body's last byte was seen in from->in
 	bool eof;          // `from` will give no more
+	bool failed;       // and not by a proper end
 	uint32_t sending;  // bytes of from->in that the send under way covers
 	struct rbuf *held; // their buffer, for as long as the kernel may read them
 	uint64_t bytes;    // given to `to`, framing included
@@ -72,6 +73,8 @@ enum txn_flags {
 	TXN_REDISPATCHED = 1 << 8,
 	TXN_POLICY_DENIED = 1 << 9, // a policy failed whose on-error is deny: 403 at the next rule
 	TXN_ENDED = 1 << 10,        // logged and counted; waits for its connections to close
+	TXN_CUT = 1 << 11,          // given up: nothing is left to protect
+	TXN_RESET_CLIENT = 1 << 12, // the end of the connection must not pass for a body's end
 };
 
 // What the connections told since the step last looked; a step clears what it acts on.
@@ -115,6 +118,7 @@ struct txn {
 	struct str unique_id;           // .p NULL until asked for
 	uint16_t server_status;         // as received; rules may change res.status
 	struct rbuf *req_buf, *res_buf; // hold the heads' bytes
+	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
 	struct codec_in req_in, res_in;
 	struct codec_out req_out, res_out;
@@ -172,6 +176,9 @@ enum step_verdict txn_cut(struct txn *t, const char *term);
 void txn_release_server(struct txn *t, bool reuse);
 // Reads and forgets the request body as far as it has come; true when all of it was there.
 bool txn_discard_request_body(struct txn *t);
+
+// The request body's framing was refused: counts it by its reason.
+void txn_count_bad_body(struct txn *t);
 
 // http-after-response rules of backend and frontend.
 enum rule_verdict txn_after_response_rules(struct txn *t);

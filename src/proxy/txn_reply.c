@@ -45,7 +45,7 @@ built_in_page(struct txn *t, unsigned status)
 			sentence = pages[i].sentence;
 	char *text = arena_printf(&t->arena, "<html><body><h1>%u %.*s</h1>\n%.*s\n</body></html>\n",
 				  status, STR_ARG(http_status_reason(status)), STR_ARG(sentence));
-	return str_from_c(text);
+	return text != NULL ? str_from_c(text) : STR_NULL;
 }
 
 static const struct reply *
@@ -92,7 +92,7 @@ enum step_verdict
 txn_cut(struct txn *t, const char *term)
 {
 	note_end(t, term);
-	t->flags |= TXN_CLIENT_CLOSE;
+	t->flags |= TXN_CLIENT_CLOSE | TXN_CUT;
 	t->flags &= ~(uint32_t)TXN_CLIENT_LINGER;
 	return STEP_DONE;
 }
@@ -178,6 +178,7 @@ static enum step_verdict
 run_reply(struct txn *t)
 {
 	txn_release_server(t, false);
+	t->seen &= ~(uint32_t)SEEN_CLIENT_TIMEOUT; // answered by what follows
 	decide_persistence(t);
 	t->flags |= TXN_REPLIED | TXN_RESPONSE_SENT;
 	uint64_t limit = t->frontend->timeouts.client_ns;

@@ -153,9 +153,9 @@ run_route(struct txn *t)
 	if (b == NULL)
 		return txn_fail(t, 503, "SC");
 	t->backend = b;
+	count_routed(t);
 	if (b->disabled)
 		return txn_fail(t, 503, "SC");
-	count_routed(t);
 	return txn_go(t, b == t->frontend ? &step_prepare : &step_backend_rules);
 }
 

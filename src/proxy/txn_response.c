@@ -89,8 +89,10 @@ static void
 release_early(struct txn *t)
 {
 	struct conn *s = &t->server_conn->conn;
+	// A body that broke off is over for us, yet the server waits for the rest of it.
 	bool reuse = t->res.flags & HTTP_HEAD_KEEP_ALIVE && t->up.state == FLOW_DONE &&
-		     !(t->flags & TXN_TUNNEL) && !(t->req_out.head.flags & H1_WRITE_CLOSE) &&
+		     t->up.ended && !(t->flags & TXN_TUNNEL) &&
+		     !(t->req_out.head.flags & H1_WRITE_CLOSE) &&
 		     conn_unread(s) == t->down.sending && !conn_sending(s);
 	if (reuse)
 		conn_consume(s, t->down.sending); // the bytes live on in down.held
@@ -167,7 +169,8 @@ run_send_response(struct txn *t)
 	bool no_body = t->res.framing == HTTP_BODY_NONE ||
 		       (t->res.framing == HTTP_BODY_LENGTH && t->res.content_length == 0);
 	flow_init(&t->down, &t->server_conn->conn, c, &t->res_in, no_body);
-	t->down.eof = t->seen & SEEN_SERVER_EOF;
+	t->down.eof = t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED);
+	t->down.failed = t->seen & SEEN_SERVER_FAILED;
 	enum flow_result result = FLOW_WAITS;
 	if (flow_take(&t->down, &iov[n], &result))
 		n++;
@@ -188,10 +191,13 @@ const struct txn_step step_send_response = {"send-response", run_send_response};
 static enum step_verdict
 run_interim(struct txn *t)
 {
-	if (t->seen & SEEN_CLIENT_FAILED)
-		return txn_cut(t, "CH");
+	if (t->seen & (SEEN_CLIENT_FAILED | SEEN_CLIENT_TIMEOUT))
+		return txn_cut(t, t->seen & SEEN_CLIENT_FAILED ? "CH" : "cH");
+	if (t->seen & SEEN_SERVER_TIMEOUT)
+		return txn_fail(t, 504, "sH");
 	if (conn_sending(&t->client->conn))
 		return STEP_WAIT;
+	conn_deadline(&t->client->conn, 0); // it was for the interim response
 	uint16_t max = t->res.max_fields;
 	rbuf_unref(&t->res_buf);
 	t->ctx.res = NULL;
@@ -239,6 +245,10 @@ static enum step_verdict
 relay_tunnel(struct txn *t)
 {
 	enum flow_result up = flow_pump(&t->up), down = flow_pump(&t->down);
+	if (down == FLOW_CUT) { // a reset travels on as one
+		t->flags |= TXN_RESET_CLIENT;
+		return txn_cut(t, "SD");
+	}
 	if (up == FLOW_FINISHED)
 		close_half(&t->up);
 	if (down == FLOW_FINISHED)
@@ -247,6 +257,26 @@ relay_tunnel(struct txn *t)
 		return STEP_DONE;
 	relay_deadlines(t);
 	return STEP_WAIT;
+}
+
+// What is left of the request's body, beside the answer. False: it breaks the framing.
+static bool
+relay_request(struct txn *t)
+{
+	if (t->up.state != FLOW_ON || t->seen & SEEN_SERVER_SEND_FAILED)
+		return true;
+	switch (flow_pump(&t->up)) {
+	case FLOW_WAITS:
+	case FLOW_FINISHED:
+		return true;
+	case FLOW_CUT:
+		t->up.state = FLOW_DONE; // the client gave up; the answer still goes out
+		return true;
+	case FLOW_BAD:
+		break;
+	}
+	txn_count_bad_body(t);
+	return false;
 }
 
 static enum step_verdict
@@ -261,9 +291,8 @@ run_relay(struct txn *t)
 		return relay_tunnel(t);
 	if (down->from == NULL) // the server has been released: only the send is left
 		return conn_sending(&t->client->conn) ? STEP_WAIT : STEP_DONE;
-	if (t->up.state == FLOW_ON && !(t->seen & SEEN_SERVER_SEND_FAILED) &&
-	    flow_pump(&t->up) == FLOW_CUT)
-		t->up.state = FLOW_DONE; // the client gave up its body; the answer still goes out
+	if (!relay_request(t))
+		return txn_cut(t, "PD");
 	switch (flow_pump(down)) {
 	case FLOW_WAITS:
 		relay_deadlines(t);
@@ -272,6 +301,8 @@ run_relay(struct txn *t)
 		count_bad_response(t, t->res_in.body.reason, down->bytes);
 		return txn_cut(t, "PD");
 	case FLOW_CUT:
+		if (t->res.framing == HTTP_BODY_CLOSE)
+			t->flags |= TXN_RESET_CLIENT;
 		return txn_cut(t, "SD");
 	case FLOW_FINISHED:
 		break;

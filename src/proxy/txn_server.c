@@ -147,8 +147,10 @@ run_send_head(struct txn *t)
 	t->up.to = s;
 	if (!t->up.ended && t->up.sending == 0 && flow_take(&t->up, &iov[n], &result))
 		n++;
-	if (result == FLOW_BAD)
+	if (result == FLOW_BAD) {
+		txn_count_bad_body(t);
 		return txn_fail(t, 400, "PR");
+	}
 	t->times.connected_ns = loop_now_ns(t->worker->loop);
 	http_head_init(&t->res, t->fields + t->req.max_fields, t->req.max_fields);
 	t->server_codec->begin(&t->res_in);
@@ -204,10 +206,10 @@ static enum step_verdict
 await_more_response(struct txn *t)
 {
 	struct conn *s = &t->server_conn->conn;
-	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
-		return no_response(t);
 	if (t->seen & SEEN_SERVER_TIMEOUT)
 		return txn_fail(t, 504, "sH");
+	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
+		return no_response(t);
 	if (conn_receiving(s))
 		return STEP_WAIT;
 	if (conn_unread(s) == 0) {
@@ -244,6 +246,7 @@ pump_request(struct txn *t, enum step_verdict *verdict)
 	case FLOW_BAD:
 		break;
 	}
+	txn_count_bad_body(t);
 	*verdict = txn_fail(t, 400, "PD");
 	return false;
 }
