@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Threads. Each creates its loop itself (io_uring wants that), runs the owner's start hook, reports
-// once, and turns until told to stop. The main thread waits for the reports one after the other,
-// so start hooks never run at the same time.
+// once, and waits; the main thread takes the reports one after the other, so start hooks never run
+// at the same time. When all are through, every loop turns until told to stop: whoever serves may
+// count on all others being there.
 #include "net/worker.h"
 
 #include <pthread.h>
@@ -28,7 +29,8 @@ struct workers {
 	bool reported;
 	bool good;
 	struct err err;
-	struct seat seats[]; // [0] is the keeper
+	enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } gate; // all have started, or one failed
+	struct seat seats[];                               // [0] is the keeper
 };
 
 static void
@@ -40,7 +42,7 @@ report(struct workers *ws, bool good, const struct err *err)
 	ws->good = good;
 	if (!good)
 		ws->err = *err;
-	(void)pthread_cond_signal(&ws->told);
+	(void)pthread_cond_broadcast(&ws->told); // others wait at the gate
 	(void)pthread_mutex_unlock(&ws->lock);
 }
 
@@ -56,6 +58,26 @@ set_up(struct worker *w, struct err *err)
 	return true;
 }
 
+static void
+set_gate(struct workers *ws, unsigned gate)
+{
+	(void)pthread_mutex_lock(&ws->lock); // as above
+	ws->gate = gate;
+	(void)pthread_cond_broadcast(&ws->told);
+	(void)pthread_mutex_unlock(&ws->lock);
+}
+
+static bool
+wait_at_gate(struct workers *ws)
+{
+	(void)pthread_mutex_lock(&ws->lock); // as above
+	while (ws->gate == GATE_SHUT)
+		(void)pthread_cond_wait(&ws->told, &ws->lock);
+	bool open = ws->gate == GATE_OPEN;
+	(void)pthread_mutex_unlock(&ws->lock);
+	return open;
+}
+
 static void *
 thread_main(void *arg)
 {
@@ -68,7 +90,8 @@ thread_main(void *arg)
 	report(ws, good, &err);
 	if (!good)
 		return NULL;
-	loop_run(w->loop);
+	if (wait_at_gate(ws))
+		loop_run(w->loop);
 	if (ws->spec.stop != NULL)
 		ws->spec.stop(w, ws->spec.arg);
 	return NULL; // workers_stop frees the loop: other threads may still post to it
@@ -125,6 +148,7 @@ workers_start(const struct workers_spec *spec, struct err *err)
 		good = start_one(ws, &ws->seats[i]);
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	set_gate(ws, good ? GATE_OPEN : GATE_GIVEN_UP);
 	if (!good) {
 		if (err != NULL)
 			*err = ws->err;

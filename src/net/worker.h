@@ -43,8 +43,8 @@ struct workers_spec {
 	void *arg;
 };
 
-// Starts all threads; returns when every start hook is through. NULL with the first cause when
-// one failed; the others have been stopped then.
+// Starts all threads; returns when every start hook is through, and only then does any loop turn.
+// NULL with the first cause when one failed; the others have been stopped then.
 struct workers *workers_start(const struct workers_spec *spec, struct err *err);
 // Asks every loop to stop, workers first, then the keeper; joins the threads; frees. Main thread.
 void workers_stop(struct workers **ws);

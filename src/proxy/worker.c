@@ -65,6 +65,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 {
 	struct proxy_set *set = arg;
 	if (net->id == 0) {
+		set->threads = net->all; // before any loop turns
 		set->expiry = expiry_start(set, net);
 		return set->keeper_start == NULL || set->keeper_start(set, net, err);
 	}
@@ -138,9 +139,22 @@ worker_stop(struct worker *net, void *arg)
 		pool_fini(&w->server_conns);
 		txn_pool_fini(&w->txns);
 	}
-	set->workers[w->id] = NULL;
-	w->magic = 0;
-	mem_free(w);
+}
+
+// Once all threads have ended: a worker that still serves reads the others' numbers.
+static void
+free_workers(struct proxy_set *set)
+{
+	for (uint32_t i = 0; i < set->n_workers; i++) {
+		struct proxy_worker *w = set->workers[i];
+		if (w == NULL)
+			continue;
+		CHECK_MAGIC(w, PROXY_WORKER_MAGIC);
+		w->magic = 0;
+		mem_free(w);
+	}
+	mem_free(set->workers);
+	set->workers = NULL;
 }
 
 // --- all of them -------------------------------------------------------------------------------
@@ -221,6 +235,7 @@ proxy_start(struct proxy_set *set, struct err *err)
 		set->threads = workers_start(&spec, err);
 	if (set->threads != NULL)
 		return true;
+	free_workers(set);
 	close_listeners(set);
 	accesslog_close(set);
 	return false;
@@ -272,6 +287,5 @@ proxy_stop(struct proxy_set *set)
 	workers_stop(&set->threads);
 	close_listeners(set);
 	accesslog_close(set);
-	mem_free(set->workers);
-	set->workers = NULL;
+	free_workers(set);
 }
