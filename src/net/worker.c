@@ -138,6 +138,11 @@ workers_start(const struct workers_spec *spec, struct err *err)
 	(void)pthread_mutex_init(&ws->lock, NULL);
 	(void)pthread_cond_init(&ws->told, NULL);
 	(void)sigfillset(&all);
+	// A fault of the thread itself: blocked, it would end the process without the handlers of
+	// the variable table or of a debugger's.
+	static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+		(void)sigdelset(&all, faults[i]);          // known numbers
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before); // threads inherit it
 	bool good = true;
 	for (unsigned i = 0; i <= n && good; i++) {
