@@ -23,7 +23,7 @@ SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	$(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all) \
 	$(if $(findstring gcc-thread,$(CC)-$(SAN)),-Wno-tsan))
 CPPFLAGS = -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -Iinclude -Isrc -MMD -MP
-CFLAGS   = -std=gnu17 -fPIC $(OPT) $(WARN) $(SANFLAGS)
+CFLAGS   = -std=gnu17 -fPIC -fno-semantic-interposition $(OPT) $(WARN) $(SANFLAGS)
 LDFLAGS  = -pthread $(SANFLAGS)
 LUA_CFLAGS = -isystem /usr/include/lua5.4
 LIBS     = -llua5.4 -luring -lpcre2-8 -ljansson -lssl -lcrypto -lm
