@@ -3,13 +3,14 @@
 // printed. Nothing registers itself: what is not named here does not exist.
 #include "main/modules.h"
 
+#include "backend/fetch_backend.h"
 #include "cli/cli.h"
 #include "expr/expr.h"
 #include "proxy/setup.h"
 
 const struct module *const main_modules[] = {
-    &proxy_global_module, &proxy_module, &proxy_var_module, &policy_module, &expr_module,
-    &cli_module,          NULL,
+    &proxy_global_module, &proxy_module, &proxy_var_module, &policy_module,
+    &backend_module,      &expr_module,  &cli_module,       NULL,
 };
 
 size_t

@@ -60,8 +60,6 @@ set_options(int fd, const struct listener_spec *s, const struct addr *addr, stru
 	if (!set_on(fd, SOL_SOCKET, SO_REUSEADDR, "SO_REUSEADDR", err) ||
 	    !set_on(fd, IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", err))
 		return false;
-	if (s->n_slots > 1 && !set_on(fd, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err))
-		return false;
 	if (addr->sa.sa_family != AF_INET6)
 		return true;
 	int only = s->v6only;
@@ -115,9 +113,12 @@ start_listening(int fd, const struct listener_spec *s, struct err *err)
 }
 
 // `addr` is the address of the first slot's socket, so that all share a port the kernel chose.
+// The first socket is bound without SO_REUSEPORT, so that an address which any other process
+// serves is refused, and gets the option before it listens; the others join it.
 static int
-make_socket(const struct listener_spec *s, const struct addr *addr, struct err *err)
+make_socket(const struct listener_spec *s, const struct addr *addr, bool first, struct err *err)
 {
+	bool shared = s->n_slots > 1 && !addr_is_unix(addr);
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		err_set(err, "socket: %s", strerror(errno));
@@ -125,10 +126,14 @@ make_socket(const struct listener_spec *s, const struct addr *addr, struct err *
 	}
 	if (!set_options(fd, s, addr, err) || (addr_is_unix(addr) && !clear_stale_path(addr, err)))
 		goto out;
+	if (shared && !first && !set_on(fd, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err))
+		goto out;
 	if (bind(fd, &addr->sa, addr->len) != 0) {
 		err_set(err, "%s", bind_error(errno));
 		goto out;
 	}
+	if (shared && first && !set_on(fd, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err))
+		goto out;
 	if ((!addr_is_unix(addr) || set_path_rights(s, err)) && start_listening(fd, s, err))
 		return fd;
 out:
@@ -161,7 +166,7 @@ make_sockets(struct listener *l, const struct listener_spec *s, struct err *err)
 	unsigned want = addr_is_unix(&s->addr) ? 1 : s->n_slots;
 	l->addr = s->addr;
 	while (l->n_fds < want) {
-		int fd = make_socket(s, &l->addr, err);
+		int fd = make_socket(s, &l->addr, l->n_fds == 0, err);
 		if (fd < 0)
 			return err_wrap(err, "cannot bind %s", addr_text(&s->addr, text));
 		l->fds[l->n_fds++] = fd;
