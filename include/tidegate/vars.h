@@ -228,12 +228,12 @@ TIDEVARS_API uint64_t tidevars_epoch(const struct tidevars *t);
 // Who writes. NULL for a writer means this process by name, uid and pid. Texts may be NULL; they
 // are cut to their limits.
 struct tidevars_writer {
-	const char *who;    // a person, a script, a host: "ops@10.0.0.7"
-	const char *reason; // why
-	uint32_t source;    // TIDEVARS_FROM_*
-	uint32_t uid, gid, pid;
-	uint32_t wait_ms;     // longest wait for the lock; default 1000
-	uint64_t now_boot_ns; // 0: read the clocks here
+	const char *who;        // a person, a script, a host: "ops@10.0.0.7"
+	const char *reason;     // why
+	uint32_t source;        // TIDEVARS_FROM_*
+	uint32_t uid, gid, pid; // of whom it writes for; pid 0: this process's own, all three
+	uint32_t wait_ms;       // longest wait for the lock; default 1000
+	uint64_t now_boot_ns;   // 0: read the clocks here
 	uint64_t now_real_ns;
 };
 

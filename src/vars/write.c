@@ -40,9 +40,10 @@ vars_commit_init(struct vars_commit *c, struct tidevars *t, const struct tidevar
 	c->now_boot = w != NULL && w->now_boot_ns != 0 ? w->now_boot_ns : clock_boot_ns();
 	c->now_real = w != NULL && w->now_real_ns != 0 ? w->now_real_ns : clock_real_ns();
 	c->who.source = w != NULL ? w->source : TIDEVARS_FROM_PROGRAM;
-	c->who.uid = w != NULL ? w->uid : t->uid;
-	c->who.gid = w != NULL ? w->gid : t->gid;
-	c->who.pid = w != NULL ? w->pid : t->pid;
+	bool other = w != NULL && w->pid != 0;
+	c->who.uid = other ? w->uid : t->uid;
+	c->who.gid = other ? w->gid : t->gid;
+	c->who.pid = other ? w->pid : t->pid;
 	copy_name(c->who.who, sizeof(c->who.who),
 		  w != NULL && w->who != NULL ? w->who : program_invocation_short_name);
 	copy_name(c->who.reason, sizeof(c->who.reason), w != NULL ? w->reason : NULL);
