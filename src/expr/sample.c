@@ -135,6 +135,20 @@ ip_to_bin(struct sample *s, struct sample_ctx *ctx)
 	return true;
 }
 
+// Eight bytes, the highest first.
+static bool
+int_to_bin(struct sample *s, struct sample_ctx *ctx)
+{
+	uint64_t value = s->type == SMP_BOOL ? s->b : (uint64_t)s->i;
+	char bytes[8];
+	for (int i = 7; i >= 0; i--, value >>= 8)
+		bytes[i] = (char)(value & 255);
+	if (!arena_text(s, ctx, bytes, sizeof(bytes)))
+		return false;
+	s->type = SMP_BIN;
+	return true;
+}
+
 // As HAProxy's read_int64: leading digits count, the rest does not, "abc" is 0; limits hold.
 static bool
 str_to_int64(struct sample *s, struct sample_ctx *ctx UNUSED)
@@ -220,10 +234,10 @@ bin_to_str(struct sample *s, struct sample_ctx *ctx)
 // clang-format off
 static const cast_f casts[SMP_N_TYPES][SMP_N_TYPES] = {
 	[SMP_BOOL] = {[SMP_ANY] = cast_none, [SMP_BOOL] = cast_none, [SMP_INT] = bool_to_int,
-		[SMP_STR] = int_to_str},
+		[SMP_STR] = int_to_str, [SMP_BIN] = int_to_bin},
 	[SMP_INT] = {[SMP_ANY] = cast_none, [SMP_BOOL] = int_to_bool, [SMP_INT] = cast_none,
 		[SMP_ADDR] = int_to_ip4, [SMP_IP4] = int_to_ip4, [SMP_IP6] = int_to_ip6,
-		[SMP_STR] = int_to_str},
+		[SMP_STR] = int_to_str, [SMP_BIN] = int_to_bin},
 	[SMP_IP4] = {[SMP_ANY] = cast_none, [SMP_INT] = ip4_to_int, [SMP_ADDR] = cast_none,
 		[SMP_IP4] = cast_none, [SMP_IP6] = ip4_to_ip6, [SMP_STR] = ip_to_str,
 		[SMP_BIN] = ip_to_bin},

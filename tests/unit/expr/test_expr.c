@@ -168,6 +168,9 @@ static const struct {
     {"always_true,not", "bool:0"},
     // codes
     {"str(Hello),hex", "string:48656C6C6F"},
+    {"int(258),hex", "string:0000000000000102"},
+    {"int(-1),hex", "string:FFFFFFFFFFFFFFFF"},
+    {"bool(true),hex", "string:0000000000000001"},
     {"str(ff),hex2i", "int:255"},
     {"str(Hello!!),base64", "string:SGVsbG8hIQ=="},
     {"str(SGVsbG8hIQ==),b64dec", "bin:Hello!!"},
