@@ -430,7 +430,7 @@ const struct action_row actions_reply[] = {
      "status unless told otherwise."},
     {"return", REQUEST | RESPONSE, parse_return, run_return, true,
      "return [status <status>] " REPLY_WORDS, "Answers the request without a server."},
-    {"redirect", REQUEST | RESPONSE, parse_redirect, run_redirect, true,
+    {"redirect", REQUEST | RESPONSE | RULE_REDIRECT, parse_redirect, run_redirect, true,
      "redirect location|prefix|scheme <format> [code 301|302|303|307|308] [drop-query] "
      "[append-slash] [set-cookie <name>[=<value>]] [clear-cookie <name>[=]] [ignore-empty]",
      "Sends the client elsewhere."},

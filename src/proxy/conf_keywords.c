@@ -427,7 +427,7 @@ parse_rule(struct conf *conf, void *obj, const struct conf_line *line, struct er
 	return err_set(err, "'%.*s' is no rule list", STR_ARG(line->argv[0]));
 }
 
-// `redirect ...` is the old form of `http-request redirect ...`.
+// `redirect ...` is the old form of `http-request redirect ...`, tried when no rule answered.
 static bool
 parse_redirect(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
 {
@@ -441,7 +441,7 @@ parse_redirect(struct conf *conf, void *obj, const struct conf_line *line, struc
 	as_rule->argv[0] = STR("http-request");
 	for (int i = 0; i < line->argc; i++)
 		as_rule->argv[i + 1] = line->argv[i];
-	return rule_parse(conf, as_rule, p, RULE_HTTP_REQUEST, err);
+	return rule_parse(conf, as_rule, p, RULE_REDIRECT, err);
 }
 
 // --- rows ----------------------------------------------------------------------------------------
@@ -592,7 +592,7 @@ const struct conf_keyword conf_proxy_keywords[] = {
      .words = "redirect",
      .parse = parse_redirect,
      .flags = CONF_EXTRA,
-     .help = "Old form of 'http-request redirect'."},
+     .help = "Old form of 'http-request redirect', tried behind all http-request rules."},
     {.sections = "backend listen",
      .words = "server",
      .args = server_args,

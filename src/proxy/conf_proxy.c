@@ -202,6 +202,7 @@ new_proxy(struct proxy_setup *s, const struct conf_line *line, struct str name, 
 	p->logs_tail = &p->logs;
 	p->switching_tail = &p->switching;
 	rule_list_init(&p->http_request);
+	rule_list_init(&p->redirects);
 	rule_list_init(&p->http_response);
 	rule_list_init(&p->http_after_response);
 	p->conf = CONF_NEW(s->conf, struct proxy_conf);

@@ -124,7 +124,7 @@ struct proxy {
 	bool disabled;
 	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
 	const struct address_range *forwardfor_except, *originalto_except;
-	struct rule_list http_request, http_response, http_after_response;
+	struct rule_list http_request, redirects, http_response, http_after_response;
 	struct switch_rule *switching, **switching_tail;
 	struct str default_backend_name;
 	struct proxy *default_backend;

@@ -67,6 +67,8 @@ list_name(enum rule_where where)
 		return "http-request";
 	case RULE_HTTP_RESPONSE:
 		return "http-response";
+	case RULE_REDIRECT:
+		return "redirect";
 	case RULE_HTTP_AFTER_RESPONSE:
 		break;
 	}
@@ -148,6 +150,7 @@ static struct rule_list *
 list_of(struct proxy *p, enum rule_where where)
 {
 	return where == RULE_HTTP_REQUEST    ? &p->http_request
+	       : where == RULE_REDIRECT      ? &p->redirects
 	       : where == RULE_HTTP_RESPONSE ? &p->http_response
 					     : &p->http_after_response;
 }
@@ -176,7 +179,7 @@ rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 	struct rule *r = CONF_NEW(conf, struct rule);
 	*r = (struct rule){.action = row,
 			   .proxy = proxy,
-			   .where = where,
+			   .where = where == RULE_REDIRECT ? RULE_HTTP_REQUEST : where,
 			   .lenient = (proxy->conf->lenient & where) != 0,
 			   .file = line->file,
 			   .line = line->line};
@@ -188,6 +191,10 @@ rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 		return err_wrap(err, "%s %s", list_name(where), row->name);
 	struct rule_list *list = list_of(proxy, where);
 	warn_unreached(conf, line, list);
+	if (where == RULE_HTTP_REQUEST && proxy->redirects.first != NULL)
+		conf_warn(conf, line,
+			  "this http-request rule is tried before the redirect at %s:%d",
+			  proxy->redirects.first->file, proxy->redirects.first->line);
 	*list->tail = r;
 	list->tail = &r->next;
 	return true;

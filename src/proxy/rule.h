@@ -19,6 +19,7 @@ enum rule_where {
 	RULE_HTTP_REQUEST = 1 << 0,
 	RULE_HTTP_RESPONSE = 1 << 1,
 	RULE_HTTP_AFTER_RESPONSE = 1 << 2,
+	RULE_REDIRECT = 1 << 3, // a `redirect` line: tried behind all of http-request
 };
 
 enum rule_verdict {
@@ -64,7 +65,8 @@ rule_list_init(struct rule_list *l)
 	*l = (struct rule_list){.tail = &l->first};
 }
 
-// Parses one http-request / http-response / http-after-response line and appends the rule.
+// Parses one http-request / http-response / http-after-response / redirect line and appends the
+// rule.
 bool rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 		enum rule_where where, struct err *err);
 // Runs the list in order on a transaction.

@@ -86,7 +86,10 @@ const struct txn_step step_read_head = {"read-head", run_read_head};
 static enum step_verdict
 run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *next)
 {
-	switch (rule_list_run(&p->http_request, t)) {
+	enum rule_verdict verdict = rule_list_run(&p->http_request, t);
+	if (verdict == RULE_NEXT || verdict == RULE_ALLOW)
+		verdict = rule_list_run(&p->redirects, t);
+	switch (verdict) {
 	case RULE_NEXT:
 	case RULE_ALLOW:
 		return txn_go(t, next);
