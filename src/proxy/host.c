@@ -113,9 +113,9 @@ const struct sample_host proxy_sample_host = {
 };
 
 bool
-proxy_address_excepted(const struct proxy *p, const struct sample_addr *addr)
+proxy_address_excepted(const struct address_range *list, const struct sample_addr *addr)
 {
-	for (const struct address_range *r = p->forwardfor_except; r != NULL; r = r->next) {
+	for (const struct address_range *r = list; r != NULL; r = r->next) {
 		if (r->family != addr->family)
 			continue;
 		unsigned whole = r->prefix / 8, rest = r->prefix % 8;
@@ -135,8 +135,13 @@ proxy_unique_id(const struct txn *t)
 	const struct logfmt *format = t->frontend->unique_id;
 	if (format == NULL)
 		return STR_NULL;
-	if (own->unique_id.p == NULL && !logfmt_render(format, &own->ctx, &own->unique_id))
-		return STR_NULL;
+	if (own->unique_id.p != NULL)
+		return own->unique_id;
+	// The format may hold %-aliases, whose values hold the id: inside itself it is empty.
+	own->unique_id = STR("");
+	struct str id;
+	if (logfmt_render(format, &own->ctx, &id))
+		own->unique_id = id;
 	return own->unique_id;
 }
 

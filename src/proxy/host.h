@@ -5,14 +5,15 @@
 
 #include "expr/sample.h"
 
+struct address_range;
 struct proxy;
 struct txn;
 
 // ctx->host_data is the struct txn.
 extern const struct sample_host proxy_sample_host;
 
-// True when `option forwardfor except` names the address's network.
-bool proxy_address_excepted(const struct proxy *p, const struct sample_addr *addr);
+// True when the networks of `option forwardfor|originalto except` hold the address.
+bool proxy_address_excepted(const struct address_range *list, const struct sample_addr *addr);
 // Lets go of the policy generation that the transaction pinned, if any (policy_host.c).
 void proxy_host_unpin(struct txn *t);
 // unique-id-format of the frontend, made once per transaction; .p NULL without one.

@@ -174,21 +174,20 @@ const struct txn_step step_backend_rules = {"backend-rules", run_backend_rules};
 
 // --- prepare ---------------------------------------------------------------------------------
 
-// X-Forwarded-For and its like are added behind what the client sent, as HAProxy does.
-static bool
-add_address(struct txn *t, const struct proxy *p, unsigned option, struct str name,
-	    const struct sample_addr *addr)
+// The proxy whose word counts for an option that both may have, often from one defaults section:
+// the backend's, and it is done once. NULL: neither.
+static const struct proxy *
+who_has(const struct txn *t, unsigned option)
 {
-	if (!(p->options & option) || addr->family == 0 || addr->family == 1)
-		return true;
-	if (p->options & PROXY_OPT_FORWARDFOR_IF_NONE && option == PROXY_OPT_FORWARDFOR) {
-		struct http_name known = http_name_of(name);
-		if (http_head_find(&t->req, &known, NULL) != NULL)
-			return true;
-	}
-	if (option == PROXY_OPT_FORWARDFOR && p->forwardfor_except != NULL &&
-	    proxy_address_excepted(p, addr))
-		return true;
+	return t->backend->options & option    ? t->backend
+	       : t->frontend->options & option ? t->frontend
+					       : NULL;
+}
+
+// Added behind what the client sent, as HAProxy does.
+static bool
+add_address(struct txn *t, struct str name, const struct sample_addr *addr)
+{
 	struct sample ip = {.type = addr->family == 4 ? SMP_IP4 : SMP_IP6};
 	__builtin_memcpy(ip.ip, addr->ip, sizeof(ip.ip));
 	char text[64];
@@ -197,15 +196,58 @@ add_address(struct txn *t, const struct proxy *p, unsigned option, struct str na
 }
 
 static bool
-add_own_fields(struct txn *t, const struct proxy *p)
+is_ip(const struct sample_addr *addr)
 {
-	if (!(p->options & (PROXY_OPT_FORWARDFOR | PROXY_OPT_ORIGINALTO | PROXY_OPT_HTTP_VIA)))
+	return addr->family != 0 && addr->family != 1;
+}
+
+// if-none holds when each proxy that has the option says so.
+static bool
+add_forwarded_for(struct txn *t)
+{
+	const struct sample_addr *src = &t->client->src;
+	const struct proxy *p = who_has(t, PROXY_OPT_FORWARDFOR);
+	if (p == NULL || !is_ip(src) ||
+	    proxy_address_excepted(t->frontend->forwardfor_except, src) ||
+	    proxy_address_excepted(t->backend->forwardfor_except, src))
 		return true;
-	if (p->options & PROXY_OPT_HTTP_VIA &&
-	    http_head_add(&t->req, &t->arena, STR("via"), p->via_name) != HTTP_EDIT_OK)
+	struct http_name name = http_name_of(p->forwardfor_header);
+	const unsigned both = PROXY_OPT_FORWARDFOR | PROXY_OPT_FORWARDFOR_IF_NONE;
+	bool always = (t->frontend->options & both) == PROXY_OPT_FORWARDFOR ||
+		      (t->backend->options & both) == PROXY_OPT_FORWARDFOR;
+	if (!always && http_head_find(&t->req, &name, NULL) != NULL)
+		return true;
+	return add_address(t, p->forwardfor_header, src);
+}
+
+static bool
+add_original_to(struct txn *t)
+{
+	const struct sample_addr *dst = &t->client->dst;
+	const struct proxy *p = who_has(t, PROXY_OPT_ORIGINALTO);
+	if (p == NULL || !is_ip(dst) ||
+	    proxy_address_excepted(t->frontend->originalto_except, dst) ||
+	    proxy_address_excepted(t->backend->originalto_except, dst))
+		return true;
+	return add_address(t, p->originalto_header, dst);
+}
+
+static bool
+add_unique_id(struct txn *t)
+{
+	struct str id = proxy_unique_id(t);
+	return id.n == 0 || t->frontend->unique_id_header.n == 0 ||
+	       http_head_add(&t->req, &t->arena, t->frontend->unique_id_header, id) == HTTP_EDIT_OK;
+}
+
+static bool
+add_own_fields(struct txn *t)
+{
+	const struct proxy *p = who_has(t, PROXY_OPT_HTTP_VIA);
+	if (p != NULL && http_head_add(&t->req, &t->arena, STR("via"), p->via_name) != HTTP_EDIT_OK)
 		return false;
-	return add_address(t, p, PROXY_OPT_FORWARDFOR, p->forwardfor_header, &t->client->src) &&
-	       add_address(t, p, PROXY_OPT_ORIGINALTO, p->originalto_header, &t->client->dst);
+	return (t->frontend->unique_id == NULL || add_unique_id(t)) && add_forwarded_for(t) &&
+	       add_original_to(t);
 }
 
 static bool
@@ -245,7 +287,7 @@ run_prepare(struct txn *t)
 	if ((p->options | t->frontend->options) &
 	    (PROXY_OPT_HTTP_SERVER_CLOSE | PROXY_OPT_HTTP_CLOSE))
 		t->req_out.head.flags |= H1_WRITE_CLOSE;
-	if (!add_own_fields(t, t->frontend) || (p != t->frontend && !add_own_fields(t, p)))
+	if (!add_own_fields(t))
 		return txn_fail(t, 431, "PR");
 	t->client_codec->begin_body(&t->req_in, &t->req, false);
 	flow_init(&t->up, &t->client->conn, NULL, &t->req_in, no_body);
