@@ -157,6 +157,7 @@ unload(struct world *w)
 		mem_free(w->worker.policy_scratch);
 	}
 	policy_engine_free(&w->setup->set->policies);
+	proxy_set_fini(w->setup->set);
 	expr_set_free(&w->exprs);
 	conf_free(&w->conf);
 	tidevars_close(&w->vars);
