@@ -64,6 +64,9 @@ set_client_persistence(struct txn *t)
 	bool decode = must_decode(t);
 	if (decode)
 		http_head_set_framing(&t->res, HTTP_BODY_CLOSE, 0);
+	else if (t->req.version == 0 && http_head_has_id(&t->res, HTTP_FIELD_TRANSFER_ENCODING))
+		http_head_set_framing(&t->res, HTTP_BODY_NONE,
+				      0); // of a HEAD, where it frames nothing
 	if (t->res.framing == HTTP_BODY_CLOSE || t->up.state == FLOW_ON)
 		t->flags |= TXN_CLIENT_CLOSE;
 	if (t->up.state == FLOW_ON)

@@ -271,6 +271,12 @@ run_await_response(struct txn *t)
 		return await_more_response(t);
 	if (st == CODEC_BAD)
 		return refuse_response(t);
+	if (UNLIKELY(t->res.status == 101) && !(t->req.flags & HTTP_HEAD_UPGRADE)) {
+		// A tunnel nobody asked for would carry the client's next requests past the rules.
+		count_bad_response(t, HTTP_REASON_STATUS, 0);
+		t->http_reason = HTTP_REASON_STATUS;
+		return txn_fail(t, 502, "PH");
+	}
 	rbuf_unref(&t->res_buf);
 	t->res_buf = rbuf_ref(s->in);
 	conn_consume(s, (uint32_t)t->server_codec->head_bytes(&t->res_in));
