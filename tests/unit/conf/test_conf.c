@@ -438,8 +438,8 @@ test_reference(void)
 	    "  - `weight` <value>: a whole number from 0 to 256; default `1`. Share of the load.\n",
 	    "  - `[no-]backup`: Used when the others are down.\n",
 	    "  - `check`: Health checks. *Accepted, not performed yet.*\n",
-	    "\n## Refused\n\n| keyword | sections | why |\n| --- | --- | --- |\n"
-	    "| `ssl-engine` | global | no TLS here |\n",
+	    "\n## Refused\n\n| keyword | sections | why |\n| --- | --- | --- |\n",
+	    "| --- | --- | --- |\n| `ssl-engine` | global | no TLS here |\n",
 	    "**`oldword`** *Deprecated.*",
 	    "one of 'tcp', 'http'; default `http`",
 	};
