@@ -50,10 +50,13 @@ help:
 	@echo 'run        build and start examples/maintenance on 127.0.0.1:8080'
 	@echo 'demo       play the whole story against a running proxy; fails if a step is not seen'
 	@echo 'check      every test; last line: N passed, N failed'
-	@echo 'unit scenario lint replay   parts of check'
+	@echo 'unit scenario lint replay   parts of check, run by themselves'
 	@echo 'soak fuzz bench bench-instructions   long runs, not part of check'
-	@echo 'fmt        format the sources; install [PREFIX= DESTDIR=]; clean'
-	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir V=1'
+	@echo 'fmt        format the sources'
+	@echo 'doc        print doc/reference.md from the program again'
+	@echo 'install    into PREFIX ($(PREFIX)) below DESTDIR'
+	@echo 'clean      remove what was built'
+	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir OPT=flags V=1 SCENARIOS=files'
 
 # apt only when something is missing, and say so.
 define install_packages
@@ -107,13 +110,15 @@ $(OUT)/tests/unit/%.o: CPPFLAGS += -Itests/unit $(LUA_CFLAGS)
 
 run: all
 	@examples/maintenance/run $(OUT)
-demo: all
-	@tests/demo $(OUT)
+demo: $(OUT)/.packages-check all
+	@SANFLAGS='$(SANFLAGS)' tests/demo $(OUT)
+doc: all
+	@$(OUT)/tidegate --reference > doc/reference.md
 
 unit: $(OUT)/.packages-check $(UNIT)
 	@tests/run-unit $(UNIT)
 scenario: $(OUT)/.packages-check all
-	@tests/run-scenarios $(OUT)
+	@SANFLAGS='$(SANFLAGS)' tests/run-scenarios $(OUT) $(SCENARIOS)
 lint: $(OUT)/.packages-check
 	@tests/lint/run
 check: $(OUT)/.packages-check
@@ -161,7 +166,7 @@ clean:
 	rm -rf build build-* tidegate tidectl
 
 FORCE:
-.PHONY: all help run demo unit scenario lint check fuzz replay bench bench-json bench-instructions soak \
+.PHONY: all help run demo doc unit scenario lint check fuzz replay bench bench-json bench-instructions soak \
 	fmt install clean FORCE
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
