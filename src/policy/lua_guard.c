@@ -18,13 +18,15 @@
 static _Thread_local struct guard *guard_self __attribute__((tls_model("initial-exec")));
 
 // Raises the error of a soft stop, at every instruction until the call's entry is reached, so
-// that no pcall on the way can hold it. The object's address is all it says.
+// that no pcall on the way can hold it. It says where the script was.
 // [-0, +1, v]
 static void
 stop_hook(lua_State *L, lua_Debug *ar)
 {
-	(void)ar;
-	lua_pushliteral(L, "time budget used up");
+	if (lua_getinfo(L, "Sl", ar) != 0 && ar->currentline > 0)
+		lua_pushfstring(L, "%s:%d: time budget used up", ar->short_src, ar->currentline);
+	else
+		lua_pushliteral(L, "time budget used up");
 	lua_error(L);
 }
 

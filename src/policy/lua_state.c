@@ -83,7 +83,8 @@ keep_error(struct policy_state *s, enum guard_end end)
 	const char *text = NULL;
 	switch (end) {
 	case GUARD_STOPPED:
-		text = "time budget used up";
+		if (lua_type(L, -1) != LUA_TSTRING)
+			text = "time budget used up";
 		break;
 	case GUARD_DEAD:
 		text = "time budget used up inside a library function; state thrown away";
