@@ -2,6 +2,7 @@
 // A monitor in C: writes one load figure into tidegate's variable table.
 //     cc report-load.c -ltidevars -o report-load && ./report-load /var/lib/tidegate/vars 93
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tidegate/vars.h"
 
@@ -15,7 +16,11 @@ main(int argc, char **argv)
 	struct tidevars *table;
 	struct tidevars_error why;
 	struct tidevars_options options = {.path = argv[1]};
-	struct tidevars_writer me = {.who = "report-load", .reason = "measured"};
+	struct tidevars_writer me = {.who = "report-load",
+				     .reason = "measured",
+				     .uid = (unsigned)getuid(),
+				     .gid = (unsigned)getgid(),
+				     .pid = (unsigned)getpid()};
 	if (tidevars_open(&table, &options, &why) != TIDEVARS_OK) {
 		fprintf(stderr, "%s\n", why.text);
 		return 1;
