@@ -161,6 +161,13 @@ build_release(struct request *r, struct err *err)
 }
 
 static bool
+build_watch(struct request *r, struct err *err)
+{
+	(void)r;
+	return err_set(err, "watch reads the table itself: tidectl --file PATH watch NAME");
+}
+
+static bool
 build_maint(struct request *r, struct err *err)
 {
 	struct str what = str_from_c(r->argv[0]);
@@ -247,21 +254,21 @@ const struct verb verbs[] = {
      .usage = "NAME",
      .min_args = 1,
      .max_args = 1,
-     .line = "watch var shm.$1",
+     .build = build_watch,
      .endless = true,
      .in_file = true,
-     .help = "print a variable whenever it changes"},
+     .help = "with --file: print a variable whenever it changes"},
     {.name = "reload",
      .usage = "[POLICY [FILE]]",
      .max_args = 2,
      .build = build_reload,
      .help = "load a policy's script again, or FILE as its script; without a name all"},
     {.name = "rollback",
-     .usage = "POLICY [GENERATION]",
+     .usage = "POLICY [N]",
      .min_args = 1,
      .max_args = 2,
      .line = "policy rollback $1 $2?",
-     .help = "go back to the generation before, or to a numbered one"},
+     .help = "go back N generations of a script; default 1"},
     {.name = "check",
      .usage = "POLICY [FILE]",
      .min_args = 1,
