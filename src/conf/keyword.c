@@ -174,6 +174,12 @@ unknown_keyword(struct conf *c, const struct conf_line *line)
 	if ((s->row != NULL && unknown_second(c, line)) || misplaced(c, line))
 		return;
 	const char *near = suggest(c, line->argv[0], STR_NULL);
+	char two[64];
+	if (near == NULL && line->argc > 1) { // "timeot client" is near to "timeout client"
+		int n = snprintf(two, sizeof(two), "%s %s", line->argv[0].p, line->argv[1].p);
+		if (n > 0 && (size_t)n < sizeof(two))
+			near = suggest(c, str_from_c(two), STR_NULL);
+	}
 	char place[128] = "out of section", hint[128] = "";
 	if (s->row != NULL)
 		(void)snprintf(place, sizeof(place), "in '%s' section", s->row->name);
