@@ -208,9 +208,11 @@ set_shm(struct command *c, struct str text, bool add)
 	struct tidevars_value v;
 	uint32_t type = tidevars_type(c->table, c->handle);
 	int status = tidevars_parse(type, text.p, text.n, &v, &why);
-	if (status == TIDEVARS_OK && add)
+	if (status != TIDEVARS_OK)
+		return cli_error(c->s, "'%.*s': %s", STR_ARG(c->name), why.text);
+	if (add)
 		status = tidevars_add(c->table, c->handle, &v, &c->writer, &why);
-	else if (status == TIDEVARS_OK)
+	else
 		status = tidevars_set(c->table, c->handle, &v, c->options.ttl_ns, &c->writer, &why);
 	return finish(c, status, &why);
 }

@@ -52,7 +52,11 @@ value_of(struct work *w, const char *arg, struct tidevars_value *v)
 	struct err err;
 	if (!request_value(w->r, arg, &arg, &err))
 		return bad_words(w, err.text);
-	return tidevars_parse(tidevars_type(w->t, w->handle), arg, strlen(arg), v, &w->err);
+	struct tidevars_error why;
+	int status = tidevars_parse(tidevars_type(w->t, w->handle), arg, strlen(arg), v, &why);
+	if (status != TIDEVARS_OK)
+		(void)snprintf(w->err.text, sizeof(w->err.text), "'%s': %.400s", w->name, why.text);
+	return status;
 }
 
 static int

@@ -57,7 +57,7 @@ test_values(struct bench *b)
 	IS_STR(ASK("get var share"), "25");
 	IS_STR(ASK("set var shm.share int(5),add(2)"), "");
 	IS_STR(ASK("get var shm.share"), "7");
-	IS_STR(ASK("set var shm.share abc"), "'abc' is not int");
+	IS_STR(ASK("set var shm.share abc"), "'share': 'abc' is not int");
 	IS_STR(ASK("get var shm.share"), "7");
 	IS_STR(ASK("add var shm.hits 40"), "");
 	IS_STR(ASK("add var shm.hits 2"), "");
