@@ -292,9 +292,9 @@ declare_locked(struct tidevars *t, const struct tidevars_decl *d, uint32_t *hand
 	}
 	return vars_fail(err, TIDEVARS_CONFLICT,
 			 "'%s' is declared as %s, but the table stores it as %s: declare it as %s, "
-			 "or drop the stored variable first (tidectl forget %s)",
+			 "give it another name, or start with a new table file",
 			 d->name, tidevars_type_name(d->type), tidevars_type_name(m->type),
-			 tidevars_type_name(m->type), d->name);
+			 tidevars_type_name(m->type));
 }
 
 int
