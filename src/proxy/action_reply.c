@@ -275,7 +275,9 @@ static enum rule_verdict
 run_deny(const struct rule *r, struct txn *txn)
 {
 	action_count_denied(r, txn);
-	return reply_with(r, txn);
+	enum rule_verdict v = reply_with(r, txn);
+	txn->reply.denied = true;
+	return v;
 }
 
 // --- redirect ----------------------------------------------------------------------------------

@@ -289,6 +289,7 @@ policy_denies(const struct rule *r, struct txn *txn)
 		return false;
 	action_count_denied(r, txn);
 	txn_error_page(txn, 403);
+	txn->reply.denied = true;
 	return true;
 }
 

@@ -33,7 +33,8 @@ struct reply {
 		const struct reply_header *next;
 		struct str name, value;
 	} * headers;
-	bool close; // close the client connection behind it
+	bool close;  // close the client connection behind it
+	bool denied; // by a rule that refuses, not one that answers: "PR", not "LR", in the log
 };
 
 // One direction of body bytes: from `from` to `to`. A flow holds at most what stands in from->in,

@@ -94,7 +94,7 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 	case RULE_ALLOW:
 		return txn_go(t, next);
 	case RULE_REPLY:
-		return txn_reply(t, t->reply.status >= 400 ? "PR" : "LR");
+		return txn_reply(t, t->reply.denied ? "PR" : "LR");
 	case RULE_FAIL:
 		break;
 	}
