@@ -86,7 +86,8 @@ test_change(struct tidevars *t, struct tidevars *other)
 	IS_STR(info.who, "test_declare");
 	d = (struct tidevars_decl){.name = "share", .type = TIDEVARS_STRING};
 	IS_INT(tidevars_declare(t, &d, &h2, &err), TIDEVARS_CONFLICT);
-	OK(strstr(err.text, "stores it as int") != NULL && strstr(err.text, "declare it as int") != NULL);
+	OK(strstr(err.text, "stores it as int") != NULL &&
+	   strstr(err.text, "declare it as int") != NULL);
 	d.flags = TIDEVARS_REPLACE;
 	d.initial = test_text("a text");
 	IS_INT(tidevars_declare(t, &d, &h2, &err), TIDEVARS_OK);
