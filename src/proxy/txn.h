@@ -178,6 +178,10 @@ void txn_release_server(struct txn *t, bool reuse);
 // Reads and forgets the request body as far as it has come; true when all of it was there.
 bool txn_discard_request_body(struct txn *t);
 
+// Max-Forwards of a TRACE or OPTIONS (RFC 9110 section 7.6.2), txn_forwards.c. False: the request
+// goes no further, *verdict says what to return.
+bool txn_lower_max_forwards(struct txn *t, enum step_verdict *verdict);
+
 // The request body's framing was refused: counts it by its reason.
 void txn_count_bad_body(struct txn *t);
 

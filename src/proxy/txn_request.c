@@ -279,6 +279,10 @@ run_prepare(struct txn *t)
 {
 	const struct proxy *p = t->backend;
 	bool no_body = has_no_body(&t->req);
+	enum step_verdict verdict;
+	if (UNLIKELY(t->req.method == HTTP_METHOD_OPTIONS || t->req.method == HTTP_METHOD_TRACE) &&
+	    !txn_lower_max_forwards(t, &verdict))
+		return verdict;
 	if (no_body && is_idempotent(&t->req))
 		t->flags |= TXN_REPLAYABLE;
 	http_head_strip_hop_by_hop(&t->req, t->req.flags & HTTP_HEAD_UPGRADE);
