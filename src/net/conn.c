@@ -325,6 +325,14 @@ conn_is_quiet(const struct conn *c)
 	       (c->flags & (told | CONN_F_CLOSING)) == 0;
 }
 
+bool
+conn_is_quiet_now(const struct conn *c)
+{
+	char byte;
+	return conn_is_quiet(c) && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == EAGAIN || errno == EINTR);
+}
+
 void
 conn_peer(const struct conn *c, struct addr *out)
 {

@@ -142,6 +142,13 @@ conn_connecting(const struct conn *c)
 	return (c->flags & CONN_F_CONNECT) != 0;
 }
 
+// Of the send that ended last, when it was of iov: not a byte was given to the kernel.
+static inline bool
+conn_sent_nothing_of(const struct conn *c, const struct iovec *iov)
+{
+	return c->out == iov && c->out_at == 0;
+}
+
 static inline bool
 conn_closing(const struct conn *c)
 {
@@ -151,6 +158,8 @@ conn_closing(const struct conn *c)
 // True when the peer has said nothing that the owner has not taken: no unread byte, no event on its
 // way, no end or failure seen. What decides whether a resting connection may be lent.
 bool conn_is_quiet(const struct conn *c);
+// The same by asking the kernel, one system call: also what the loop has not heard of yet.
+bool conn_is_quiet_now(const struct conn *c);
 
 // First unread byte and their number.
 static inline const char *

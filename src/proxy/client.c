@@ -11,8 +11,9 @@
 #define CLIENT_MAGIC 0x7c5a0002
 
 // How long and how much we read on from a client that was refused in the middle of sending.
-#define LINGER_NS    (2 * NS_PER_S)
-#define LINGER_BYTES (256u * 1024)
+// What is under way when our answer reaches it is a socket buffer at most.
+#define LINGER_NS    (5 * NS_PER_S)
+#define LINGER_BYTES (8u << 20)
 
 static void
 sample_addr_of(const struct addr *a, struct sample_addr *out)

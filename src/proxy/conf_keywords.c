@@ -182,6 +182,7 @@ static const struct {
     {"http-server-close", PROXY_OPT_HTTP_SERVER_CLOSE, PROXY_OPT_HTTP_CLOSE},
     {"http-keep-alive", 0, PROXY_OPT_HTTP_CLOSE | PROXY_OPT_HTTP_SERVER_CLOSE},
     {"redispatch", PROXY_OPT_REDISPATCH, 0},
+    {"abortonclose", PROXY_OPT_ABORTONCLOSE, 0},
 };
 
 static bool
@@ -700,6 +701,9 @@ const struct conf_keyword conf_proxy_keywords[] = {
      .parse = parse_option,
      .flags = CONF_NO | CONF_DEFAULT | CONF_EXTRA,
      .help = "A repeated attempt may go to another server."},
+    OPTION(BACK, "abortonclose",
+	   "A client that closes its side behind its request has left: the server is not waited "
+	   "for. Without it only a reset counts as leaving."),
     {.sections = ALL,
      .words = "errorfile",
      .args = page_args,
@@ -742,7 +746,6 @@ const struct conf_keyword conf_proxy_keywords[] = {
     IGNORED(ALL, "option httpchk"),
     IGNORED(ALL, "option tcp-check"),
     IGNORED(ALL, "option log-health-checks"),
-    IGNORED(ALL, "option abortonclose"),
     IGNORED(ALL, "option allbackups"),
     IGNORED(ALL, "option checkcache"),
     IGNORED(ALL, "option clitcpka"),

@@ -45,8 +45,9 @@ void client_next(struct client *c);
 void client_end(struct client *c, bool linger);
 void client_close_all(struct proxy_worker *w);
 
-// An idle connection of this worker to the server, or NULL.
-struct server_conn *server_conn_from_pool(struct proxy_worker *w, struct server *s);
+// An idle connection of this worker to the server, or NULL. `ask` the kernel whether the server has
+// closed it: for requests that cannot be sent again.
+struct server_conn *server_conn_from_pool(struct proxy_worker *w, struct server *s, bool ask);
 // A new one that starts connecting; its events go to the transaction. NULL: no memory.
 struct server_conn *server_conn_new(struct proxy_worker *w, struct server *s, struct txn *t);
 // Takes it off the transaction and rests it in the pool, or closes it.

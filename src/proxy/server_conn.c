@@ -53,14 +53,14 @@ server_conn_event(struct conn *conn, enum conn_event ev, const struct reason *wh
 }
 
 struct server_conn *
-server_conn_from_pool(struct proxy_worker *w, struct server *s)
+server_conn_from_pool(struct proxy_worker *w, struct server *s, bool ask)
 {
 	struct server_worker *sw = pool_of(w, s);
 	while (!list_empty(&sw->idle)) {
 		struct server_conn *sc = LIST_ENTRY(sw->idle.next, struct server_conn, idle);
 		CHECK_MAGIC(sc, SERVER_CONN_MAGIC);
 		leave_pool(sc);
-		if (LIKELY(conn_is_quiet(&sc->conn)))
+		if (LIKELY(ask ? conn_is_quiet_now(&sc->conn) : conn_is_quiet(&sc->conn)))
 			return sc;
 		conn_close(&sc->conn); // it spoke or left in this very turn
 	}

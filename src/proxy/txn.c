@@ -111,6 +111,12 @@ txn_end(struct txn *t)
 	struct proxy_worker *w = t->worker;
 	t->flags |= TXN_ENDED;
 	t->times.end_ns = loop_now_ns(w->loop);
+	if (UNLIKELY(t->up.sending > 0) && t->client != NULL) {
+		// Answered before its server had taken all of it: read it is nevertheless.
+		if (t->in_flight == NULL)
+			t->in_flight = rbuf_ref(t->up.held);
+		flow_settle(&t->up);
+	}
 	t->bytes_out += t->down.bytes;
 	t->bytes_in += t->up.bytes;
 	count_end(t);
@@ -130,8 +136,10 @@ txn_end(struct txn *t)
 		return;
 	}
 	// Closing on unread bytes resets the connection, and the answer may be lost (RFC 9112 9.6).
+	// A client that did not ask for the end may be pipelining: its bytes need not be here yet.
 	bool linger = t->flags & TXN_CLIENT_LINGER ||
-		      (c != NULL && !(t->flags & TXN_CUT) && conn_unread(&c->conn) > 0);
+		      (c != NULL && !(t->flags & TXN_CUT) &&
+		       (conn_unread(&c->conn) > 0 || t->req.flags & HTTP_HEAD_KEEP_ALIVE));
 	bool reset = (t->flags & TXN_RESET_CLIENT) != 0;
 	if (c != NULL && !conn_sending(&c->conn)) {
 		t->client = NULL;

@@ -132,6 +132,7 @@ struct txn {
 	struct arena arena; // kept warm from one transaction to the next
 	struct http_head req, res;
 	struct list in_worker;                       // for show sess
+	const struct iovec *head_iov;                // the request head's: iov, or in the arena
 	struct iovec iov[TXN_IOV], res_iov[TXN_IOV]; // heads on their way; both may be at once
 	struct http_field fields[];                  // req's, then res's: max_headers each
 };
@@ -181,6 +182,11 @@ bool txn_discard_request_body(struct txn *t);
 // Max-Forwards of a TRACE or OPTIONS (RFC 9110 section 7.6.2), txn_forwards.c. False: the request
 // goes no further, *verdict says what to return.
 bool txn_lower_max_forwards(struct txn *t, enum step_verdict *verdict);
+
+// Listens for the end of a client that waits for its answer. While nothing of a body is awaited.
+void txn_watch_client(struct txn *t);
+// It closed its side behind a complete request, and `option abortonclose` takes that for leaving.
+bool txn_client_gave_up(const struct txn *t);
 
 // The request body's framing was refused: counts it by its reason.
 void txn_count_bad_body(struct txn *t);

@@ -47,8 +47,8 @@ answer_ourselves(struct txn *t)
 		t->reply = (struct reply){.status = 200, .headers = &allow};
 		return txn_reply(t, "LR");
 	}
-	t->reply = (struct reply){
-	    .status = 200, .content_type = STR("message/http"), .body = reflect(t)};
+	t->reply =
+	    (struct reply){.status = 200, .content_type = STR("message/http"), .body = reflect(t)};
 	return t->reply.body.p != NULL ? txn_reply(t, "LR") : txn_fail(t, 431, "PR");
 }
 

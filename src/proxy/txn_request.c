@@ -172,6 +172,26 @@ run_backend_rules(struct txn *t)
 
 const struct txn_step step_backend_rules = {"backend-rules", run_backend_rules};
 
+// Listens to a client whose request is complete, to hear that it left. What it pipelines meanwhile
+// fills one buffer; then it is heard again with its next request. Costs nothing: the receive is
+// the one that the connection needs anyway.
+void
+txn_watch_client(struct txn *t)
+{
+	struct conn *c = &t->client->conn;
+	if (conn_unread(c) > 0 || conn_receiving(c) || t->seen & SEEN_CLIENT_EOF)
+		return;
+	conn_drop_rbuf(c); // the head lives on in req_buf
+	conn_recv(c);
+}
+
+bool
+txn_client_gave_up(const struct txn *t)
+{
+	return UNLIKELY(t->seen & SEEN_CLIENT_EOF) && t->up.state == FLOW_DONE &&
+	       t->backend->options & PROXY_OPT_ABORTONCLOSE;
+}
+
 // --- prepare ---------------------------------------------------------------------------------
 
 // The proxy whose word counts for an option that both may have, often from one defaults section:
@@ -295,9 +315,8 @@ run_prepare(struct txn *t)
 		return txn_fail(t, 431, "PR");
 	t->client_codec->begin_body(&t->req_in, &t->req, false);
 	flow_init(&t->up, &t->client->conn, NULL, &t->req_in, no_body);
-	struct conn *c = &t->client->conn;
-	if (no_body && conn_unread(c) == 0 && !conn_receiving(c))
-		conn_drop_rbuf(c); // the head lives on in req_buf
+	if (no_body)
+		txn_watch_client(t);
 	return txn_go(t, &step_connect);
 }
 

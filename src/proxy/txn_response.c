@@ -67,9 +67,10 @@ set_client_persistence(struct txn *t)
 	else if (t->req.version == 0 && http_head_has_id(&t->res, HTTP_FIELD_TRANSFER_ENCODING))
 		http_head_set_framing(&t->res, HTTP_BODY_NONE,
 				      0); // of a HEAD, where it frames nothing
-	if (t->res.framing == HTTP_BODY_CLOSE || t->up.state == FLOW_ON)
+	bool awaits_body = t->up.state == FLOW_ON && !t->up.ended;
+	if (t->res.framing == HTTP_BODY_CLOSE || awaits_body)
 		t->flags |= TXN_CLIENT_CLOSE;
-	if (t->up.state == FLOW_ON)
+	if (awaits_body)
 		t->flags |= TXN_CLIENT_LINGER;
 	if (t->res.framing == HTTP_BODY_TUNNEL) {
 		t->flags |= TXN_TUNNEL | TXN_CLIENT_CLOSE;

@@ -66,7 +66,8 @@ run_connect(struct txn *t)
 		t->flags |= TXN_REDISPATCHED;
 	t->server = s;
 	t->times.queue_ns = loop_now_ns(t->worker->loop);
-	struct server_conn *sc = may_reuse(t) ? server_conn_from_pool(t->worker, s) : NULL;
+	bool ask = !(t->flags & TXN_REPLAYABLE);
+	struct server_conn *sc = may_reuse(t) ? server_conn_from_pool(t->worker, s, ask) : NULL;
 	if (sc != NULL) {
 		t->flags |= TXN_REUSED;
 		t->server_conn = sc;
@@ -106,6 +107,8 @@ run_connecting(struct txn *t)
 {
 	if (t->seen & SEEN_CLIENT_FAILED)
 		return txn_cut(t, "CC");
+	if (txn_client_gave_up(t))
+		return txn_fail(t, 400, "CC");
 	if (t->seen & (SEEN_SERVER_FAILED | SEEN_SERVER_TIMEOUT))
 		return connect_failed(t);
 	if (!(t->seen & SEEN_SERVER_CONNECTED))
@@ -145,7 +148,9 @@ run_send_head(struct txn *t)
 		return txn_fail(t, 431, "PR");
 	enum flow_result result = FLOW_WAITS;
 	t->up.to = s;
-	if (!t->up.ended && t->up.sending == 0 && flow_take(&t->up, &iov[n], &result))
+	if (t->up.sending > 0) // of an attempt that came to nothing
+		iov[n++] = (struct iovec){(void *)(uintptr_t)conn_data(t->up.from), t->up.sending};
+	else if (!t->up.ended && flow_take(&t->up, &iov[n], &result))
 		n++;
 	if (result == FLOW_BAD) {
 		txn_count_bad_body(t);
@@ -154,6 +159,7 @@ run_send_head(struct txn *t)
 	t->times.connected_ns = loop_now_ns(t->worker->loop);
 	http_head_init(&t->res, t->fields + t->req.max_fields, t->req.max_fields);
 	t->server_codec->begin(&t->res_in);
+	t->head_iov = iov;
 	conn_send(s, iov, (unsigned)n, 0);
 	if (!conn_receiving(s)) // a rested one listens already
 		conn_recv(s);
@@ -166,25 +172,27 @@ const struct txn_step step_send_head = {"send-head", run_send_head};
 // --- await-response ----------------------------------------------------------------------------
 
 // The server closed before any byte of its answer. On a used connection that is the race between
-// its idle timeout and our request, so a request that may be repeated is sent again.
+// its idle timeout and our request, so a request that may be repeated is sent again; any other one
+// only when not a byte of it was taken.
 static enum step_verdict
 no_response(struct txn *t)
 {
-	bool again = t->flags & TXN_REUSED && t->flags & TXN_REPLAYABLE &&
-		     conn_unread(&t->server_conn->conn) == 0;
+	struct conn *s = &t->server_conn->conn;
+	bool untouched = t->seen & SEEN_SERVER_SEND_FAILED && conn_sent_nothing_of(s, t->head_iov);
+	bool again = t->flags & TXN_REUSED && (t->flags & TXN_REPLAYABLE || untouched) &&
+		     conn_unread(s) == 0;
 	if (!again) {
 		count_response_error(t);
 		return txn_fail(t, 502, "SH");
 	}
-	if (conn_sending(&t->server_conn->conn))
+	if (conn_sending(s))
 		return STEP_WAIT; // for the send to come back: it ends one way or the other
 	t->seen &= ~(uint32_t)(SEEN_SERVER_EOF | SEEN_SERVER_FAILED | SEEN_SERVER_SEND_FAILED);
-	struct server *s = t->server;
 	txn_release_server(t, false);
 	t->down.eof = false;
 	t->reason = NULL;
 	t->flags &= ~(uint32_t)TXN_REUSED;
-	t->server_conn = server_conn_new(t->worker, s, t);
+	t->server_conn = server_conn_new(t->worker, t->server, t);
 	if (t->server_conn == NULL)
 		return txn_fail(t, 503, "RC");
 	count_server_take(t, false);
@@ -236,8 +244,11 @@ pump_request(struct txn *t, enum step_verdict *verdict)
 	if (f->state != FLOW_ON || t->seen & SEEN_SERVER_SEND_FAILED)
 		return true; // a server that reads no more may still answer
 	switch (flow_pump(f)) {
-	case FLOW_WAITS:
 	case FLOW_FINISHED:
+		txn_watch_client(t);
+		arm_deadlines(t);
+		return true;
+	case FLOW_WAITS:
 		arm_deadlines(t);
 		return true;
 	case FLOW_CUT:
@@ -258,6 +269,8 @@ run_await_response(struct txn *t)
 	struct conn *s = &t->server_conn->conn;
 	if (t->seen & SEEN_CLIENT_FAILED)
 		return txn_cut(t, "CH");
+	if (txn_client_gave_up(t))
+		return txn_fail(t, 400, "CH");
 	if (t->seen & SEEN_CLIENT_TIMEOUT)
 		return txn_fail(t, 408, "cD");
 	if (!pump_request(t, &verdict))
