@@ -75,6 +75,8 @@ int policy_lua_test_txn(lua_State *L);       // t.txn{...}
 // ---- lua_tide.c, lua_memo.c, lua_test.c
 void policy_lua_tide_open(lua_State *L); // pushes `tide`. [-0, +1, e]
 uint64_t policy_rand(struct policy_state *s);
+// A script's line for the log: at most 20 a second and worker, cut after 1000 bytes. [-0, +0, v]
+void policy_lua_log(lua_State *L, enum log_level level, const char *text);
 int policy_lua_memo(lua_State *L); // tide.memo(fn)
 void policy_lua_memo_open(lua_State *L);
 // The memo behind the function at index, or NULL. [-0, +0, -]

@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "policy/lua_priv.h"
 
+#define DATE_FORMAT_MAX 256
+
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
     policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor;
 
@@ -294,33 +296,67 @@ sb_close(lua_State *L)
 
 // ---- odds and ends --------------------------------------------------------------------------
 
-// Calls the C function in upvalue 1 as a host function: it may take locks (time zones).
+// A raw copy of the table at 1, of what os.time reads: what a metamethod runs is then over, and
+// can be stopped. Replaces 1. [-0, +0, e]
+static void
+plain_time(lua_State *L)
+{
+	static const char *const names[] = {"year", "month", "day", "hour", "min", "sec", "isdst"};
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_createtable(L, 0, ARRAY_LEN(names));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		lua_getfield(L, 1, names[i]);
+		lua_setfield(L, 2, names[i]);
+	}
+	lua_replace(L, 1);
+}
+
+// Calls the C function in upvalue 1 as a host function: it may take locks (time zones). So
+// nothing of the script may run inside, and it must be short.
 // [-n, +r, e]
 static int
-sb_postponed(lua_State *L)
+call_postponed(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
-	policy_lua_memo_forbid(L, "the time");
 	int n = lua_gettop(L);
-	bool is_time = lua_toboolean(L, lua_upvalueindex(2));
-	// os.time() and os.date(format) mean the call's time, which self-tests set.
-	lua_Integer now = (lua_Integer)(s->call->now_real_ns / NS_PER_S);
-	if (is_time && n == 0) {
-		lua_pushinteger(L, now);
-		return 1;
-	}
-	if (!is_time && n < 2) {
-		if (n == 0)
-			lua_pushliteral(L, "%c");
-		lua_pushinteger(L, now);
-		n = 2;
-	}
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	guard_postpone(s->guard);
 	int rc = lua_pcall(L, n, 1, 0);
 	guard_resume(s->guard);
 	return rc == LUA_OK ? 1 : lua_error(L);
+}
+
+// os.time() means the call's time, which self-tests set. Unlike Lua's it leaves its table as it
+// is. [-1, +1, e]
+static int
+sb_time(lua_State *L)
+{
+	policy_lua_memo_forbid(L, "the time");
+	if (!lua_isnoneornil(L, 1)) {
+		plain_time(L);
+		return call_postponed(L);
+	}
+	lua_pushinteger(L, (lua_Integer)(state_of(L)->call->now_real_ns / NS_PER_S));
+	return 1;
+}
+
+// os.date([format [, time]]). [-2, +1, e]
+static int
+sb_date(lua_State *L)
+{
+	size_t n;
+	policy_lua_memo_forbid(L, "the time");
+	const char *format = luaL_optlstring(L, 1, "%c", &n);
+	lua_Integer now = (lua_Integer)(state_of(L)->call->now_real_ns / NS_PER_S);
+	lua_Integer at = luaL_optinteger(L, 2, now);
+	luaL_argcheck(L, n <= DATE_FORMAT_MAX, 1, "longer than 256 bytes");
+	lua_settop(L, 1);
+	lua_pushlstring(L, format, n);
+	lua_replace(L, 1);
+	lua_pushinteger(L, at);
+	return call_postponed(L);
 }
 
 // math.random([m [, n]]): from the engine's generator. [-2, +1, e]
@@ -346,7 +382,6 @@ sb_random(lua_State *L)
 static int
 sb_print(lua_State *L)
 {
-	struct policy_state *s = state_of(L);
 	luaL_Buffer b;
 	int n = lua_gettop(L);
 	luaL_buffinit(L, &b);
@@ -357,9 +392,7 @@ sb_print(lua_State *L)
 		luaL_addvalue(&b);
 	}
 	luaL_pushresult(&b);
-	guard_postpone(s->guard);
-	log_msg(LOG_INFO, "policy %s: %s", s->policy->name, lua_tostring(L, -1));
-	guard_resume(s->guard);
+	policy_lua_log(L, LOG_INFO, lua_tostring(L, -1));
 	return 0;
 }
 
@@ -389,21 +422,22 @@ open_lib(lua_State *L, const char *name, lua_CFunction open)
 	lua_pop(L, 1);
 }
 
-// os keeps time, date, difftime and clock; the first two go through sb_postponed. [-0, +0, e]
+// os keeps time, date, difftime and clock; the first two run as host functions. [-0, +0, e]
 static void
 open_os(lua_State *L)
 {
 	open_lib(L, LUA_OSLIBNAME, luaopen_os);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_globals);
 	lua_createtable(L, 0, 4);
-	static const char *const kept[] = {"time", "date", "difftime", "clock"};
+	static const struct {
+		const char *name;
+		lua_CFunction ours; // instead, with the library's as upvalue
+	} kept[] = {{"time", sb_time}, {"date", sb_date}, {"difftime", NULL}, {"clock", NULL}};
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
-		lua_getfield(L, -3, kept[i]);
-		if (i < 2) {
-			lua_pushboolean(L, i == 0);
-			lua_pushcclosure(L, sb_postponed, 2);
-		}
-		lua_setfield(L, -2, kept[i]);
+		lua_getfield(L, -3, kept[i].name);
+		if (kept[i].ours != NULL)
+			lua_pushcclosure(L, kept[i].ours, 1);
+		lua_setfield(L, -2, kept[i].name);
 	}
 	lua_setfield(L, -2, LUA_OSLIBNAME);
 	lua_pop(L, 2);

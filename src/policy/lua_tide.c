@@ -120,20 +120,25 @@ log_level_of(const char *name, enum log_level *level)
 	return false;
 }
 
+void
+policy_lua_log(lua_State *L, enum log_level level, const char *text)
+{
+	struct policy_state *s = state_of(L);
+	guard_postpone(s->guard);
+	if (s->worker == NULL || log_rate_ok(&s->worker->log_rate, s->call->now_real_ns, 20))
+		log_msg(level, "policy %s: %.1000s", s->policy->name, text);
+	guard_resume(s->guard);
+}
+
 // tide.log([level,] text): at most 20 lines a second and worker. [-2, +0, e]
 static int
 tide_log(lua_State *L)
 {
-	struct policy_state *s = state_of(L);
 	enum log_level level = LOG_INFO;
 	int at = lua_gettop(L) > 1 ? 2 : 1;
 	if (at == 2 && !log_level_of(luaL_checkstring(L, 1), &level))
 		return luaL_argerror(L, 1, "alert, warning, notice, info or debug expected");
-	const char *text = luaL_tolstring(L, at, NULL);
-	guard_postpone(s->guard);
-	if (s->worker == NULL || log_rate_ok(&s->worker->log_rate, s->call->now_real_ns, 20))
-		log_msg(level, "policy %s: %s", s->policy->name, text);
-	guard_resume(s->guard);
+	policy_lua_log(L, level, luaL_tolstring(L, at, NULL));
 	return 0;
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The thread that watches calls into Lua (see guard.h). It ticks each millisecond while calls are
-// made and parks on a futex after a while without any. The one store-load race of parking (a call
-// enters while the watchdog goes to sleep) is settled by membarrier, which costs the callers
+// made, and in between when a stop falls due; it parks on a futex after a while without any. It
+// must run when the others keep all processors busy, so it asks for real-time scheduling, or where
+// that is not allowed for short slices, which come first too. The one store-load race of parking (a
+// call enters while the watchdog goes to sleep) is settled by membarrier, which costs the callers
 // nothing; where the kernel refuses it, the watchdog sleeps in short turns instead.
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +19,8 @@
 #include "policy/policy.h"
 
 #define SLOW_TICK_NS (10 * GUARD_TICK_NS)
+#define LEAST_NAP_NS UINT64_C(50000)
+#define SLICE_NS     UINT64_C(100000) // the kernel's least
 
 static long
 membarrier_call(int command)
@@ -58,9 +63,29 @@ stop_call(struct guard *g, uint64_t seq, enum guard_stop kind)
 	ASSERT(r == 0 || r == EAGAIN);
 }
 
-// True when the guard was used since the last look.
+// When the call that runs must be looked at again. CPU time passes no faster than the clock, so a
+// stop is never due earlier.
+static uint64_t
+judge(struct guard *g, uint64_t seq, uint64_t spent)
+{
+	uint64_t budget = atomic_load_explicit(&g->budget_ns, memory_order_relaxed);
+	if (spent < budget)
+		return budget - spent;
+	if (spent >= g->hard_ns) {
+		stop_call(g, seq, GUARD_HARD); // again at each tick: it may be postponed
+		return GUARD_TICK_NS;
+	}
+	// A tick that comes late still stops softly first.
+	if (g->hard_ns == UINT64_MAX) {
+		g->hard_ns = spent + GUARD_HARD_NS;
+		stop_call(g, seq, GUARD_SOFT);
+	}
+	return g->hard_ns - spent;
+}
+
+// True when the guard was used since the last look. *due_ns: lowered to when it wants the next.
 static bool
-look_at(struct guard *g)
+look_at(struct guard *g, uint64_t *due_ns)
 {
 	uint64_t seq = atomic_load_explicit(&g->seq, memory_order_acquire);
 	bool used = seq != g->seen || (seq & 1);
@@ -73,30 +98,20 @@ look_at(struct guard *g)
 		g->seen = seq;
 		g->cpu_ns = now;
 		g->hard_ns = UINT64_MAX;
-		return true;
 	}
-	uint64_t spent = now - g->cpu_ns;
-	uint64_t budget = atomic_load_explicit(&g->budget_ns, memory_order_relaxed);
-	if (spent < budget)
-		return true;
-	if (spent >= g->hard_ns) {
-		stop_call(g, seq, GUARD_HARD);
-		return true;
-	}
-	// A tick that comes late still stops softly first.
-	g->hard_ns = MIN(g->hard_ns, spent + GUARD_HARD_NS);
-	stop_call(g, seq, GUARD_SOFT);
+	*due_ns = MIN(*due_ns, judge(g, seq, now - g->cpu_ns));
 	return true;
 }
 
 static bool
-look_at_all(struct watchdog *dog)
+look_at_all(struct watchdog *dog, uint64_t *due_ns)
 {
 	bool used = false;
+	*due_ns = GUARD_TICK_NS;
 	int r = pthread_mutex_lock(&dog->lock);
 	ASSERT(r == 0);
 	LIST_FOREACH (it, &dog->guards)
-		used |= look_at(LIST_ENTRY(it, struct guard, link));
+		used |= look_at(LIST_ENTRY(it, struct guard, link), due_ns);
 	r = pthread_mutex_unlock(&dog->lock);
 	ASSERT(r == 0);
 	return used;
@@ -120,7 +135,8 @@ park(struct watchdog *dog, uint32_t epoch)
 	atomic_store(&dog->parked, 1);
 	long r = membarrier_call(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 	ASSERT(r == 0);
-	if (!look_at_all(dog) && atomic_load(&dog->epoch) == epoch)
+	uint64_t due_ns;
+	if (!look_at_all(dog, &due_ns) && atomic_load(&dog->epoch) == epoch)
 		(void)syscall(SYS_futex, &dog->parked, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
 	atomic_store(&dog->parked, 0);
 }
@@ -139,6 +155,26 @@ struct watch_start {
 	uint32_t epoch;
 };
 
+// The watchdog works for microseconds in a millisecond: it may go first. Linux's own struct, which
+// libc gained late; with SCHED_OTHER the runtime is the slice (since Linux 6.12).
+static void
+ask_for_precedence(void)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime_ns, deadline_ns, period_ns;
+	} slice = {.size = sizeof(slice), .runtime_ns = SLICE_NS};
+	struct sched_param first = {.sched_priority = 1};
+	if (pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &first) == 0)
+		return;
+	(void)syscall(SYS_sched_setattr, 0, &slice, 0); // older kernels: an ordinary thread then
+	// Wake-ups of a thread that sleeps a millisecond may be late by 50 us by default.
+	(void)prctl(PR_SET_TIMERSLACK, 1);
+}
+
 // Runs until the epoch is no longer its own.
 static void *
 watch(void *arg)
@@ -148,14 +184,14 @@ watch(void *arg)
 	mem_free(arg);
 	thread_context.thread = "watchdog";
 	(void)prctl(PR_SET_NAME, "tg-watchdog"); // a name for people
-	// Wake-ups of a thread that sleeps a millisecond may be late by 50 us by default.
-	(void)prctl(PR_SET_TIMERSLACK, 1);
+	ask_for_precedence();
 	for (unsigned quiet = 0; atomic_load(&dog->epoch) == epoch;) {
-		quiet = look_at_all(dog) ? 0 : quiet + 1;
+		uint64_t due_ns;
+		quiet = look_at_all(dog, &due_ns) ? 0 : quiet + 1;
 		if (quiet > GUARD_PARK_TICKS)
 			park(dog, epoch);
 		else
-			nap(GUARD_TICK_NS);
+			nap(MAX(due_ns, LEAST_NAP_NS));
 	}
 	return NULL;
 }

@@ -1,0 +1,6 @@
+-- An endless loop.
+-- expect: budget
+function hostile(txn)
+	while true do
+	end
+end

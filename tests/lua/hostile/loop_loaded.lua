@@ -1,0 +1,5 @@
+-- An endless loop from text.
+-- expect: budget
+function hostile(txn)
+	return load('while true do end')()
+end

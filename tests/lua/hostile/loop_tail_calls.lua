@@ -1,0 +1,8 @@
+-- Recursion that uses no stack.
+-- expect: budget
+function hostile(txn)
+	local function f()
+		return f()
+	end
+	return f()
+end

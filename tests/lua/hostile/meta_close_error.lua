@@ -1,0 +1,9 @@
+-- A loop while an error leaves a block.
+-- expect: budget
+function hostile(txn)
+	local x <close> = setmetatable({}, {__close = function()
+		while true do
+		end
+	end})
+	error('out')
+end

@@ -1,0 +1,5 @@
+-- The collector stopped.
+-- expect: runtime collectgarbage
+function hostile(txn)
+	collectgarbage('stop')
+end

@@ -1,0 +1,5 @@
+-- The registry.
+-- expect: runtime debug
+function hostile(txn)
+	return debug.getregistry()
+end

@@ -1,0 +1,5 @@
+-- A script of another folder.
+-- expect: runtime dofile
+function hostile(txn)
+	return dofile('/etc/passwd')
+end

@@ -1,0 +1,4 @@
+-- A module outside the folder.
+-- expect: refused
+local x = require '../passwd'
+function hostile() return x end

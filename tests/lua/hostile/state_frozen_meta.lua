@@ -1,0 +1,6 @@
+-- The metatable of a frozen table.
+-- expect: runtime protected
+list = {1}
+function hostile()
+	setmetatable(list, nil)
+end

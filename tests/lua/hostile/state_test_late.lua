@@ -1,0 +1,5 @@
+-- A self-test made by a predicate.
+-- expect: runtime while the script loads
+function hostile(txn)
+	test('x', function() end)
+end
