@@ -51,7 +51,9 @@ help:
 	@echo 'demo       play the whole story against a running proxy; fails if a step is not seen'
 	@echo 'check      every test; last line: N passed, N failed'
 	@echo 'unit scenario lint replay   parts of check, run by themselves'
-	@echo 'soak fuzz bench bench-instructions   long runs, not part of check'
+	@echo 'soak fuzz  long runs, not part of check'
+	@echo 'bench bench-json bench-instructions bench-profiles bench-growth'
+	@echo '           measure; JOBS= ROUNDS= SECONDS= PEERS= UPDATE=1, see tests/bench/README.md'
 	@echo 'fmt        format the sources'
 	@echo 'doc        print doc/reference.md from the program again'
 	@echo 'install    into PREFIX ($(PREFIX)) below DESTDIR'
@@ -141,7 +143,7 @@ $(OUT)/replay/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(OUT)/libtide
 	@mkdir -p $(@D)
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-bench bench-json bench-instructions: $(OUT)/.packages-bench all
+bench bench-json bench-instructions bench-profiles bench-growth: $(OUT)/.packages-bench all
 	@tests/bench/run $@ $(OUT)
 soak: $(OUT)/.packages-check all
 	@tests/soak $(OUT)
@@ -166,7 +168,8 @@ clean:
 	rm -rf build build-* tidegate tidectl
 
 FORCE:
-.PHONY: all help run demo doc unit scenario lint check fuzz replay bench bench-json bench-instructions soak \
+.PHONY: all help run demo doc unit scenario lint check fuzz replay bench bench-json bench-instructions \
+	bench-profiles bench-growth soak \
 	fmt install clean FORCE
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
 // The floor on io_uring: a keep-alive relay that parses nothing. One multishot receive stands on
 // every connection, buffers come from a provided ring, what arrives on one connection is sent from
 // that very buffer to the other: one submission and two completions per message, one enter a turn.
+// With ORIGIN_PORT 0 whatever arrives is answered by one fixed page: the floor of a returned page.
 // Usage: floor_uring PORT ORIGIN_PORT    (127.0.0.1; small messages only; ends on SIGTERM)
 #include <liburing.h>
 #include <netinet/in.h>
@@ -17,7 +18,10 @@
 
 enum { OP_ACCEPT, OP_RECV, OP_SEND };
 
-static int peer_of[MAX_FD];
+static int peer_of[MAX_FD]; // with a page: the connection itself
+static const char page[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+			   "Content-Length: 12\r\n\r\nHello, world";
+static int answers; // the page, instead of relaying
 static struct io_uring ring;
 static struct io_uring_buf_ring *bufs;
 static char *memory;
@@ -60,15 +64,17 @@ start_recv(int fd)
 static void
 take(int client, const struct sockaddr_in *origin)
 {
-	int on = 1, server = socket(AF_INET, SOCK_STREAM, 0);
+	int on = 1, server = answers ? client : socket(AF_INET, SOCK_STREAM, 0);
 	must(client >= 0 && server >= 0, "accept");
-	must(connect(server, (const void *)origin, sizeof(*origin)) == 0, "connect");
+	if (!answers)
+		must(connect(server, (const void *)origin, sizeof(*origin)) == 0, "connect");
 	(void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	peer_of[client] = server;
 	peer_of[server] = client;
 	start_recv(client);
-	start_recv(server);
+	if (!answers)
+		start_recv(server);
 }
 
 static void
@@ -93,7 +99,8 @@ on_recv(const struct io_uring_cqe *cqe, int fd)
 	}
 	unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
-	io_uring_prep_send(sqe, peer_of[fd], memory + (size_t)id * BUF_LEN, (size_t)cqe->res,
+	io_uring_prep_send(sqe, peer_of[fd], answers ? page : memory + (size_t)id * BUF_LEN,
+			   answers ? sizeof(page) - 1 : (size_t)cqe->res,
 			   MSG_NOSIGNAL | MSG_WAITALL);
 	tag(sqe, OP_SEND, id, fd);
 	if ((cqe->flags & IORING_CQE_F_MORE) == 0)
@@ -105,6 +112,7 @@ main(int argc, char **argv)
 {
 	must(argc == 3, "usage: floor_uring PORT ORIGIN_PORT");
 	struct sockaddr_in here = local(argv[1]), origin = local(argv[2]);
+	answers = origin.sin_port == 0;
 	int r, on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
 	must(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0, "reuse");
 	must(bind(listener, (void *)&here, sizeof(here)) == 0 && listen(listener, 1024) == 0,

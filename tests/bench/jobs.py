@@ -1,73 +1,14 @@
-"""The bench's jobs, as data: what each peer is configured with and what load it gets. A peer
-whose column is None has no such job. {origin}, {port}, {top}, {dir} are filled in by run."""
-
-TIDE_HEAD = """
-global
-    nbthread {threads}
-    io-engine {engine}
-    maxconn 9000
-vars
-    var maint int default 0
-{policy}
-defaults
-    mode http
-    timeout client 60s
-    timeout server 60s
-    timeout connect 5s
-    timeout http-keep-alive 60s
-frontend bench
-    bind 127.0.0.1:{port}
-    maxconn 9000
-{front}
-    default_backend app
-backend app
-{back}
-"""
-
-HAPROXY_HEAD = """
-global
-    nbthread 1
-    maxconn 9000
-    set-var proc.maint int(0)
-{policy}
-defaults
-    mode http
-    timeout client 60s
-    timeout server 60s
-    timeout connect 5s
-    timeout http-keep-alive 60s
-frontend bench
-    bind 127.0.0.1:{port}
-    maxconn 9000
-{front}
-    default_backend app
-backend app
-{back}
-"""
-
-NGINX_HEAD = """
-daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid;
-error_log /dev/null crit;
-load_module /usr/lib/nginx/modules/ndk_http_module.so;
-load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
-events {{ worker_connections 18000; }}
-http {{
-    access_log off; keepalive_requests 1000000000; keepalive_timeout 60s;
-    client_max_body_size 0; client_body_buffer_size 64k; proxy_request_buffering off;
-    client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/f;
-    uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-    lua_shared_dict vars 1m;
-    {policy}
-    upstream app {{ server 127.0.0.1:{origin}; keepalive 512; keepalive_requests 1000000000; }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            {front}
-            {back}
-        }}
-    }}
-}}
-"""
+"""The bench's jobs, as data. A job says what each peer is configured with (a peer without a column
+has no such job), which words the load generator gets, and what else differs from the plain case:
+  floor    "relay" or "page": what the floor programs do for it
+  idle     connections that stand idle beside the load
+  threads  workers of the proxy
+  maxconn  where 9000 is not enough
+  files    name -> text, written beside the configuration
+  during   (seconds, command, lua): every so often p.lua is written anew and the command sent
+  n        requests of a short callgrind run (a long one has three times as many); 0: not counted
+{origin}, {port}, {dir}, {top} are filled in by peers.py."""
+import fnmatch
 
 SERVER = "    server o 127.0.0.1:{origin}"
 NGINX_PROXY = ('proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; '
@@ -76,81 +17,137 @@ NGINX_PROXY = ('proxy_http_version 1.1; proxy_set_header Connection ""; proxy_bu
 LUA_VAR = "function is_maint() return vars.maint > 0 end\n"
 LUA_HEADER = ("function beta(txn)\n"
               "\treturn txn.headers['user-agent'] == 'x' or txn.path:sub(1, 6) == '/beta/'\nend\n")
+LUA_WORK = ("function work()\n\tlocal n = 0\n\tfor i = 1, 100000 do n = n + i % 7 end\n"
+            "\treturn n < 0\nend\n")
 HAPROXY_LUA_VAR = ('core.register_fetches("is_maint", function(txn)\n'
                    '\treturn txn:get_var("proc.maint") > 0\nend)\n')
 HAPROXY_LUA_HEADER = ('core.register_fetches("beta", function(txn)\n'
                       '\treturn txn.sf:req_hdr("user-agent") == "x"'
                       ' or txn.sf:path():sub(1, 6) == "/beta/"\nend)\n')
+NGINX_LUA_VAR = ("access_by_lua_block {{ if ngx.shared.vars:get('maint') > 0 then "
+                 "return ngx.exit(403) end }}")
+NGINX_LUA_HEADER = ("access_by_lua_block {{ if ngx.var.http_user_agent == 'x' or "
+                    "ngx.var.uri:sub(1, 6) == '/beta/' then return ngx.exit(403) end }}")
 
 
-def lua_job(tide_script, tide_fn, haproxy_script, haproxy_fn, nginx):
-    return {
-        "tidegate": {"script": tide_script, "policy": "policy p\n    script {dir}/p.lua",
-                     "front": "    http-request deny if {{ lua(%s) }}" % tide_fn, "back": SERVER},
-        "haproxy": {"script": haproxy_script, "policy": "    lua-load {dir}/p.lua",
-                    "front": "    http-request deny if {{ lua.%s -m bool }}" % haproxy_fn,
-                    "back": SERVER},
-        "nginx": {"policy": "init_by_lua_block {{ ngx.shared.vars:set('maint', 0) }}",
-                  "front": nginx, "back": NGINX_PROXY},
-    }
+def plain(*load, **more):
+    return dict({"load": list(load), "n": 2000, "tidegate": {"back": SERVER},
+                 "haproxy": {"back": SERVER}, "nginx": {"back": NGINX_PROXY}}, **more)
 
 
-def plain(load, n, **more):
-    return dict({
-        "load": load, "n": n,
-        "tidegate": {"back": SERVER}, "haproxy": {"back": SERVER}, "nginx": {"back": NGINX_PROXY},
-        "floor": True,
-    }, **more)
+def ruled(tidegate, haproxy, nginx, *load, **more):
+    """Plain proxying with one rule in front; nginx None: it has no such rule."""
+    return plain(*load, **dict({
+        "tidegate": {"front": tidegate, "back": SERVER},
+        "haproxy": {"front": haproxy, "back": SERVER},
+        "nginx": nginx and {"front": nginx, "back": NGINX_PROXY}}, **more))
 
 
-RETURN = {
-    "tidegate": {"back": '    http-request return status 200 content-type text/plain '
-                         'string "Hello, world"'},
-    "haproxy": {"back": '    http-request return status 200 content-type text/plain '
-                        'string "Hello, world"'},
-    "nginx": {"back": 'default_type text/plain; return 200 "Hello, world";'},
-}
+def lua_job(tidegate, haproxy, nginx, **more):
+    """tidegate and haproxy: (script, function whose truth denies)."""
+    job = ruled("    http-request deny if {{ lua(%s) }}" % tidegate[1],
+                "    http-request deny if {{ lua.%s -m bool }}" % haproxy[1], nginx, **more)
+    job["tidegate"].update(script=tidegate[0], policy="policy p\n    script {dir}/p.lua")
+    job["haproxy"].update(script=haproxy[0], policy="    lua-load {dir}/p.lua")
+    job["nginx"]["policy"] = "init_by_lua_block {{ ngx.shared.vars:set('maint', 0) }}"
+    return job
 
 
-def map_job(n):
-    fetch = "    http-request deny if {{ path,map_str({dir}/map{n}) -m found }}".replace("{n}", str(n))
-    return plain([], 60000, map=n, nginx=None, floor=False,
-                 tidegate={"front": fetch, "back": SERVER},
-                 haproxy={"front": fetch, "back": SERVER})
+RETURN_RULE = ('    http-request return status 200 content-type text/plain '
+               'string "Hello, world"')
 
 
-# name: load generator's words, number of requests, and each peer's lines
+def returned(*load, **more):
+    return plain(*load, **dict({
+        "tidegate": {"back": RETURN_RULE}, "haproxy": {"back": RETURN_RULE},
+        "nginx": {"back": 'default_type text/plain; return 200 "Hello, world";'}}, **more))
+
+
+def map_lines(n):
+    return {"map": lambda: "".join(f"/some/path/{i:07} v{i}\n" for i in range(n))}
+
+
+def map_job(kind, n, **more):
+    rule = "    http-request set-header X-Map %%[path,%s({dir}/map,none)]" % kind
+    return ruled(rule, rule, None, "-u", f"/some/path/{n // 2:07}", files=map_lines(n), **more)
+
+
+def body(size, *load, n=2000, **more):
+    return plain(*load, bytes=size, n=n, **more)
+
+
+def down(size, *load, chunked=False, **more):
+    return body(size, "-u", f"/{'chunked' if chunked else 'bytes'}/{size}", *load, **more)
+
+
+def up(size, *load, chunked=False, **more):
+    return body(size, "-b", str(size), *load, *(["-t"] if chunked else []), **more)
+
+
+def lua_bound(threads):
+    """A page behind 100,000 turns of a Lua loop: the generator is idle, so that workers show."""
+    return {"load": ["-c", "64"], "n": 0, "threads": threads, "tidegate": {
+        "script": LUA_WORK, "policy": "policy p\n    script {dir}/p.lua\n    budget 1s",
+        "front": "    http-request deny if {{ lua(work) }}", "back": RETURN_RULE}}
+
+
+def under_reload(command):
+    job = lua_job((LUA_VAR, "is_maint"), (HAPROXY_LUA_VAR, "is_maint"), NGINX_LUA_VAR)
+    return {"load": [], "n": 0, "tidegate": job["tidegate"], "during": (0.05, command, LUA_VAR)}
+
+
+KIB, MIB = 1 << 10, 1 << 20
+MAINT = "    http-request deny if {{ var(%s.maint) -m int gt 0 }}"
+
 JOBS = {
-    "small": plain([], 100000),
-    "acl-variable": dict(plain([], 100000), floor=False,
-                         tidegate={"front": "    http-request deny if {{ var(shm.maint) -m int gt 0 }}",
-                                   "back": SERVER},
-                         haproxy={"front": "    http-request deny if {{ var(proc.maint) -m int gt 0 }}",
-                                  "back": SERVER},
-                         nginx={"front": "set $maint 0; if ($maint) {{ return 403; }}",
-                                "back": NGINX_PROXY}),
-    "lua-variable": dict(plain([], 60000), floor=False, **lua_job(
-        LUA_VAR, "is_maint", HAPROXY_LUA_VAR, "is_maint",
-        "access_by_lua_block {{ if ngx.shared.vars:get('maint') > 0 then "
-        "return ngx.exit(403) end }}")),
-    "lua-header-path": dict(plain([], 60000), floor=False, **lua_job(
-        LUA_HEADER, "beta", HAPROXY_LUA_HEADER, "beta",
-        "access_by_lua_block {{ if ngx.var.http_user_agent == 'x' or "
-        "ngx.var.uri:sub(1, 6) == '/beta/' then return ngx.exit(403) end }}")),
-    "return": dict(plain([], 150000), floor=False, **RETURN),
-    "connection-each": plain(["-k"], 20000, floor=False),
-    "headers-40": plain([w for i in range(40) for w in ("-H", f"X-Header-{i}: value number {i}")],
-                        60000, floor=False),
-    "pipeline-16": dict(plain(["-w", "16"], 200000), floor=False, **RETURN),
-    "down-64k": plain(["-u", "/bytes/65536"], 20000, floor=False),
-    "down-1m": plain(["-u", "/bytes/1048576"], 2000, floor=False),
-    "down-64m": plain(["-u", "/bytes/67108864", "-c", "4"], 24, floor=False),
-    "down-chunked-1m": plain(["-u", "/chunked/1048576"], 1500, floor=False),
-    "up-64k": plain(["-b", "65536"], 20000, floor=False),
-    "up-1m": plain(["-b", "1048576"], 2000, floor=False),
-    "up-64m": plain(["-b", "67108864", "-c", "4"], 24, floor=False),
-    "up-chunked-1m": plain(["-b", "1048576", "-t"], 1500, floor=False),
-    "idle-3000": plain(["-i", "3000"], 60000, floor=False, idle=3000),
-    "map-1000": map_job(1000),
-    "map-100000": map_job(100000),
+    "small": plain(floor="relay"),
+    "acl-variable": ruled(MAINT % "shm", MAINT % "proc",
+                          "set $maint 0; if ($maint) {{ return 403; }}"),
+    "lua-variable": lua_job((LUA_VAR, "is_maint"), (HAPROXY_LUA_VAR, "is_maint"), NGINX_LUA_VAR),
+    "lua-header-path": lua_job((LUA_HEADER, "beta"), (HAPROXY_LUA_HEADER, "beta"),
+                               NGINX_LUA_HEADER),
+    "return": returned(floor="page"),
+    "connection-each": plain("-k", n=500),
+    "headers-40": plain(*(w for i in range(40) for w in ("-H", f"X-Header-{i}: value number {i}"))),
+    "pipeline-16": plain("-w", "16"),
+    "return-pipeline-16": returned("-w", "16"),
+    "idle-3000": plain(idle=3000),
+    "map-str-1000": map_job("map_str", 1000),
+    "map-str-100000": map_job("map_str", 100000),
+    "map-beg-1000": map_job("map_beg", 1000),
+    "map-beg-100000": map_job("map_beg", 100000),
+    "down-64k": down(64 * KIB, n=400),
+    "down-1m": down(MIB, n=40),
+    "down-64m": down(64 * MIB, "-c", "4", n=4),
+    "down-chunked-64k": down(64 * KIB, chunked=True, n=400),
+    "down-chunked-1m": down(MIB, chunked=True, n=40),
+    "down-chunked-64m": down(64 * MIB, "-c", "4", chunked=True, n=4),
+    "up-64k": up(64 * KIB, n=400),
+    "up-1m": up(MIB, n=40),
+    "up-64m": up(64 * MIB, "-c", "4", n=4),
+    "up-chunked-64k": up(64 * KIB, chunked=True, n=400),
+    "up-chunked-1m": up(MIB, chunked=True, n=40),
+    "up-chunked-64m": up(64 * MIB, "-c", "4", chunked=True, n=4),
+    "reload-none": under_reload("show version"),
+    "reload-each-50ms": under_reload("policy load p"),
+    "workers-2": plain(threads=2, n=0, nginx=None),
+    "workers-lua-1": lua_bound(1),
+    "workers-lua-2": lua_bound(2),
 }
+
+CORE = ["small", "acl-variable", "lua-variable", "lua-header-path", "return", "down-1m", "up-1m",
+        "idle-3000"]
+
+
+def chosen(words, usual):
+    """The jobs that JOBS= asks for: names, patterns, `core`, `growth`, `all`; nothing: usual."""
+    from growth import GROWTH_JOBS
+    every = {**JOBS, **GROWTH_JOBS}
+    groups = {"core": CORE, "growth": list(GROWTH_JOBS), "all": list(every)}
+    names = []
+    for word in words:
+        found = groups.get(word) or fnmatch.filter(every, word)
+        if not found and word != "vars-hot":
+            raise SystemExit(f"bench: no job is named {word}; there are:\n  " + " ".join(every))
+        names += [n for n in found if n not in names]
+    return {n: every[n] for n in (names if words else usual)}

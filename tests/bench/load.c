@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The bench's load generator: a closed loop of N connections, one thread, epoll. Prints one line
 // of JSON: requests, errors, seconds, bytes, and latency percentiles in microseconds.
-// Usage: load -p PORT [-c CONNECTIONS] [-n REQUESTS] [-u URI] [-w PIPELINE] [-H "Name: value"]...
+// Usage: load -p PORT [-c CONNECTIONS] [-n REQUESTS | -s SECONDS] [-u URI] [-w PIPELINE]
+//             [-H "Name: value"]...
 //             [-k] (new connection per request) [-b BODY_BYTES] [-t] (body chunked)
-//             [-i IDLE_CONNECTIONS] (opened, one request each, then left alone)
+//             [-i IDLE_CONNECTIONS] (no load: opened, one request each, and held until stdin ends)
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -19,7 +20,8 @@
 
 #define MAX_PIPELINE 64
 #define BUF          (1 << 18)
-#define ROOM         16384 // longest piece of a request's head
+#define ROOM         16384   // longest piece of a request's head
+#define SLOTS        2000000 // of one microsecond; what took longer counts as the last
 
 struct conn {
 	int fd;
@@ -31,21 +33,21 @@ struct conn {
 	size_t sent;
 	uint64_t started[MAX_PIPELINE];
 	unsigned first, open; // of started
-	bool idle;
 };
 
 static struct {
 	uint16_t port;
 	unsigned conns, pipeline, idle;
-	uint64_t requests;
+	uint64_t requests; // to begin; with -s lowered to what was begun when time was up
+	uint64_t for_ns;   // 0: by number
 	bool close_each, chunked;
 	uint64_t body;
 } opt = {.conns = 32, .pipeline = 1, .requests = 100000};
 
 static char *request;
 static size_t request_n;
-static uint64_t begun, done, errors, bytes;
-static uint32_t *latency_us;
+static uint64_t begun, done, errors, bytes, longest_us;
+static uint32_t latency[SLOTS];
 static int ep;
 
 static uint64_t
@@ -92,6 +94,21 @@ serve_once(struct conn *c)
 }
 
 static void
+hold_idle(void)
+{
+	char byte;
+	for (unsigned i = 0; i < opt.idle; i++) {
+		struct conn c = {0};
+		dial(&c);
+		serve_once(&c);
+	}
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+}
+
+static void
 redial(struct conn *c)
 {
 	close(c->fd);
@@ -104,7 +121,7 @@ push(struct conn *c)
 {
 	for (;;) {
 		if (c->sent == 0) {
-			if (c->idle || c->open >= opt.pipeline || begun >= opt.requests)
+			if (c->open >= opt.pipeline || begun >= opt.requests)
 				return;
 			begun++;
 			c->started[(c->first + c->open++) % MAX_PIPELINE] = now_ns();
@@ -126,7 +143,9 @@ finish(struct conn *c)
 	uint64_t us = (now_ns() - c->started[c->first]) / 1000;
 	c->first = (c->first + 1) % MAX_PIPELINE;
 	c->open--;
-	latency_us[done++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+	latency[us < SLOTS ? us : SLOTS - 1]++;
+	longest_us = us > longest_us ? us : longest_us;
+	done++;
 	c->in_body = false;
 	c->head_n = 0;
 }
@@ -205,7 +224,7 @@ event(struct conn *c)
 				errors += c->open;
 				done += c->open;
 			}
-			if (!c->idle && done < opt.requests)
+			if (done < opt.requests)
 				redial(c);
 			break;
 		}
@@ -220,11 +239,15 @@ event(struct conn *c)
 	push(c);
 }
 
-static int
-by_value(const void *a, const void *b)
+// The latency that `share` of all requests stayed below.
+static unsigned
+percentile(double share)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return x < y ? -1 : x > y;
+	uint64_t seen = 0, wanted = (uint64_t)((double)done * share);
+	for (unsigned us = 0; us < SLOTS; us++)
+		if ((seen += latency[us]) > wanted)
+			return us;
+	return SLOTS - 1;
 }
 
 static void
@@ -262,11 +285,15 @@ static void
 run(void)
 {
 	struct epoll_event evs[256];
-	uint64_t stalled = now_ns();
+	uint64_t stalled = now_ns(), end = opt.for_ns > 0 ? stalled + opt.for_ns : 0;
 	for (uint64_t seen = 0; done < opt.requests;) {
 		int n = epoll_wait(ep, evs, 256, 1000);
 		for (int i = 0; i < n; i++)
 			event(evs[i].data.ptr);
+		if (end > 0 && now_ns() >= end) {
+			opt.requests = begun;
+			end = 0;
+		}
 		if (done != seen)
 			stalled = now_ns();
 		seen = done;
@@ -283,7 +310,7 @@ main(int argc, char **argv)
 {
 	const char *uri = "/";
 	char fields[16384] = "";
-	for (int o; (o = getopt(argc, argv, "p:c:n:u:w:H:kb:ti:")) != -1;)
+	for (int o; (o = getopt(argc, argv, "p:c:n:s:u:w:H:kb:ti:")) != -1;)
 		switch (o) {
 		case 'p':
 			opt.port = (uint16_t)atoi(optarg);
@@ -293,6 +320,10 @@ main(int argc, char **argv)
 			break;
 		case 'n':
 			opt.requests = strtoull(optarg, NULL, 10);
+			break;
+		case 's':
+			opt.for_ns = (uint64_t)(atof(optarg) * 1e9);
+			opt.requests = UINT64_MAX;
 			break;
 		case 'u':
 			uri = optarg;
@@ -320,25 +351,23 @@ main(int argc, char **argv)
 			return 2;
 		}
 	build_request(uri, fields);
-	latency_us = calloc(opt.requests + MAX_PIPELINE, sizeof(*latency_us));
 	ep = epoll_create1(0);
-	struct conn *conns = calloc(opt.conns + opt.idle, sizeof(*conns));
-	for (unsigned i = 0; i < opt.conns + opt.idle; i++) {
-		conns[i].idle = i >= opt.conns;
-		dial(&conns[i]);
-		if (conns[i].idle)
-			serve_once(&conns[i]);
+	if (opt.idle > 0) {
+		hold_idle();
+		return 0;
 	}
+	struct conn *conns = calloc(opt.conns, sizeof(*conns));
+	for (unsigned i = 0; i < opt.conns; i++)
+		dial(&conns[i]);
 	uint64_t start = now_ns();
 	for (unsigned i = 0; i < opt.conns; i++)
 		push(&conns[i]);
 	run();
 	double seconds = (double)(now_ns() - start) / 1e9;
-	qsort(latency_us, opt.requests, sizeof(*latency_us), by_value);
 	printf("{\"requests\": %llu, \"errors\": %llu, \"seconds\": %.6f, \"bytes\": %llu, "
-	       "\"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u}\n",
-	       (unsigned long long)opt.requests, (unsigned long long)errors, seconds,
-	       (unsigned long long)bytes, latency_us[opt.requests / 2],
-	       latency_us[opt.requests * 99 / 100], latency_us[opt.requests * 999 / 1000]);
+	       "\"p50_us\": %u, \"p99_us\": %u, \"p999_us\": %u, \"max_us\": %llu}\n",
+	       (unsigned long long)done, (unsigned long long)errors, seconds,
+	       (unsigned long long)bytes, percentile(0.5), percentile(0.99), percentile(0.999),
+	       (unsigned long long)longest_us);
 	return errors > 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a read and a write of the variable table cost: one thread, then N readers of one hot
-// variable beside a writer that writes flat out. Prints nanoseconds of CPU per call. Build by hand:
-//   gcc -O2 -std=gnu17 -Iinclude tests/bench/vars_read.c build/libtidevars.a -lm -pthread
+// variable beside a writer that writes flat out. Prints nanoseconds of CPU per call, a name and a
+// number a line, for the job vars-hot (hot.py). Usage: vars_read [READERS]
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,9 +79,9 @@ main(int argc, char **argv)
 				0, NULL, &err);
 	(void)tidevars_set_text(t, "hot", "1", 0, NULL, &err);
 	(void)read_much(&b);
-	printf("read int           %6.2f ns\n", b.ns);
+	printf("read_ns %.2f\n", b.ns);
 	(void)read_much(&s);
-	printf("read 64-byte text  %6.2f ns\n", s.ns);
+	printf("read_text_ns %.2f\n", s.ns);
 	struct tidevars_writer w = {.who = "bench"};
 	struct tidevars_value v = {.type = TIDEVARS_INT};
 	double start = now_ns();
@@ -89,7 +89,7 @@ main(int argc, char **argv)
 		v.u.i = i;
 		(void)tidevars_set(t, b.handle, &v, 0, &w, NULL);
 	}
-	printf("write int          %6.2f ns\n", (now_ns() - start) / WRITES);
+	printf("write_ns %.2f\n", (now_ns() - start) / WRITES);
 	struct bench rs[64], wr = b;
 	pthread_t rt[64], wt;
 	readers = readers > 64 ? 64 : readers;
@@ -100,11 +100,11 @@ main(int argc, char **argv)
 	}
 	for (int i = 0; i < readers; i++) {
 		(void)pthread_join(rt[i], NULL);
-		printf("read int, reader %d beside a writer  %6.2f ns\n", i, rs[i].ns);
+		printf("read_beside_ns %.2f\n", rs[i].ns);
 	}
 	wr.stop = 1;
 	(void)pthread_join(wt, NULL);
-	printf("that writer        %6.2f ns\n", wr.ns);
+	printf("write_beside_ns %.2f\n", wr.ns);
 	tidevars_close(&t);
 	return 0;
 }
