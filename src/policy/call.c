@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "policy/policy_priv.h"
+#include "policy/run_priv.h"
 
 #define SAMPLE_EVERY       64
 #define REPORTS_PER_SECOND 5
@@ -18,6 +19,7 @@ policy_error_name(enum policy_error e)
 	    [POLICY_E_STOPPED] = "stopped", [POLICY_E_MEMORY] = "memory",
 	    [POLICY_E_MISSING] = "missing", [POLICY_E_BUILDING] = "building",
 	    [POLICY_E_NESTED] = "nested",   [POLICY_E_OPEN] = "circuit-open",
+	    [POLICY_E_GONE] = "gone",
 	};
 	ASSERT((size_t)e < ARRAY_LEN(names));
 	return names[e];
@@ -138,16 +140,24 @@ answer_rule(const struct policy *p, struct policy_call *call)
 	return POLICY_VALUE;
 }
 
+// Counts and reports that it failed with call->error.
+static void
+count_failure(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
+	      const struct policy_call *call)
+{
+	policy_count(&w->counts[fn->id].errors[call->error]);
+	if (call->error != POLICY_E_OPEN && call->error != POLICY_E_BUILDING &&
+	    call->error != POLICY_E_NESTED)
+		report(w, s, fn, call);
+}
+
 // The call failed with call->error.
 static enum policy_verdict
 on_error(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
 	 struct policy_call *call)
 {
 	struct policy_fn_count *c = &w->counts[fn->id];
-	policy_count(&c->errors[call->error]);
-	if (call->error != POLICY_E_OPEN && call->error != POLICY_E_BUILDING &&
-	    call->error != POLICY_E_NESTED)
-		report(w, at->live, fn, call);
+	count_failure(w, at->live, fn, call);
 	if (call->error == POLICY_E_STOPPED)
 		policy_state_send_rebuild(at->live);
 	struct policy_state *prev = at->prev;
@@ -217,4 +227,25 @@ policy_call(struct policy_worker *w, struct policy_view *view, const struct poli
 	if (UNLIKELY(w->n_calls++ % SAMPLE_EVERY == 0))
 		return call_timed(w, at, fn, call);
 	return call_once(w, at, fn, call);
+}
+
+// ---- calls that may wait ----------------------------------------------------------------------
+
+enum policy_error
+policy_call_allowed(struct policy_worker *w, const struct policy_state *s,
+		    const struct policy_fn *fn, uint64_t now_boot_ns)
+{
+	if (w->counts[fn->id].open_until_ns > now_boot_ns)
+		return POLICY_E_OPEN;
+	if (!s->ready)
+		return POLICY_E_BUILDING;
+	return guard_inside(&w->guard) ? POLICY_E_NESTED : POLICY_E_NONE;
+}
+
+void
+policy_call_failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
+		   struct policy_call *call)
+{
+	circuit_failed(&w->counts[fn->id], call->error, call->now_boot_ns);
+	count_failure(w, s, fn, call);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "policy/policy_priv.h"
+#include "policy/run_priv.h"
 
 struct policy_engine *
 policy_engine_new(const struct policy_host *host, void *data, struct tidevars *vars)
@@ -185,11 +186,11 @@ owner_of(struct policy_engine *e, struct str function, struct err *err)
 }
 
 static struct policy_fn *
-fn_of(struct policy *p, struct str name)
+fn_of(struct policy *p, enum policy_kind kind, struct str name)
 {
 	struct policy_engine *e = p->engine;
 	for (size_t i = 0; i < p->n_fns; i++)
-		if (str_eq(str_from_c(p->fns[i]->name), name))
+		if (p->fns[i]->kind == kind && str_eq(str_from_c(p->fns[i]->name), name))
 			return p->fns[i];
 	struct policy_fn *fn = MEM_NEW(struct policy_fn);
 	char *copy = mem_alloc(name.n + 1);
@@ -197,6 +198,7 @@ fn_of(struct policy *p, struct str name)
 	copy[name.n] = '\0';
 	*fn = (struct policy_fn){.policy = p,
 				 .name = copy,
+				 .kind = kind,
 				 .id = (unsigned)e->n_fns,
 				 .slot = (unsigned)p->n_fns};
 	VEC_GROW(p->fns, p->cap_fns, p->n_fns);
@@ -213,14 +215,14 @@ policy_resolve(struct policy_engine *e, struct str name, struct err *err)
 	size_t dot = str_find_byte(name, '.');
 	if (dot == SIZE_MAX) {
 		struct policy *p = owner_of(e, name, err);
-		return p != NULL ? fn_of(p, name) : NULL;
+		return p != NULL ? fn_of(p, POLICY_PREDICATE, name) : NULL;
 	}
 	struct policy *p = policy_find(e, str_slice(name, 0, dot), err);
 	struct str function = str_slice(name, dot + 1, name.n);
 	if (p == NULL)
 		return NULL;
 	if (defines(p, function))
-		return fn_of(p, function);
+		return fn_of(p, POLICY_PREDICATE, function);
 	const struct policy_gen *gen = live_of(p);
 	struct policy_names_iter it = {gen->functions, gen->n_functions};
 	const char *near = str_suggest(function, next_name, &it);
@@ -228,6 +230,86 @@ policy_resolve(struct policy_engine *e, struct str name, struct err *err)
 		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
 		near != NULL ? "'?" : "");
 	return NULL;
+}
+
+struct entry_names_iter {
+	const struct policy_gen *gen;
+	enum policy_kind kind;
+	size_t at;
+};
+
+static const char *
+next_entry_name(void *arg)
+{
+	struct entry_names_iter *it = arg;
+	while (it->at < it->gen->n_entries) {
+		const struct policy_entry *e = &it->gen->entries[it->at++];
+		if (e->kind == it->kind)
+			return e->name;
+	}
+	return NULL;
+}
+
+static void
+say_unknown_entry(const struct policy_engine *e, enum policy_kind kind, struct str name,
+		  struct err *err)
+{
+	for (size_t i = 0; i < e->n_policies; i++) {
+		struct entry_names_iter it = {live_of(e->policies[i]), kind, 0};
+		const char *near = str_suggest(name, next_entry_name, &it);
+		if (near == NULL)
+			continue;
+		err_set(err, "no script registers %s '%.*s'; did you mean '%s' (policy %s)?",
+			policy_kind_name(kind), STR_ARG(name), near, e->policies[i]->name);
+		return;
+	}
+	err_set(err, "no script registers %s '%.*s'", policy_kind_name(kind), STR_ARG(name));
+}
+
+// The policy that registers the name, which may hold dots; else "policy.NAME", whose part behind
+// the policy goes to *name.
+static struct policy *
+entry_owner(struct policy_engine *e, enum policy_kind kind, struct str *name, struct err *err)
+{
+	struct policy *found = NULL;
+	for (size_t i = 0; i < e->n_policies; i++) {
+		if (policy_gen_entry(live_of(e->policies[i]), kind, *name) == NULL)
+			continue;
+		if (found != NULL) {
+			err_set(err, "%s '%.*s' is in policy %s and policy %s: write %s.%.*s",
+				policy_kind_name(kind), STR_ARG(*name), found->name,
+				e->policies[i]->name, found->name, STR_ARG(*name));
+			return NULL;
+		}
+		found = e->policies[i];
+	}
+	size_t dot = str_find_byte(*name, '.');
+	if (found != NULL || dot == SIZE_MAX)
+		goto out;
+	struct policy *p = policy_find(e, str_slice(*name, 0, dot), NULL);
+	struct str rest = str_slice(*name, dot + 1, name->n);
+	if (p != NULL && policy_gen_entry(live_of(p), kind, rest) != NULL) {
+		*name = rest;
+		return p;
+	}
+out:
+	if (found == NULL)
+		say_unknown_entry(e, kind, *name, err);
+	return found;
+}
+
+struct policy_fn *
+policy_resolve_entry(struct policy_engine *e, enum policy_kind kind, struct str name,
+		     unsigned where, unsigned n_args, struct err *err)
+{
+	ASSERT(e->n_workers == 0 && kind != POLICY_PREDICATE);
+	struct policy *p = entry_owner(e, kind, &name, err);
+	if (p == NULL)
+		return NULL;
+	struct policy_fn *fn = fn_of(p, kind, name);
+	fn->where |= where;
+	fn->n_args = n_args;
+	return policy_gen_entry_check(live_of(p), fn, err) ? fn : NULL;
 }
 
 // ---- workers --------------------------------------------------------------------------------

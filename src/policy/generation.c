@@ -4,6 +4,7 @@
 // state that was stopped hard.
 #include "base/mem.h"
 #include "policy/policy_priv.h"
+#include "policy/run_priv.h"
 
 // ---- prepare --------------------------------------------------------------------------------
 
@@ -31,11 +32,15 @@ check_functions(const struct policy_gen *gen, struct err *err)
 {
 	const struct policy *p = gen->policy;
 	for (size_t i = 0; i < p->n_fns; i++)
-		if (!policy_gen_has(gen, p->fns[i]->name))
+		if (p->fns[i]->kind != POLICY_PREDICATE) {
+			if (!policy_gen_entry_check(gen, p->fns[i], err))
+				return false;
+		} else if (!policy_gen_has(gen, p->fns[i]->name)) {
 			return err_set(err,
 				       "%s: function '%s', which the configuration uses, is not "
 				       "defined",
 				       gen->script.where, p->fns[i]->name);
+		}
 	return true;
 }
 
@@ -326,6 +331,8 @@ adopt(struct policy_msg *m)
 	if (alive > atomic_load_explicit(&a->policy->alive_most, memory_order_relaxed))
 		atomic_store_explicit(&a->policy->alive_most, alive, memory_order_relaxed);
 	a->drained = drop;
+	if (drop != NULL)
+		policy_runs_kill(drop);
 	if (drop != NULL && !drop->ready) {
 		drop->orphan = true; // the keeper has it; it goes when it comes back
 		a->drained = NULL;
@@ -404,5 +411,6 @@ void
 policy_state_send_rebuild(struct policy_state *s)
 {
 	s->ready = false;
+	policy_runs_kill(s);
 	post(s->policy->engine, POLICY_KEEPER, &s->msg, rebuild);
 }

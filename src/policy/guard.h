@@ -79,6 +79,11 @@ enum guard_end { GUARD_OK, GUARD_ERROR, GUARD_MEMORY, GUARD_STOPPED, GUARD_DEAD 
 enum guard_end guard_pcall(struct guard *g, struct lua_State *L, int n_args, int n_results,
 			   uint64_t budget_ns);
 
+// lua_resume(co, from, n_args) under the budget. OK: *n_results values are on co's stack, and
+// *yielded says whether it will go on. Otherwise as guard_pcall, the error object on co's stack.
+enum guard_end guard_resume_run(struct guard *g, struct lua_State *co, struct lua_State *from,
+				int n_args, int *n_results, bool *yielded, uint64_t budget_ns);
+
 // Around a host function. _leave may not return: a stop that came meanwhile is served then.
 void guard_postpone(struct guard *g);
 void guard_resume(struct guard *g);

@@ -190,3 +190,21 @@ guard_pcall(struct guard *g, struct lua_State *L, int n_args, int n_results, uin
 	leave(g);
 	return end_of(g, L, rc);
 }
+
+enum guard_end
+guard_resume_run(struct guard *g, struct lua_State *co, struct lua_State *from, int n_args,
+		 int *n_results, bool *yielded, uint64_t budget_ns)
+{
+	*yielded = false;
+	if (sigsetjmp(g->entry, 0) != 0) {
+		leave(g);
+		g->softly = g->postponed = g->pending = 0;
+		return GUARD_DEAD;
+	}
+	enter(g, co, budget_ns);
+	int rc = lua_resume(co, from, n_args, n_results);
+	leave(g);
+	*yielded = rc == LUA_YIELD;
+	// A stop that came while it went to wait has nothing to stop any more.
+	return end_of(g, co, rc == LUA_YIELD ? LUA_OK : rc);
+}

@@ -10,6 +10,10 @@
 
 struct tidevars_value;
 
+// Of a state's main stack.
+#define TXN_INDEX 1
+#define FN_INDEX  2 // of slot 0
+
 // The state a Lua thread belongs to. [-0, +0, -]
 static inline struct policy_state *
 state_of(lua_State *L)
@@ -29,6 +33,8 @@ extern const char policy_key_t;       // the `t` of the self-test that runs
 extern const char policy_key_frozen;  // frozen table -> its contents
 extern const char policy_key_shadow;  // contents -> frozen table
 extern const char policy_key_donor;   // a function whose first upvalue is G
+extern const char policy_key_entries; // kind -> name -> registered function
+extern const char policy_key_done;    // as a light userdata: the error that ends a run at once
 
 // ---- lua_sandbox.c
 // G and E with the safe half of the standard library. [-0, +0, e]
@@ -71,6 +77,19 @@ void policy_lua_txn_open(lua_State *L); // metatables. [-0, +0, e]
 struct lua_txn *policy_lua_txn_new(lua_State *L, bool live);
 void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]
 int policy_lua_test_txn(lua_State *L);       // t.txn{...}
+
+// ---- lua_entry.c
+// Registers the function on top of the stack, which is popped, under that name while the script
+// loads; n_args -1: any number of words. [-1, +0, e]
+void policy_lua_register(lua_State *L, enum policy_kind kind, const char *name, unsigned where,
+			 int n_args);
+// Pushes what stands behind fn, or nil. [-0, +1, e]
+void policy_lua_push_fn(lua_State *L, const struct policy_fn *fn);
+
+// ---- lua_run.c
+// Suspends the running call for that long; the C function that calls it returns what it returns.
+// [-0, +0, e]
+int policy_lua_wait(lua_State *L, uint64_t ns);
 
 // ---- lua_tide.c, lua_memo.c, lua_test.c
 void policy_lua_tide_open(lua_State *L); // pushes `tide`. [-0, +1, e]

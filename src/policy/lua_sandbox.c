@@ -17,13 +17,14 @@
 #define DATE_FORMAT_MAX 256
 
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
-    policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor;
+    policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor,
+    policy_key_entries, policy_key_done;
 
 // [-3, +0, e] E.__newindex
 static int
 env_newindex(lua_State *L)
 {
-	if (state_of(L)->phase != POLICY_LOADING)
+	if (state_of(L)->phase == POLICY_FROZEN)
 		return luaL_error(
 		    L,
 		    "global '%s' is frozen: predicates keep no state; write a variable "
@@ -522,7 +523,8 @@ policy_lua_sandbox(lua_State *L)
 {
 	static const char *const keys[] = {&policy_key_anchor, &policy_key_loaded,
 					   &policy_key_tests,  &policy_key_frozen,
-					   &policy_key_shadow, &policy_key_env};
+					   &policy_key_shadow, &policy_key_env,
+					   &policy_key_entries};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		new_registry_table(L, keys[i]);
 	lua_pushglobaltable(L);

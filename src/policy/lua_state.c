@@ -7,9 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "policy/lua_priv.h"
+#include "policy/run_priv.h"
 
-#define TXN_INDEX   1
-#define FN_INDEX    2 // of slot 0
 #define SPARE_SLOTS 64
 #define ARENA_BYTES (256u << 10)
 
@@ -54,20 +53,14 @@ load(lua_State *L)
 		return luaL_error(L, "this liblua5.4 makes bytecode of an unknown layout");
 	policy_lua_sandbox(L);
 	run_script(L, s->gen);
-	policy_lua_freeze(L);
-	s->phase = POLICY_FROZEN;
+	if (!s->thawed)
+		policy_lua_freeze(L);
+	s->phase = s->thawed ? POLICY_THAWED : POLICY_FROZEN;
 	lua_settop(L, 0);
 	luaL_checkstack(L, (int)s->policy->n_fns + SPARE_SLOTS, "too many functions");
 	s->txn = policy_lua_txn_new(L, true);
 	for (size_t i = 0; i < s->policy->n_fns; i++) {
-		lua_pushglobaltable(L);
-		lua_pushstring(L, s->policy->fns[i]->name);
-		lua_rawget(L, -2);
-		lua_remove(L, -2);
-		if (!lua_isfunction(L, -1)) {
-			lua_pop(L, 1);
-			lua_pushnil(L);
-		}
+		policy_lua_push_fn(L, s->policy->fns[i]);
 		s->present[i] = lua_isfunction(L, -1);
 		s->memos[i] = policy_lua_memo_of(L, -1);
 	}
@@ -77,9 +70,8 @@ load(lua_State *L)
 // ---- protected calls ------------------------------------------------------------------------
 
 static void
-keep_error(struct policy_state *s, enum guard_end end)
+keep_error(struct policy_state *s, lua_State *L, enum guard_end end)
 {
-	lua_State *L = s->L;
 	const char *text = NULL;
 	switch (end) {
 	case GUARD_STOPPED:
@@ -113,7 +105,7 @@ policy_state_protected(struct policy_state *s, int n_args, int n_results, uint64
 	enum guard_end end = guard_pcall(s->guard, s->L, n_args, n_results, budget_ns);
 	if (end == GUARD_OK)
 		return true;
-	keep_error(s, end);
+	keep_error(s, s->L, end);
 	if (end == GUARD_DEAD)
 		policy_state_clear(s);
 	else
@@ -140,6 +132,7 @@ policy_state_new(struct policy_gen *gen, struct policy_worker *worker)
 				   .worker = worker,
 				   .rand = clock_mono_ns()};
 	arena_init(&s->arena, ARENA_BYTES);
+	list_init(&s->runs);
 	gen->n_states++;
 	return s;
 }
@@ -147,10 +140,13 @@ policy_state_new(struct policy_gen *gen, struct policy_worker *worker)
 void
 policy_state_clear(struct policy_state *s)
 {
+	ASSERT(list_empty(&s->runs));
 	region_unmap(&s->region);
 	s->L = NULL;
 	s->txn = NULL;
 	s->recording = NULL;
+	s->spare_ref = 0;
+	s->thawed = false;
 	mem_free(s->memos);
 	s->memos = NULL;
 	mem_free(s->present);
@@ -277,27 +273,23 @@ call_with_args(lua_State *L)
 	return 1;
 }
 
-static enum policy_error
-failed(struct policy_state *s, enum guard_end end)
+enum policy_error
+policy_state_error(struct policy_state *s, lua_State *L, enum guard_end end)
 {
 	static const enum policy_error errors[] = {[GUARD_ERROR] = POLICY_E_RUNTIME,
 						   [GUARD_MEMORY] = POLICY_E_MEMORY,
 						   [GUARD_STOPPED] = POLICY_E_BUDGET,
 						   [GUARD_DEAD] = POLICY_E_STOPPED};
-	keep_error(s, end);
-	if (end != GUARD_DEAD)
-		lua_pop(s->L, 1);
+	keep_error(s, L, end);
 	// The library's string buffers raise an ordinary error with Lua's words.
 	if (end == GUARD_ERROR && str_ends(str_from_c(s->error), STR("not enough memory")))
 		return POLICY_E_MEMORY;
 	return errors[end];
 }
 
-// The verdict on top of the stack, which is popped.
-static enum policy_error
-take_result(struct policy_state *s, struct policy_call *call)
+enum policy_error
+policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *call)
 {
-	lua_State *L = s->L;
 	enum policy_error error = POLICY_E_NONE;
 	if (UNLIKELY(!policy_lua_get(L, -1, &call->out))) {
 		(void)snprintf(s->error, sizeof(s->error), "the verdict is a %s",
@@ -312,7 +304,6 @@ take_result(struct policy_state *s, struct policy_call *call)
 	} else if (call->out.type == POLICY_T_STR) {
 		call->out.s.p = "";
 	}
-	lua_pop(L, 1);
 	return error;
 }
 
@@ -354,9 +345,14 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	s->call = &s->idle;
 	if (LIKELY(end == GUARD_OK)) {
 		s->txn->host_txn = NULL;
-		return take_result(s, call);
+		enum policy_error error = policy_state_result(s, L, call);
+		lua_pop(L, 1);
+		return error;
 	}
-	if (end != GUARD_DEAD)
+	enum policy_error error = policy_state_error(s, L, end);
+	if (end != GUARD_DEAD) {
 		s->txn->host_txn = NULL;
-	return failed(s, end);
+		lua_pop(L, 1);
+	}
+	return error;
 }

@@ -28,6 +28,7 @@ struct policy_fn;     // a function that the configuration names; stands for all
 struct policy_worker; // one thread's part: its Lua states and counters
 struct policy_view;   // the generations one transaction sees
 struct policy_msg;    // from thread to thread, carried by the host
+struct policy_run;    // one call that may wait: run.h
 
 #define POLICY_SIGNAL_OFFSET    7 // POLICY_SIGNAL is SIGRTMIN + this
 #define POLICY_DEFAULT_BUDGET   UINT64_C(2000000)
@@ -72,6 +73,7 @@ enum policy_what {
 	POLICY_FETCH,   // txn.f:NAME(args...)
 	POLICY_CONV,    // txn.c:NAME(input, args...); the first arg is the input
 	POLICY_BACKEND, // backends.NAME: no txn needed; arg: what is asked ("sessions")
+	POLICY_OP,      // what changes or lists something ("req_set_header"); args: its own
 };
 
 struct policy_field {
@@ -104,6 +106,10 @@ struct policy_host {
 	// Runs policy_msg_run(m) soon on the thread `to` (0.. workers, POLICY_KEEPER), between
 	// transactions, in order per sender and target. Any thread.
 	void (*post)(void *data, int to, struct policy_msg *m);
+	// Calls run->woken(run) on this thread, which is a worker's, at that monotonic time, in a
+	// later turn of its loop; an earlier request for the same run is forgotten. 0: not at all,
+	// and the run's memory may go when this returns. NULL: calls cannot wait.
+	void (*wake_at)(void *data, struct policy_run *run, uint64_t mono_ns);
 };
 
 #define POLICY_KEEPER (-1)
@@ -174,6 +180,7 @@ enum policy_error {
 	POLICY_E_BUILDING, // the state was stopped hard before and is not back yet
 	POLICY_E_NESTED,   // called from inside a call
 	POLICY_E_OPEN,     // circuit open after failures in a row: not called
+	POLICY_E_GONE,     // a call that waited: its generation or state went away meanwhile
 	POLICY_N_ERRORS,
 };
 const char *policy_error_name(enum policy_error e); // "budget"

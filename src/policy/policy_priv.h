@@ -15,6 +15,7 @@
 #include "policy/guard.h"
 #include "policy/policy.h"
 #include "policy/region.h"
+#include "policy/run.h"
 
 #define POLICY_STATE_MAGIC  0x9ca71e01u
 #define POLICY_WORKER_MAGIC 0x9ca71e02u
@@ -51,6 +52,8 @@ struct policy_gen {
 	bool recorded;    // modules are complete: nothing is read from files any more
 	char **functions; // global functions by name, sorted
 	size_t n_functions, cap_functions;
+	struct policy_entry *entries; // what it registered, in order
+	size_t n_entries, cap_entries;
 	struct policy_state **states; // one per worker while prepared; NULL once handed out
 	unsigned n_states;            // that exist, of any worker
 };
@@ -60,6 +63,8 @@ struct policy_fn {
 	char *name;
 	unsigned id;   // in the engine
 	unsigned slot; // in the policy
+	enum policy_kind kind;
+	unsigned where, n_args; // what the configuration needs of it
 };
 
 struct policy_publish {
@@ -166,6 +171,7 @@ struct policy_names {
 enum policy_phase {
 	POLICY_LOADING, // the top level runs: globals may be written, no request
 	POLICY_FROZEN,  // predicates run
+	POLICY_THAWED,  // HAProxy's rules: functions run, globals may be written
 };
 
 struct policy_memo;
@@ -191,6 +197,11 @@ struct policy_state {
 	struct arena arena;             // of idle
 	struct lua_txn *txn;            // the reused object of live calls
 	struct policy_memo *recording;  // a memoised function is being evaluated
+	bool thawed;                    // the script uses HAProxy's dialect: not frozen, no memo
+	struct policy_run *run;         // being resumed, or NULL
+	struct list runs;               // that wait
+	int spare_ref;                  // a coroutine for the next run; 0: none
+	int done_code;                  // of a run that ended itself
 	bool *present;                  // by slot: the function is there
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "policy/policy_priv.h"
+#include "policy/run_priv.h"
 
 bool
 policy_source_open(struct policy *p, const char *path, struct err *err)
@@ -203,6 +204,7 @@ policy_gen_free(struct policy_gen *gen)
 		free_chunk(&gen->modules[i]);
 	for (size_t i = 0; i < gen->n_functions; i++)
 		mem_free(gen->functions[i]);
+	policy_gen_entries_free(gen);
 	mem_free(gen->modules);
 	mem_free(gen->functions);
 	mem_free(gen->states);

@@ -6,6 +6,8 @@
 #include "base/module.h"
 #include "conf/conf.h"
 #include "expr/call.h"
+#include "proxy/action_lua.h"
+#include "proxy/action_priv.h"
 #include "proxy/host.h"
 #include "proxy/policy_host.h"
 #include "proxy/setup.h"
@@ -183,7 +185,10 @@ bool
 proxy_setup_link(struct proxy_setup *s)
 {
 	CHECK_MAGIC(s, PROXY_SETUP_MAGIC);
-	return load_policies(s) && expr_set_link(s->exprs, s->conf, report, s->conf);
+	if (!load_policies(s))
+		return false;
+	bool rules = lua_rules_link(s);
+	return expr_set_link(s->exprs, s->conf, report, s->conf) && rules;
 }
 
 // --- lua() -----------------------------------------------------------------------------------
@@ -344,4 +349,5 @@ const struct module policy_module = {
     .keywords = policy_keywords,
     .fetches = policy_fetches,
     .commands = policy_commands,
+    .actions = actions_lua,
 };

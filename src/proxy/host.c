@@ -8,6 +8,7 @@
 #include "expr/logfmt.h"
 #include "policy/policy.h"
 #include "proxy/accesslog.h"
+#include "proxy/action_lua.h"
 #include "proxy/conns.h"
 #include "proxy/txn.h"
 
@@ -148,6 +149,7 @@ proxy_unique_id(const struct txn *t)
 void
 proxy_host_unpin(struct txn *t)
 {
+	lua_call_end(t);
 	if (t->policy_view != NULL)
 		policy_unpin(t->worker->policy, &t->policy_view);
 }

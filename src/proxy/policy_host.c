@@ -12,7 +12,9 @@
 #include "expr/call.h"
 #include "http/h1.h"
 #include "http/head.h"
+#include "net/timer.h"
 #include "net/worker.h"
+#include "policy/run.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 
@@ -461,6 +463,9 @@ host_resolve(void *data, enum policy_what what, struct str name, struct err *err
 	case POLICY_BACKEND:
 		row = resolve_backend(d->set, name, err);
 		break;
+	case POLICY_OP:
+		row = policy_op_find(name, err);
+		break;
 	case POLICY_HEADER:
 	case POLICY_COOKIE:
 	case POLICY_VAR:
@@ -528,6 +533,8 @@ ask(const struct policy_host_data *d, int handle, const struct policy_value *arg
 	case POLICY_FETCH:
 	case POLICY_CONV:
 		return ask_row(d, what, row, args, n, ctx, out, err);
+	case POLICY_OP:
+		return policy_op_call(d, row, ctx, args, n, out, err);
 	case POLICY_BACKEND:
 		break;
 	}
@@ -543,6 +550,9 @@ host_call(void *data, void *txn, int handle, const struct policy_value *args, un
 	const struct policy_host_data *d = data;
 	struct policy_request *r = txn;
 	if (r == NULL) {
+		if (handle >> HANDLE_BITS == POLICY_OP)
+			return policy_op_call(d, handle & ((1 << HANDLE_BITS) - 1), NULL, args, n,
+					      out, err);
 		if (handle >> HANDLE_BITS != POLICY_BACKEND)
 			return err_set(err, "there is no request here");
 		return ask(d, handle, args, n, NULL, out, err);
@@ -692,9 +702,44 @@ host_post(void *data, int to, struct policy_msg *m)
 	worker_post(workers_get(worker_self->all, (unsigned)(to + 1)), &c->msg);
 }
 
+// ---- timers of calls that wait ------------------------------------------------------------------
+
+struct wake_up {
+	struct timer timer;
+	struct loop *loop; // NULL until first set
+};
+_Static_assert(sizeof(struct wake_up) <= sizeof(((struct policy_run *)0)->host), "it fits");
+
+static void
+wake_due(struct timer *timer)
+{
+	struct wake_up *u = CONTAINER_OF(timer, struct wake_up, timer);
+	struct policy_run *run = (struct policy_run *)(void *)u;
+	_Static_assert(offsetof(struct policy_run, host) == 0, "it begins with the host's part");
+	run->woken(run);
+}
+
+static void
+host_wake_at(void *data, struct policy_run *run, uint64_t mono_ns)
+{
+	struct wake_up *u = (struct wake_up *)(void *)run->host;
+	(void)data;
+	if (mono_ns == 0) {
+		if (u->loop != NULL)
+			loop_timer_stop(u->loop, &u->timer);
+		return;
+	}
+	if (u->loop == NULL) {
+		u->loop = loop_self();
+		timer_init(&u->timer, wake_due);
+	}
+	loop_timer_set(u->loop, &u->timer, mono_ns);
+}
+
 const struct policy_host policy_host = {
     .resolve = host_resolve,
     .call = host_call,
     .test_txn = host_test_txn,
     .post = host_post,
+    .wake_at = host_wake_at,
 };

@@ -29,5 +29,12 @@ struct policy_host_data {
 };
 extern const struct policy_host policy_host;
 
+// policy_op.c: what changes a transaction or lists the proxy's objects, one row each. find: the
+// row's number, -1 with a cause. ctx is NULL outside a transaction.
+int policy_op_find(struct str name, struct err *err);
+bool policy_op_call(const struct policy_host_data *d, int row, struct sample_ctx *ctx,
+		    const struct policy_value *args, unsigned n, struct policy_value *out,
+		    struct err *err);
+
 // policy_cli.c: rows of policy_module.
 extern const struct cli_command policy_commands[];

@@ -293,13 +293,11 @@ policy_denies(const struct rule *r, struct txn *txn)
 	return true;
 }
 
-enum rule_verdict
-rule_list_run(const struct rule_list *list, struct txn *txn)
+static enum rule_verdict
+run_from(const struct rule_list *list, const struct rule *r, bool resumed, struct txn *txn)
 {
-	// What failed between two lists (in use_backend) concerns no rule here.
-	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
-	for (const struct rule *r = list->first; r != NULL; r = r->next) {
-		bool holds = cond_pass(r->cond, &txn->ctx);
+	for (; r != NULL; r = r->next, resumed = false) {
+		bool holds = resumed || cond_pass(r->cond, &txn->ctx);
 		enum rule_verdict v = RULE_NEXT;
 		if (holds)
 			v = r->action->run(r, txn);
@@ -307,8 +305,30 @@ rule_list_run(const struct rule_list *list, struct txn *txn)
 			v = RULE_REPLY;
 		if (v == RULE_NEXT)
 			continue;
+		if (UNLIKELY(v == RULE_WAIT)) {
+			txn->waiting_list = list;
+			txn->waiting_rule = r;
+			return v;
+		}
 		txn->last_rule = r;
 		return v;
 	}
 	return RULE_NEXT;
+}
+
+enum rule_verdict
+rule_list_run(const struct rule_list *list, struct txn *txn)
+{
+	const struct rule *first = list->first;
+	bool resumed = false;
+	// What failed between two lists (in use_backend) concerns no rule here.
+	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
+	if (UNLIKELY(txn->waiting_list != NULL)) {
+		if (list != txn->waiting_list)
+			return RULE_NEXT; // it was through before
+		first = txn->waiting_rule;
+		txn->waiting_list = NULL;
+		resumed = true;
+	}
+	return run_from(list, first, resumed, txn);
 }

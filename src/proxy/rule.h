@@ -27,6 +27,8 @@ enum rule_verdict {
 	RULE_ALLOW, // leave this rule list, the message goes on
 	RULE_REPLY, // txn->reply was set: answer it, nothing else is tried
 	RULE_FAIL,  // the transaction cannot go on: 500, or what txn->reply says
+	RULE_WAIT,  // the action waits: it is run again when the transaction is
+	RULE_CUT,   // nobody is there to be answered any more: both connections are cut
 };
 
 struct action_row {
@@ -36,7 +38,9 @@ struct action_row {
 	// it does not know (then "if"/"unless" or the end must stand). Fills rule->args.
 	bool (*parse)(struct conf *conf, const struct conf_line *line, int *at, struct rule *rule,
 		      struct err *err);
-	// On a worker, one transaction. No allocation but the transaction's arena.
+	// On a worker, one transaction. No allocation but the transaction's arena. What answers
+	// RULE_WAIT has seen to it that txn_run is called; it may also be called for an event of
+	// a connection. Not in http-after-response.
 	enum rule_verdict (*run)(const struct rule *rule, struct txn *txn);
 	bool is_final; // rules behind it, without condition, are never reached: a warning at start
 	const char *usage; // "<name> <fmt>"
@@ -69,5 +73,6 @@ rule_list_init(struct rule_list *l)
 // rule.
 bool rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 		enum rule_where where, struct err *err);
-// Runs the list in order on a transaction.
+// Runs the list in order on a transaction. RULE_WAIT: the next call for the same list goes on with
+// the rule that waits, and lists asked before it answer RULE_NEXT at once.
 enum rule_verdict rule_list_run(const struct rule_list *list, struct txn *txn);

@@ -26,6 +26,7 @@ struct proxy_setup {
 	struct proxy *last_defaults;     // what a section without "from" starts from
 	struct hash_map backend_objects; // struct backend by name
 	struct policy_setup *first_policy, **policy_tail;
+	struct lua_rule *lua_rules; // action_lua.c: to be linked
 	uint32_t next_id;
 	uint64_t rlimit_nofile; // ulimit-n
 };

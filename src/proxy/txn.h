@@ -109,9 +109,12 @@ struct txn {
 	struct server_conn *server_conn;        // NULL while none
 	const struct proxy *frontend, *backend; // backend: NULL before routing
 	struct server *server;
-	const struct rule *last_rule; // that decided
-	const struct reason *reason;  // why it ended early, or NULL
-	char term_state[2];           // HAProxy's first two letters of the termination state
+	const struct rule *last_rule;         // that decided
+	const struct rule_list *waiting_list; // whose rule waits, or NULL
+	const struct rule *waiting_rule;
+	struct lua_call *lua_call;   // the action or service under way (action_lua.c), or NULL
+	const struct reason *reason; // why it ended early, or NULL
+	char term_state[2];          // HAProxy's first two letters of the termination state
 	uint8_t retries;
 	uint8_t http_reason;        // enum http_reason_id of a refused message
 	uint64_t timeout_server_ns; // 0: the backend's

@@ -186,7 +186,7 @@ run_reply(struct txn *t)
 	bool ok = build_head(t);
 	t->ctx.res = &t->res;
 	enum rule_verdict v = txn_after_response_rules(t);
-	if (!ok || v == RULE_FAIL || v == RULE_REPLY)
+	if (!ok || v == RULE_FAIL || v == RULE_REPLY || v == RULE_CUT)
 		return txn_cut(t, "PR");
 	size_t max = H1_WRITE_IOV(t->res.n_fields);
 	struct iovec *iov = t->res_iov;

@@ -95,6 +95,10 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 		return txn_go(t, next);
 	case RULE_REPLY:
 		return txn_reply(t, t->reply.denied ? "PR" : "LR");
+	case RULE_WAIT:
+		return STEP_WAIT;
+	case RULE_CUT:
+		return txn_cut(t, "CR");
 	case RULE_FAIL:
 		break;
 	}

@@ -40,6 +40,10 @@ run_response_rules(struct txn *t)
 	enum rule_verdict v = run_lists(t, &t->backend->http_response, &t->frontend->http_response);
 	if (v == RULE_NEXT || v == RULE_ALLOW)
 		v = txn_after_response_rules(t);
+	if (v == RULE_WAIT)
+		return STEP_WAIT;
+	if (v == RULE_CUT)
+		return txn_cut(t, "CH");
 	if (v == RULE_REPLY)
 		return txn_reply(t, "PH");
 	if (v == RULE_FAIL)

@@ -27,6 +27,16 @@ test_configuration(void)
 	sbuf_fini(&out);
 }
 
+// "lua.*" stands for a word's beginning.
+static bool
+usage_fits(const struct action_row *r)
+{
+	struct str name = str_from_c(r->name);
+	if (str_ends(name, STR("*")))
+		name.n--;
+	return str_starts(str_from_c(r->usage), name);
+}
+
 static void
 test_actions(void)
 {
@@ -35,8 +45,7 @@ test_actions(void)
 		for (const struct action_row *r = main_modules[i]->actions;
 		     r != NULL && r->name != NULL; r++, n++)
 			if (!is_text(r->help) || !is_text(r->usage) || r->parse == NULL ||
-			    r->run == NULL || r->where == 0 ||
-			    !str_starts(str_from_c(r->usage), str_from_c(r->name))) {
+			    r->run == NULL || r->where == 0 || !usage_fits(r)) {
 				printf("# action %s\n", r->name);
 				bad++;
 			}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Actions and services of scripts: "http-request lua.NAME args...". One that waits suspends its
+// transaction: the step answers STEP_WAIT, a timer of the worker's loop runs it again. Anything a
+// script registers as POLICY_ACTION is called here, whichever dialect it is in.
+#pragma once
+
+#include "base/str.h"
+
+struct err;
+struct proxy_setup;
+struct txn;
+
+// Resolves what rules name, once the scripts are loaded. Faults go to the conf; false if any.
+bool lua_rules_link(struct proxy_setup *s);
+// What the transaction still waits for is called off. Harmless without any.
+void lua_call_end(struct txn *t);
+
+// What the present call of an action has asked to happen when it is through (policy_op.c).
+enum lua_outcome { LUA_GOES_ON, LUA_REPLIES };
+void lua_call_outcome(struct txn *t, enum lua_outcome outcome);
