@@ -79,12 +79,24 @@ bad_name(struct h1_parser *p, const char *buf, size_t n, const char *at)
 		      colon ? HTTP_REASON_SPACE_BEFORE_COLON : HTTP_REASON_FIELD_NAME);
 }
 
-// First byte that is no tchar.
+// First byte that is no tchar. Names consist of letters, digits and '-', which a vector tells; the
+// other tchars are looked up one by one.
 static const char *
 scan_token(const char *p, const char *end)
 {
-	while (p < end && char_is(*p, CHAR_TOKEN))
+	while (p < end) {
+		if (LIKELY(end - p >= 16)) {
+			uint32_t odd = odd_in_name_mask(vec16_load(p));
+			if (odd == 0) {
+				p += 16;
+				continue;
+			}
+			p += __builtin_ctz(odd);
+		}
+		if (!char_is(*p, CHAR_TOKEN))
+			break;
 		p++;
+	}
 	return p;
 }
 
@@ -101,7 +113,7 @@ parse_name(const char *line, const char *end, unsigned *id, const char **stopped
 		if (LIKELY(colons >> 4 != 0 && below >= 0xf)) {
 			size_t n = (size_t)__builtin_ctz(colons);
 			*id = name_lookup_near(line, n, v, below);
-			if (LIKELY(*id != HTTP_FIELD_OTHER))
+			if (LIKELY(*id != HTTP_FIELD_OTHER || (odd_in_name_mask(v) & below) == 0))
 				return line + n;
 		}
 	}
@@ -185,6 +197,10 @@ parse_version(struct h1_parser *p, const char *buf, size_t n, const char *c, uns
 {
 	static const char form[] = "HTTP/0.0";
 	const char *end = buf + n;
+	if (LIKELY(end - c >= 8 && memcmp(c, "HTTP/1.1", 8) == 0)) {
+		*minor = 1;
+		return H1_OK;
+	}
 	for (unsigned i = 0; i < 8; i++) {
 		bool good =
 		    c + i < end && (form[i] == '0' ? char_is(c[i], CHAR_DIGIT) : c[i] == form[i]);
@@ -304,21 +320,19 @@ parse_request_line(struct h1_parser *p, const char *buf, size_t n, struct http_h
 			     sp < end && *sp == '\r' ? HTTP_REASON_START_LINE : HTTP_REASON_TARGET);
 	h->target = str_of(c, (size_t)(sp - c));
 	c = sp + 1;
-	unsigned minor = 1;
-	if (end - c < 8 || memcmp(c, "HTTP/1.1", 8) != 0) {
-		enum h1_status s = parse_version(p, buf, n, c, &minor);
-		if (s != H1_OK) {
-			if (s == H1_BAD && p->reason == HTTP_REASON_VERSION_UNSUPPORTED &&
-			    str_eq(h->method_text, STR("PRI")))
-				p->reason = HTTP_REASON_H2_PREFACE;
-			return s;
-		}
+	unsigned minor;
+	enum h1_status s = parse_version(p, buf, n, c, &minor);
+	if (UNLIKELY(s != H1_OK)) {
+		if (s == H1_BAD && p->reason == HTTP_REASON_VERSION_UNSUPPORTED &&
+		    str_eq(h->method_text, STR("PRI")))
+			p->reason = HTTP_REASON_H2_PREFACE;
+		return s;
 	}
 	c += 8;
 	if (end - c < 2 || c[0] != '\r' || c[1] != '\n')
 		return fault(p, buf, n, c, HTTP_REASON_VERSION);
 	set_version(h, minor);
-	enum h1_status s = classify_target(p, buf, h);
+	s = classify_target(p, buf, h);
 	h->raw.p = buf + p->line;
 	p->line = (uint32_t)(c + 2 - buf);
 	return s;

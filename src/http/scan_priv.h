@@ -51,6 +51,15 @@ scan_text(const char *p, const char *end, const char *lo)
 	return p;
 }
 
+// Bytes that are not a letter, digit or '-', of which nearly all field names are made.
+static inline uint32_t
+odd_in_name_mask(vec16 v)
+{
+	vec16 letter = (v | vec16_all(0x20)) - vec16_all('a'), digit = v - vec16_all('0');
+	return vec16_mask(vec16_above(letter, 'z' - 'a') & vec16_above(digit, 9) &
+			  ~vec16_eq(v, '-'));
+}
+
 // What a request target may not hold: anything but 0x21..0x7e, and '#', which would hide the rest
 // from servers that take it for a fragment.
 static inline bool
