@@ -172,7 +172,7 @@ conn_send(struct conn *c, const struct iovec *iov, unsigned n, unsigned flags)
 	c->out_at = 0;
 	if (UNLIKELY((c->flags & CONN_F_SEND_BROKEN) != 0))
 		conn_post(c, CONN_P_SEND_FAILED);
-	else if (UNLIKELY(conn_advance(c, 0)))
+	else if (UNLIKELY(iov->iov_len == 0) && conn_advance(c, 0))
 		conn_post(c, CONN_P_SENT);
 	else
 		c->loop->engine->send(c);
