@@ -161,10 +161,13 @@ count_backend_end(const struct txn *t)
 		return;
 	if (!(t->flags & TXN_REPLIED))
 		stats_count_status(&of_server(t)->responses, t->res.status);
+	uint64_t total_ms = ms_between(t->times.idle_ns, t->times.end_ns);
+	if (total_ms == 0)
+		return; // nor is there any in its parts
+	ADD_ALL(t, total_ms, total_ms);
 	ADD_ALL(t, queue_ms, ms_between(t->times.head_ns, t->times.queue_ns));
 	ADD_ALL(t, connect_ms, ms_between(t->times.queue_ns, t->times.connected_ns));
 	ADD_ALL(t, response_ms, ms_between(t->times.connected_ns, t->times.response_ns));
-	ADD_ALL(t, total_ms, ms_between(t->times.idle_ns, t->times.end_ns));
 }
 
 void

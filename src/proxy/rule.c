@@ -317,7 +317,7 @@ run_from(const struct rule_list *list, const struct rule *r, bool resumed, struc
 }
 
 enum rule_verdict
-rule_list_run(const struct rule_list *list, struct txn *txn)
+rule_list_walk(const struct rule_list *list, struct txn *txn)
 {
 	const struct rule *first = list->first;
 	bool resumed = false;

@@ -19,24 +19,26 @@ static void
 init_context(struct txn *t)
 {
 	struct proxy_worker *w = t->worker;
-	struct sample_ctx *x = &t->ctx;
-	x->req = &t->req;
-	x->src = &t->client->src;
-	x->dst = &t->client->dst;
-	x->arena = &t->arena;
-	x->now_mono_ns = loop_now_ns(w->loop);
-	x->now_boot_ns = loop_boot_ns(w->loop);
-	x->now_real_ns = loop_real_ns(w->loop);
-	x->rand_state = t->id * UINT64_C(0x9e3779b97f4a7c15) + x->now_mono_ns;
-	x->shm = w->set->vars;
-	x->vars[VAR_TXN] = &t->vars_txn;
-	x->vars[VAR_REQ] = &t->vars_req;
-	x->vars[VAR_RES] = &t->vars_res;
+	uint64_t now = loop_now_ns(w->loop);
+	t->ctx = (struct sample_ctx){
+	    .req = &t->req,
+	    .src = &t->client->src,
+	    .dst = &t->client->dst,
+	    .arena = &t->arena,
+	    .now_mono_ns = now,
+	    .now_boot_ns = loop_boot_ns(w->loop),
+	    .now_real_ns = loop_real_ns(w->loop),
+	    .rand_state = t->id * UINT64_C(0x9e3779b97f4a7c15) + now,
+	    .shm = w->set->vars,
+	    .vars[VAR_TXN] = &t->vars_txn,
+	    .vars[VAR_REQ] = &t->vars_req,
+	    .vars[VAR_RES] = &t->vars_res,
+	    .host = &proxy_sample_host,
+	    .host_data = t,
+	};
 	var_scope_init(&t->vars_txn, &t->arena);
 	var_scope_init(&t->vars_req, &t->arena);
 	var_scope_init(&t->vars_res, &t->arena);
-	x->host = &proxy_sample_host;
-	x->host_data = t;
 }
 
 struct txn *
@@ -63,6 +65,8 @@ txn_new(struct client *c)
 	http_head_init(&t->req, t->fields, max);
 	http_head_init(&t->res, t->fields + max, max);
 	t->client_codec->begin(&t->req_in);
+	t->req_out.head.flags = t->res_out.head.flags = 0;
+	t->req_out.head.extra = t->res_out.head.extra = STR_NULL;
 	init_context(t);
 	t->times.accept_ns = c->accept_ns;
 	t->times.idle_ns = t->ctx.now_mono_ns;

@@ -97,7 +97,8 @@ struct txn_step {
 	enum step_verdict (*run)(struct txn *t);
 };
 
-// Everything before `arena` is zeroed for each request.
+// Everything before `arena` is zeroed for each request; what follows is set by txn_new or by the
+// step that uses it first, which halves what there is to zero.
 struct txn {
 	uint32_t magic;
 	uint32_t flags; // enum txn_flags
@@ -124,15 +125,15 @@ struct txn {
 	struct rbuf *req_buf, *res_buf; // hold the heads' bytes
 	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
-	struct codec_in req_in, res_in;
-	struct codec_out req_out, res_out;
 	struct flow up, down; // request body, response body
 	struct reply reply;
 	struct policy_view *policy_view; // generations pinned by the first Lua call, or NULL
-	struct sample_ctx ctx;           // what fetches see of this transaction
-	struct var_scope vars_txn, vars_req, vars_res;
 	struct txn_times times;
 	struct arena arena; // kept warm from one transaction to the next
+	struct codec_in req_in, res_in;
+	struct codec_out req_out, res_out;
+	struct sample_ctx ctx; // what fetches see of this transaction
+	struct var_scope vars_txn, vars_req, vars_res;
 	struct http_head req, res;
 	struct list in_worker;                       // for show sess
 	const struct iovec *head_iov;                // the request head's: iov, or in the arena

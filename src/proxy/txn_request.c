@@ -267,6 +267,9 @@ add_unique_id(struct txn *t)
 static bool
 add_own_fields(struct txn *t)
 {
+	const unsigned adding = PROXY_OPT_HTTP_VIA | PROXY_OPT_FORWARDFOR | PROXY_OPT_ORIGINALTO;
+	if (LIKELY(who_has(t, adding) == NULL && t->frontend->unique_id == NULL))
+		return true;
 	const struct proxy *p = who_has(t, PROXY_OPT_HTTP_VIA);
 	if (p != NULL && http_head_add(&t->req, &t->arena, STR("via"), p->via_name) != HTTP_EDIT_OK)
 		return false;
