@@ -9,8 +9,9 @@
 #include "proxy/setup.h"
 
 const struct module *const main_modules[] = {
-    &proxy_global_module, &proxy_module, &proxy_var_module, &policy_module,
-    &backend_module,      &expr_module,  &cli_module,       NULL,
+    &proxy_global_module, &proxy_module,  &proxy_var_module,
+    &proxy_auth_module,   &policy_module, &backend_module,
+    &expr_module,         &cli_module,    NULL,
 };
 
 size_t

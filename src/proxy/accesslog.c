@@ -100,8 +100,8 @@ accesslog_values(const struct txn *t, struct log_values *v)
 		v->server = t->server->name;
 	if (t->client != NULL) {
 		v->listener = t->client->bind->name;
-		v->client = t->client->src;
-		v->local = t->client->dst;
+		v->client = *t->ctx.src;
+		v->local = *t->ctx.dst;
 	}
 	fill_request(t, v);
 	fill_times(t, v);
@@ -251,6 +251,8 @@ static bool
 is_wanted(const struct txn *t)
 {
 	unsigned options = t->frontend->options;
+	if (t->log_level == TXN_LOG_SILENT)
+		return false;
 	if (t->times.head_ns == 0 && options & PROXY_OPT_DONTLOGNULL && t->bytes_in == 0)
 		return false;
 	bool normal = t->term_state[0] == '-' && t->res.status < 500;
@@ -265,8 +267,9 @@ accesslog_write(struct txn *t)
 	struct sbuf *line = &t->worker->log_line;
 	sbuf_clear(line);
 	logfmt_render_log(t->frontend->logfmt, &t->ctx, line);
-	int level = LOG_LEVEL_INFO;
-	if (t->frontend->options & PROXY_OPT_LOG_SEPARATE_ERRORS && t->res.status >= 500)
+	int level = t->log_level > 0 ? t->log_level - 1 : LOG_LEVEL_INFO;
+	if (t->log_level == 0 && t->frontend->options & PROXY_OPT_LOG_SEPARATE_ERRORS &&
+	    t->res.status >= 500)
 		level = LOG_LEVEL_ERR;
 	for (struct log_target *l = t->frontend->logs; l != NULL; l = l->next)
 		send_line(t, l, sbuf_str(line), level);

@@ -280,6 +280,23 @@ run_deny(const struct rule *r, struct txn *txn)
 	return v;
 }
 
+static bool
+parse_tarpit(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+	     struct err *err)
+{
+	struct reply_args *a = r->args = CONF_NEW(conf, struct reply_args);
+	a->status = 500;
+	return parse_reply(conf, line, at, r, err);
+}
+
+static enum rule_verdict
+run_tarpit(const struct rule *r, struct txn *txn)
+{
+	enum rule_verdict v = run_deny(r, txn);
+	txn->reply.tarpit = true;
+	return v;
+}
+
 // --- redirect ----------------------------------------------------------------------------------
 
 struct redirect_args {
@@ -430,6 +447,10 @@ const struct action_row actions_reply[] = {
      "deny [deny_status <status>] " REPLY_WORDS,
      "Refuses the message: 403 for a request, 502 for a response, with the error page of that "
      "status unless told otherwise."},
+    {"tarpit", REQUEST, parse_tarpit, run_tarpit, true,
+     "tarpit [deny_status <status>] " REPLY_WORDS,
+     "Refuses the request as deny does, 500 unless told otherwise, once 'timeout tarpit' has "
+     "passed (else 'timeout connect')."},
     {"return", REQUEST | RESPONSE, parse_return, run_return, true,
      "return [status <status>] " REPLY_WORDS, "Answers the request without a server."},
     {"redirect", REQUEST | RESPONSE | RULE_REDIRECT, parse_redirect, run_redirect, true,

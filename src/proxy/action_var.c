@@ -151,6 +151,119 @@ run_set_timeout(const struct rule *r, struct txn *txn)
 	return RULE_NEXT;
 }
 
+// --- set-log-level ---------------------------------------------------------------------------
+
+static bool
+parse_set_log_level(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+		    struct err *err)
+{
+	static const char *const levels[] = {"emerg",   "alert",  "crit", "err",
+					     "warning", "notice", "info", "debug"};
+	int8_t *level = r->args = CONF_NEW(conf, int8_t);
+	struct str word;
+	if (!action_word(line, at, "a level", &word, err))
+		return false;
+	*level = str_eq(word, STR("silent")) ? TXN_LOG_SILENT : 0;
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (str_eq(word, str_from_c(levels[i])))
+			*level = (int8_t)(i + 1);
+	return *level != 0 ||
+	       err_set(err,
+		       "'%.*s' is no level: emerg, alert, crit, err, warning, notice, info, debug "
+		       "and silent are",
+		       STR_ARG(word));
+}
+
+static enum rule_verdict
+run_set_log_level(const struct rule *r, struct txn *txn)
+{
+	txn->log_level = *(const int8_t *)r->args;
+	return RULE_NEXT;
+}
+
+// --- set-src and its kin ---------------------------------------------------------------------
+
+static bool
+parse_set_address(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+		  struct err *err)
+{
+	(void)conf;
+	if (*at >= line->argc)
+		return err_set(err, "an expression is missing");
+	struct expr_env env = action_env(r, line);
+	int used;
+	r->args = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
+	*at += used;
+	return r->args != NULL;
+}
+
+// What the transaction believes about its ends; the connection's own stay as they are. NULL: no
+// room.
+static struct sample_addr *
+own_address(struct txn *txn, const struct sample_addr **address)
+{
+	struct sample_addr *a = ARENA_NEW(&txn->arena, struct sample_addr);
+	if (a == NULL)
+		return NULL;
+	*a = **address;
+	*address = a;
+	return a;
+}
+
+static enum rule_verdict
+set_ip(const struct rule *r, struct txn *txn, const struct sample_addr **address)
+{
+	struct sample s;
+	if (!expr_eval(r->args, &txn->ctx, &s) || !sample_cast(&s, SMP_ADDR, &txn->ctx))
+		return RULE_NEXT;
+	struct sample_addr *a = own_address(txn, address);
+	if (a == NULL)
+		return action_failed(r, txn);
+	if (a->family == 1)
+		a->port = 0; // of a unix socket
+	a->family = s.type == SMP_IP6 ? 6 : 4;
+	memcpy(a->ip, s.ip, sizeof(a->ip));
+	return RULE_NEXT;
+}
+
+static enum rule_verdict
+set_port(const struct rule *r, struct txn *txn, const struct sample_addr **address)
+{
+	struct sample s;
+	if (!expr_eval(r->args, &txn->ctx, &s) || !sample_cast(&s, SMP_INT, &txn->ctx) || s.i < 0 ||
+	    s.i > UINT16_MAX)
+		return RULE_NEXT;
+	struct sample_addr *a = own_address(txn, address);
+	if (a == NULL)
+		return action_failed(r, txn);
+	a->port = (uint16_t)s.i;
+	return RULE_NEXT;
+}
+
+static enum rule_verdict
+run_set_src(const struct rule *r, struct txn *txn)
+{
+	return set_ip(r, txn, &txn->ctx.src);
+}
+
+static enum rule_verdict
+run_set_dst(const struct rule *r, struct txn *txn)
+{
+	return set_ip(r, txn, &txn->ctx.dst);
+}
+
+static enum rule_verdict
+run_set_src_port(const struct rule *r, struct txn *txn)
+{
+	return set_port(r, txn, &txn->ctx.src);
+}
+
+static enum rule_verdict
+run_set_dst_port(const struct rule *r, struct txn *txn)
+{
+	return set_port(r, txn, &txn->ctx.dst);
+}
+
 // --- strict-mode -----------------------------------------------------------------------------
 
 static bool
@@ -190,6 +303,17 @@ const struct action_row actions_var[] = {
     {"set-timeout", REQUEST, parse_set_timeout, run_set_timeout, false,
      "set-timeout server <time>|<expr>",
      "Longest silence of the server for this request; an expression gives milliseconds."},
+    {"set-log-level", ANY, parse_set_log_level, run_set_log_level, false, "set-log-level <level>",
+     "The level of the access log's line: emerg, alert, crit, err, warning, notice, info, debug; "
+     "silent: no line."},
+    {"set-src", REQUEST, parse_set_address, run_set_src, false, "set-src <expr>",
+     "The client's address from here on: in src, logs and X-Forwarded-For. No address: as it was."},
+    {"set-dst", REQUEST, parse_set_address, run_set_dst, false, "set-dst <expr>",
+     "The address that the client wanted, in dst and X-Original-To."},
+    {"set-src-port", REQUEST, parse_set_address, run_set_src_port, false, "set-src-port <expr>",
+     "The client's port from here on."},
+    {"set-dst-port", REQUEST, parse_set_address, run_set_dst_port, false, "set-dst-port <expr>",
+     "The port that the client wanted."},
     {"strict-mode", ANY, parse_strict_mode, run_nothing, false, "strict-mode on|off",
      "Off: an edit of a rule behind it that finds no room is skipped instead of failing the "
      "transaction."},

@@ -17,6 +17,7 @@ struct logfmt;
 struct policy_engine;
 struct tidevars;
 struct listener;
+struct userlist;
 struct worker;
 struct workers;
 struct proxy_conf;
@@ -162,6 +163,7 @@ struct proxy_set {
 	struct proxy **all;
 	size_t n_all, cap_all;
 	struct hash_map frontends, backends; // by name
+	struct userlist *userlists;          // auth.c
 	size_t n_backends;                   // struct backend objects; their `index` < this
 	struct tidevars *vars;               // never NULL once started
 	struct policy_engine *policies;      // NULL without a policy section

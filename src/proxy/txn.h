@@ -34,6 +34,7 @@ struct reply {
 		struct str name, value;
 	} * headers;
 	bool close;  // close the client connection behind it
+	bool tarpit; // not before timeout tarpit
 	bool denied; // by a rule that refuses, not one that answers: "PR", not "LR", in the log
 };
 
@@ -90,6 +91,8 @@ enum txn_seen {
 	SEEN_SERVER_TIMEOUT = 1 << 7,
 };
 
+#define TXN_LOG_SILENT (-1)
+
 // A named step; returns what the loop in txn.c does next.
 enum step_verdict { STEP_MORE, STEP_WAIT, STEP_DONE };
 struct txn_step {
@@ -117,6 +120,7 @@ struct txn {
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state
 	uint8_t retries;
+	int8_t log_level;           // set-log-level: 0: not set, 1 + the level, TXN_LOG_SILENT
 	uint8_t http_reason;        // enum http_reason_id of a refused message
 	uint64_t timeout_server_ns; // 0: the backend's
 	uint64_t bytes_in, bytes_out;
@@ -144,7 +148,7 @@ struct txn {
 // The steps, in the order of a request's way; doc/steps.md has the diagram.
 extern const struct txn_step step_read_head, step_frontend_rules, step_route, step_backend_rules,
     step_prepare, step_connect, step_connecting, step_send_head, step_await_response,
-    step_response_rules, step_send_response, step_relay, step_reply, step_reply_sent;
+    step_response_rules, step_send_response, step_relay, step_tarpit, step_reply, step_reply_sent;
 
 static inline enum step_verdict
 txn_go(struct txn *t, const struct txn_step *step)
@@ -172,6 +176,8 @@ void txn_server_closed(struct txn *t);
 enum step_verdict txn_fail(struct txn *t, unsigned status, const char *term);
 // The same with what rules put into t->reply.
 enum step_verdict txn_reply(struct txn *t, const char *term);
+// The same, once `timeout tarpit` has passed.
+enum step_verdict txn_tarpit(struct txn *t);
 // Puts the proxies' page for that status, or the built-in one, into t->reply. The page's own status
 // is kept: an errorloc is a redirect.
 void txn_error_page(struct txn *t, unsigned status);

@@ -17,6 +17,7 @@ static const struct {
 	struct str sentence;
 } pages[] = {
     PAGE(400, "The request is not valid HTTP."),
+    PAGE(401, "A user name and a password are needed here."),
     PAGE(403, "Access to this resource is denied by the rules of this service."),
     PAGE(408, "The request was not complete in time."),
     PAGE(414, "The request target is too long."),
@@ -118,6 +119,31 @@ txn_reply(struct txn *t, const char *term)
 	note_end(t, term);
 	return txn_go(t, &step_reply);
 }
+
+// --- tarpit --------------------------------------------------------------------------------------
+
+// The client is kept waiting for an answer that is already decided; it costs a timer.
+enum step_verdict
+txn_tarpit(struct txn *t)
+{
+	const struct proxy_timeouts *to =
+	    t->backend != NULL ? &t->backend->timeouts : &t->frontend->timeouts;
+	uint64_t limit = to->tarpit_ns != 0 ? to->tarpit_ns : to->connect_ns;
+	if (limit == 0)
+		return txn_reply(t, "PT");
+	conn_deadline(&t->client->conn, loop_now_ns(t->worker->loop) + limit);
+	txn_watch_client(t);
+	return txn_go(t, &step_tarpit);
+}
+
+static enum step_verdict
+run_tarpit(struct txn *t)
+{
+	const uint32_t over = SEEN_CLIENT_FAILED | SEEN_CLIENT_TIMEOUT | SEEN_CLIENT_EOF;
+	return t->seen & over ? txn_reply(t, "PT") : STEP_WAIT;
+}
+
+const struct txn_step step_tarpit = {"tarpit", run_tarpit};
 
 // --- reply ---------------------------------------------------------------------------------------
 

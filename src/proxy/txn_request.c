@@ -94,6 +94,8 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 	case RULE_ALLOW:
 		return txn_go(t, next);
 	case RULE_REPLY:
+		if (UNLIKELY(t->reply.tarpit))
+			return txn_tarpit(t);
 		return txn_reply(t, t->reply.denied ? "PR" : "LR");
 	case RULE_WAIT:
 		return STEP_WAIT;
@@ -229,7 +231,7 @@ is_ip(const struct sample_addr *addr)
 static bool
 add_forwarded_for(struct txn *t)
 {
-	const struct sample_addr *src = &t->client->src;
+	const struct sample_addr *src = t->ctx.src;
 	const struct proxy *p = who_has(t, PROXY_OPT_FORWARDFOR);
 	if (p == NULL || !is_ip(src) ||
 	    proxy_address_excepted(t->frontend->forwardfor_except, src) ||
@@ -247,7 +249,7 @@ add_forwarded_for(struct txn *t)
 static bool
 add_original_to(struct txn *t)
 {
-	const struct sample_addr *dst = &t->client->dst;
+	const struct sample_addr *dst = t->ctx.dst;
 	const struct proxy *p = who_has(t, PROXY_OPT_ORIGINALTO);
 	if (p == NULL || !is_ip(dst) ||
 	    proxy_address_excepted(t->frontend->originalto_except, dst) ||

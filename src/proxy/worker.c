@@ -8,6 +8,7 @@
 #include "net/worker.h"
 #include "policy/policy.h"
 #include "proxy/accesslog.h"
+#include "proxy/auth_priv.h"
 #include "proxy/conns.h"
 #include "proxy/expiry.h"
 #include "proxy/policy_host.h"
@@ -85,6 +86,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	list_init(&w->all_txns);
 	sbuf_init(&w->log_line, LOG_LINE_CAP);
 	start_backends(w);
+	w->auth = auth_cache_new(set);
 	if (set->policies != NULL) {
 		w->policy = policy_worker_of(set->policies, w->id);
 		policy_worker_enter(w->policy);
@@ -130,6 +132,7 @@ worker_stop(struct worker *net, void *arg)
 		policy_worker_leave(w->policy);
 	for (size_t i = 0; i < set->n_backends; i++)
 		backend_worker_fini(&w->backends[i]);
+	auth_cache_free(&w->auth);
 	mem_free(w->policy_scratch);
 	mem_free(w->backends);
 	mem_free(w->acceptors);

@@ -14,6 +14,7 @@
 #include "proxy/proxy.h"
 
 struct acceptor;
+struct auth_cache;
 struct loop;
 struct policy_worker;
 struct txn;
@@ -35,6 +36,7 @@ struct proxy_worker {
 	bool draining;                // soft stop: no new connection, answers say Connection: close
 	uint64_t next_txn;            // low bits of transaction ids
 	struct policy_worker *policy; // NULL without policies
+	struct auth_cache *auth;      // auth_priv.h; NULL without userlists
 	char *policy_scratch;         // policy_host.h; likewise
 	struct sbuf log_line;         // scratch
 	struct acceptor **acceptors;  // one for each bind
