@@ -259,6 +259,8 @@ expr_eval(const struct expr *e, struct sample_ctx *ctx, struct sample *out)
 	for (const struct expr_step *s = e->steps, *end = s + e->n_steps; s < end; s++) {
 		if (s->in != SMP_ANY && out->type != s->in && !sample_cast(out, s->in, ctx))
 			return false;
+		if (s->in == SMP_INT)
+			out->flags &= (uint8_t)~SMP_FRACTION; // whole numbers from here on
 		if (!s->conv(s->args, ctx, out))
 			return false;
 	}

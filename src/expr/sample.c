@@ -56,7 +56,12 @@ int_to_bool(struct sample *s, struct sample_ctx *ctx UNUSED)
 static bool
 int_to_str(struct sample *s, struct sample_ctx *ctx)
 {
-	char digits[24], *p = digits + sizeof(digits);
+	char digits[32], *p = digits + sizeof(digits);
+	if (UNLIKELY(s->flags & SMP_FRACTION) && s->type == SMP_INT) {
+		s->flags &= (uint8_t)~SMP_FRACTION;
+		return arena_text(s, ctx, digits,
+				  (size_t)snprintf(digits, sizeof(digits), "%.14g", s->f));
+	}
 	int64_t value = s->type == SMP_BOOL ? s->b : s->i;
 	uint64_t u = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 	do

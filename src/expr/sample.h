@@ -33,6 +33,7 @@ enum sample_flag {
 	SMP_MAY_CHANGE = 1 << 0, // with a failed fetch: data may still come (MISS, not FAIL)
 	SMP_NOT_LAST = 1 << 1,   // the fetch has more values: an ACL asks again (ctx->iter)
 	SMP_VOLATILE = 1 << 2,   // the next evaluation may differ
+	SMP_FRACTION = 1 << 3,   // INT: .f has the value with its fraction, .i rounded to zero
 };
 
 // Bytes of .s live as long as the message, the variable's scope, the arena or the configuration:
@@ -43,7 +44,10 @@ struct sample {
 	uint8_t meth;  // SMP_METH: enum http_method; the word itself is .s
 	union {
 		bool b;
-		int64_t i;
+		struct {
+			int64_t i;
+			double f; // only with SMP_FRACTION; text is made of it
+		};
 		struct str s;   // STR, BIN, METH
 		uint8_t ip[16]; // network order; IP4 uses the first four
 	};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Variables of the shared table as samples: shm.NAME is resolved to a handle once, a read is
-// tidevars_read. Fractions become integers by rounding towards zero, since HAProxy's language
-// has no others.
+// tidevars_read. HAProxy's language has no fractions: as text a float is itself ("0.75"), compared
+// or computed with it is rounded towards zero.
 
 #include "base/clock.h"
 #include "expr/expr_priv.h"
@@ -36,6 +36,14 @@ to_int(double f)
 	return f >= 9.2e18 ? INT64_MAX : f <= -9.2e18 ? INT64_MIN : (int64_t)f;
 }
 
+static void
+give_fraction(double f, struct sample *out)
+{
+	sample_set_int(out, to_int(f));
+	out->f = f;
+	out->flags |= SMP_FRACTION;
+}
+
 static bool
 give_text(const struct tidevars_value *v, struct sample_ctx *ctx, struct sample *out)
 {
@@ -62,10 +70,10 @@ var_shm_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *ou
 		sample_set_bool(out, v.u.i != 0);
 		return true;
 	case TIDEVARS_FLOAT:
-		sample_set_int(out, to_int(v.u.f));
+		give_fraction(v.u.f, out);
 		return true;
 	case TIDEVARS_GAUGE:
-		sample_set_int(out, to_int(v.smooth));
+		give_fraction(v.smooth, out);
 		return true;
 	case TIDEVARS_STRING:
 		return give_text(&v, ctx, out);

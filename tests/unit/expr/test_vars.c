@@ -73,14 +73,19 @@ test_section(void)
 	IS_STR(fix_eval(&l.f, "var(shm.beta)"), "int:7"); // -s
 	IS_STR(fix_eval(&l.f, "var(shm.motto)"), "string:hello");
 	IS_STR(fix_eval(&l.f, "var(shm.on)"), "bool:0");
-	IS_STR(fix_eval(&l.f, "var(shm.ratio)"), "int:2");
+	// Compared it is whole, as text it keeps its fraction, and computing rounds it.
+	IS_STR(fix_eval(&l.f, "var(shm.ratio)"), "int:2.5");
+	IS_STR(fix_eval(&l.f, "var(shm.ratio),lower"), "string:2.5");
+	IS_STR(fix_eval(&l.f, "var(shm.ratio),add(1)"), "int:3");
+	IS_STR(fix_eval(&l.f, "var(shm.ratio),add(1),lower"), "string:3");
+	IS_STR(fix_eval(&l.f, "var(shm.ratio),bool,lower"), "string:1");
 	IS_STR(fix_eval(&l.f, "var(shm.maint)"), "int:0");
 	IS_STR(fix_cond(&l.f, "if { var(shm.maint) -m int gt 0 }"), "fail");
 	set(&l, "maint", "1");
 	IS_STR(fix_cond(&l.f, "if { var(shm.maint) -m int gt 0 }"), "pass");
 	IS_STR(fix_cond(&l.f, "if { var(shm.maint) }"), "pass");
 	set(&l, "load.app1", "81.5");
-	IS_STR(fix_eval(&l.f, "var(shm.load.app1)"), "int:81");
+	IS_STR(fix_eval(&l.f, "var(shm.load.app1)"), "int:81.5");
 	l.f.ctx.now_boot_ns += UINT64_C(16000000000);
 	IS_STR(fix_eval(&l.f, "var(shm.load.app1)"), "int:50");
 	IS_STR(fix_eval(&l.f, "var_age(shm.load.app1),div(1000)"), "int:16");
