@@ -4,6 +4,8 @@
 
 #include "expr/acl.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "expr/acl_priv.h"
 
@@ -60,6 +62,45 @@ split_alias(struct expr_set *set, struct str word, struct str *fetch_word, enum 
 	return true;
 }
 
+// Names with a match in them, "path_beg", one after the other. An error's way: the arena is not
+// spared.
+struct alias_walk {
+	struct expr_set *set;
+	size_t at, match;
+};
+
+static const char *
+next_alias(void *iter)
+{
+	static const char *const matches[] = {"beg", "dir", "dom", "end", "len", "reg", "sub"};
+	struct alias_walk *w = iter;
+	const struct hash_map *m = &w->set->fetches;
+	for (; w->at < m->n_slots; w->at++, w->match = 0) {
+		const struct fetch_row *row = m->slots[w->at].value;
+		if (m->slots[w->at].key.p == NULL || !(row->flags & ROW_ACL_ALIASES) ||
+		    w->match == ARRAY_LEN(matches))
+			continue;
+		return arena_printf(&w->set->arena, "%.*s_%s", STR_ARG(m->slots[w->at].key),
+				    matches[w->match++]);
+	}
+	return NULL;
+}
+
+// No fetch is named so, nor nearly: perhaps a keyword like path_beg was meant.
+static void
+suggest_alias(struct expr_set *set, struct str word, struct err *err)
+{
+	size_t end = MIN(str_find_byte(word, '('), str_find_byte(word, ','));
+	struct str name = str_slice(word, 0, end);
+	struct alias_walk w = {.set = set};
+	if (expr_set_fetch(set, name) != NULL || expr_suggest(&set->fetches, name) != NULL)
+		return;
+	const char *near = str_suggest(name, next_alias, &w);
+	size_t n = strlen(err->text);
+	if (near != NULL)
+		(void)snprintf(err->text + n, sizeof(err->text) - n, "; did you mean '%s'?", near);
+}
+
 static struct expr *
 parse_criterion(struct expr_env *env, struct str word, enum pat_match *match, struct err *err)
 {
@@ -67,8 +108,10 @@ parse_criterion(struct expr_env *env, struct str word, enum pat_match *match, st
 	enum pat_match alias = PAT_NONE;
 	bool aliased = split_alias(env->set, word, &fetch_word, &alias);
 	struct expr *e = expr_parse(env, fetch_word, err);
-	if (e == NULL)
+	if (e == NULL) {
+		suggest_alias(env->set, word, err);
 		return NULL;
+	}
 	// a converter behind the keyword drops the match that the keyword meant
 	*match = aliased && e->n_steps == 0 ? alias : pat_match_default(expr_type(e));
 	return e;

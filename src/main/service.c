@@ -96,7 +96,9 @@ service_load(struct service *s, const struct options *o)
 	ok = conf_load(s->conf) && ok;
 	apply_options(s);
 	ok = expr_vars_open(s->conf, s->exprs, &s->set->vars) && ok;
-	ok = ok && proxy_setup_link(s->setup);
+	// Without a table every shm. would be one more fault of the same cause.
+	if (s->set->vars != NULL)
+		ok = proxy_setup_link(s->setup) && ok;
 	return report(s, ok);
 }
 

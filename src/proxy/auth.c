@@ -262,7 +262,8 @@ fetch_auth_bearer(const struct expr_arg *args, struct sample_ctx *ctx, struct sa
 		return true;
 	}
 	struct http_name name = http_name_of(args[0].s);
-	const struct http_field *f = ctx->req != NULL ? http_head_find(ctx->req, &name, NULL) : NULL;
+	const struct http_field *f =
+	    ctx->req != NULL ? http_head_find(ctx->req, &name, NULL) : NULL;
 	if (f == NULL)
 		return false;
 	struct str value = http_field_value(f);
@@ -310,10 +311,10 @@ static const struct arg_spec list_arg[] = {
 static const struct arg_spec header_arg[] = {
     {.type = ARG_STR, .name = "header", .flags = ARG_OPTIONAL | ARG_NOT_EMPTY}, {.type = ARG_END}};
 
-#define FETCH(word, spec, type, flag, function, linker, text)                             \
-	{                                                                                 \
+#define FETCH(word, spec, type, flag, function, linker, text)                                  \
+	{                                                                                      \
 		.name = word, .args = spec, .out = type, .needs = SMP_NEED_TXN | SMP_NEED_REQ, \
-		.flags = flag, .fetch = function, .link = linker, .help = text            \
+		.flags = flag, .fetch = function, .link = linker, .help = text                 \
 	}
 
 static const struct fetch_row auth_fetches[] = {
@@ -321,8 +322,7 @@ static const struct fetch_row auth_fetches[] = {
 	  "whether Authorization bears a user of that list with the right password"),
     FETCH("http_auth_group", list_arg, SMP_STR, ROW_VOLATILE | ROW_ITERATES, fetch_auth_group,
 	  link_list, "that user's name; in an ACL each group of the user"),
-    FETCH("http_auth_type", NULL, SMP_STR, 0, fetch_auth_type, NULL,
-	  "the scheme of Authorization"),
+    FETCH("http_auth_type", NULL, SMP_STR, 0, fetch_auth_type, NULL, "the scheme of Authorization"),
     FETCH("http_auth_user", NULL, SMP_STR, 0, fetch_auth_user, NULL,
 	  "the user in Authorization, scheme Basic, unchecked"),
     FETCH("http_auth_pass", NULL, SMP_STR, 0, fetch_auth_pass, NULL,
@@ -373,13 +373,14 @@ parse_group(struct conf *conf, void *obj, const struct conf_line *line, struct e
 	return true;
 }
 
-// A setting that this libc's crypt() does not know would refuse the user for ever.
+// What crypt() does not know, or cannot have made (any two letters are a salt of DES), would refuse
+// the user for ever.
 static bool
 is_crypted(struct str password)
 {
 	struct crypt_data *scratch = MEM_NEW(struct crypt_data);
 	const char *made = crypt_r("", password.p, scratch);
-	bool ok = made != NULL && made[0] != '*';
+	bool ok = made != NULL && made[0] != '*' && strlen(made) == password.n;
 	mem_free(scratch);
 	return ok;
 }
@@ -449,12 +450,14 @@ end_userlist(struct conf *conf, void *obj, struct err *err UNUSED)
 	for (const struct auth_user *u = l->users; u != NULL; u = u->next)
 		for (struct str rest = u->groups; str_next(&rest, ',', &piece);)
 			if (!names_group(l, str_trim(piece)))
-				conf_error(conf, u->line, "there is no group '%.*s' in userlist '%.*s'",
+				conf_error(conf, u->line,
+					   "there is no group '%.*s' in userlist '%.*s'",
 					   STR_ARG(piece), STR_ARG(l->name));
 	for (const struct auth_group *g = l->groups; g != NULL; g = g->next)
 		for (struct str rest = g->members; str_next(&rest, ',', &piece);)
 			if (!names_user(l, str_trim(piece)))
-				conf_error(conf, g->line, "there is no user '%.*s' in userlist '%.*s'",
+				conf_error(conf, g->line,
+					   "there is no user '%.*s' in userlist '%.*s'",
 					   STR_ARG(piece), STR_ARG(l->name));
 	return true;
 }
@@ -468,8 +471,8 @@ static const struct conf_section auth_sections[] = {
     {.name = NULL},
 };
 
-static const struct conf_arg name_arg[] = {
-    {.name = "name", .type = CONF_STR, .min = 1, .max = 256}, {.type = CONF_END}};
+static const struct conf_arg name_arg[] = {{.name = "name", .type = CONF_STR, .min = 1, .max = 256},
+					   {.type = CONF_END}};
 
 static const struct conf_keyword auth_keywords[] = {
     {.sections = "userlist",
@@ -504,7 +507,8 @@ parse_auth(struct conf *conf, const struct conf_line *line, int *at, struct rule
 	}
 	if (!http_is_field_value(realm) || str_find_byte(realm, '"') != SIZE_MAX ||
 	    str_find_byte(realm, '\\') != SIZE_MAX)
-		return err_set(err, "realm '%.*s' holds a control character, a quote or a backslash",
+		return err_set(err,
+			       "realm '%.*s' holds a control character, a quote or a backslash",
 			       STR_ARG(realm));
 	h->name = STR("www-authenticate");
 	h->value = str_from_c(conf_printf(conf, "Basic realm=\"%.*s\"", STR_ARG(realm)));

@@ -106,12 +106,25 @@ compile_formats(struct conf *conf, const struct proxy_set *set, struct proxy *p)
 // --- what is missing -------------------------------------------------------------------------
 
 static bool
-always_answers(const struct rule_list *list)
+list_answers(const struct rule_list *list)
 {
-	for (const struct rule *r = list->first; r != NULL; r = r->next)
-		if (r->cond == NULL && r->action->is_final)
-			return true;
+	static const char *const goes_on[] = {"allow", "accept"};
+	for (const struct rule *r = list->first; r != NULL; r = r->next) {
+		if (r->cond != NULL || !r->action->is_final)
+			continue;
+		bool answers = true;
+		for (size_t i = 0; i < ARRAY_LEN(goes_on); i++)
+			answers &= strcmp(r->action->name, goes_on[i]) != 0;
+		return answers; // what stands behind an allow is not reached
+	}
 	return false;
+}
+
+// By its rules, or by a `redirect` line behind them.
+static bool
+always_answers(const struct proxy *p)
+{
+	return list_answers(&p->http_request) || list_answers(&p->redirects);
 }
 
 static void
@@ -139,7 +152,7 @@ check_frontend(struct conf *conf, const struct proxy *p)
 			   "is meant)",
 			   STR_ARG(p->name));
 	if (!(p->caps & PROXY_BACKEND) && p->default_backend == NULL && p->switching == NULL &&
-	    p->default_backend_name.n == 0 && !always_answers(&p->http_request))
+	    p->default_backend_name.n == 0 && !always_answers(p))
 		conf_warn(
 		    conf, p->conf->begin,
 		    "'%.*s' has neither default_backend nor use_backend: what no rule answers "
@@ -150,8 +163,7 @@ check_frontend(struct conf *conf, const struct proxy *p)
 static void
 check_backend(struct conf *conf, const struct proxy *p)
 {
-	if (p->backend->n_servers == 0 && p->conf->is_used && !p->disabled &&
-	    !always_answers(&p->http_request))
+	if (p->backend->n_servers == 0 && p->conf->is_used && !p->disabled && !always_answers(p))
 		conf_warn(conf, p->conf->begin,
 			  "backend '%.*s' has no server: requests that no rule answers get 503",
 			  STR_ARG(p->name));

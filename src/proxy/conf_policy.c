@@ -19,7 +19,7 @@
 struct policy_setup {
 	uint32_t magic;
 	struct policy_setup *next;
-	const struct conf_line *line;
+	const struct conf_line *line, *script_line;
 	struct str name, script;
 	int on_error; // enum policy_on_error, in the order of the words below
 	uint64_t budget_ns, memory_bytes;
@@ -83,6 +83,17 @@ end_policy(struct conf *conf, void *obj, struct err *err)
 	return p->script.n > 0 || err_set(err, "policy '%.*s' has no 'script'", STR_ARG(p->name));
 }
 
+static bool
+parse_script(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	(void)err;
+	struct policy_setup *p = obj;
+	p->script = line->values[0].s;
+	p->script_line = line;
+	return true;
+}
+
 // "budget 2ms memory 8m" may stand on one line.
 static const struct conf_word budget_words[] = {
     {.name = "memory",
@@ -143,6 +154,7 @@ parse_lua_load(struct conf *conf, void *obj, const struct conf_line *line, struc
 	if (p == NULL)
 		return false;
 	p->script = path;
+	p->script_line = line;
 	return true;
 }
 
@@ -175,8 +187,12 @@ load_policies(struct proxy_setup *s)
 					   .budget_ns = p->budget_ns,
 					   .memory_bytes = p->memory_bytes};
 		struct err err = {0};
+		if (p->script.n == 0) {
+			ok = false; // told at the section's end
+			continue;
+		}
 		if (policy_add(set->policies, &spec, &err) == NULL)
-			ok = conf_error(s->conf, p->line, "%s", err.text);
+			ok = conf_error(s->conf, p->script_line, "%s", err.text);
 	}
 	return ok;
 }
@@ -185,10 +201,9 @@ bool
 proxy_setup_link(struct proxy_setup *s)
 {
 	CHECK_MAGIC(s, PROXY_SETUP_MAGIC);
-	if (!load_policies(s))
-		return false;
-	bool rules = lua_rules_link(s);
-	return expr_set_link(s->exprs, s->conf, report, s->conf) && rules;
+	s->policies_failed = !load_policies(s);
+	bool rules = s->policies_failed || lua_rules_link(s);
+	return expr_set_link(s->exprs, s->conf, report, s->conf) && rules && !s->policies_failed;
 }
 
 // --- lua() -----------------------------------------------------------------------------------
@@ -204,6 +219,8 @@ static bool
 link_lua(struct expr_arg *args, struct conf *conf, struct err *err)
 {
 	const struct proxy_setup *s = conf_bound(conf, "setup");
+	if (s != NULL && s->policies_failed)
+		return true; // told where the script is named
 	if (s == NULL || s->set->policies == NULL)
 		return err_set(err, "'%.*s': there is no script; a section 'policy NAME' names one",
 			       STR_ARG(args[0].s));
@@ -316,7 +333,7 @@ static const struct conf_keyword policy_keywords[] = {
     {.sections = "policy",
      .words = "script",
      .args = script_args,
-     .offset = offsetof(struct policy_setup, script),
+     .parse = parse_script,
      .help = "The file; read again by 'policy load'. Its folder is opened at start."},
     {.sections = "policy",
      .words = "on-error",

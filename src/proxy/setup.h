@@ -27,6 +27,7 @@ struct proxy_setup {
 	struct hash_map backend_objects; // struct backend by name
 	struct policy_setup *first_policy, **policy_tail;
 	struct lua_rule *lua_rules; // action_lua.c: to be linked
+	bool policies_failed;       // a script could not be loaded: what lua() names is not known
 	uint32_t next_id;
 	uint64_t rlimit_nofile; // ulimit-n
 };

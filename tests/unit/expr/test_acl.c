@@ -179,7 +179,8 @@ static const struct {
 			  "parenthesis"},
     {"if { bin(00) x }", "error: condition, word 3: 'bin(00)' is binary: say how to compare with "
 			 "-m"},
-    {"if { path_bge /x }", "error: condition, word 3: unknown fetch 'path_bge' at character 1"},
+    {"if { path_bge /x }", "error: condition, word 3: unknown fetch 'path_bge' at character 1; "
+			   "did you mean 'path_beg'?"},
     {"if { always_true -m ip 10.0.0.0/8 }", "error: condition, word 3: 'always_true' is a bool, "
 					    "which cannot be compared as ip"},
 };
