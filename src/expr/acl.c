@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "expr/acl_priv.h"
+#include "expr/pattern_ref.h"
 
 struct acl_scope {
 	struct expr_set *set;
@@ -229,32 +230,22 @@ check_match(const struct expr *e, const struct flags *f, int n_values, struct er
 	return true;
 }
 
-static const char *
-file_path(struct arena *a, struct str word, bool *optional)
-{
-	*optional = str_starts(word, STR("opt@"));
-	if (*optional)
-		word = str_slice(word, 4, word.n);
-	else if (str_starts(word, STR("file@")))
-		word = str_slice(word, 5, word.n);
-	const char *path = str_to_c(a, word);
-	ASSERT(path != NULL);
-	return path;
-}
-
+// Named sets that the flags name, each looked at in this test's way.
 static bool
-load_files(struct pattern_list *l, struct expr_set *set, const struct flags *f, struct err *err)
+use_files(struct pattern_list *l, struct expr_env *env, const struct flags *f, struct err *err)
 {
+	if (f->n_files == 0)
+		return true;
+	struct pattern_use **uses =
+	    arena_alloc(&env->set->arena, (size_t)f->n_files * sizeof(struct pattern_use *),
+			alignof(void *));
+	ASSERT(uses != NULL);
 	for (int i = 0; i < f->n_files; i++) {
-		bool optional;
-		if (str_starts(*f->file[i], STR("virt@")))
-			continue;
-		const char *path = file_path(&set->arena, *f->file[i], &optional);
-		if (optional && access(path, F_OK) != 0)
-			continue;
-		if (!pattern_list_add_file(l, path, err))
+		uses[i] = pattern_use_get(env, *f->file[i], &f->opts, SMP_STR, err);
+		if (uses[i] == NULL)
 			return false;
 	}
+	pattern_list_use(l, uses, (size_t)f->n_files);
 	return true;
 }
 
@@ -272,7 +263,7 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 		return false;
 	struct pattern_list *l = pattern_list_new(&env->set->arena, &f.opts);
 	expr_set_own_list(env->set, l);
-	if (!load_files(l, env->set, &f, err) ||
+	if (!use_files(l, env, &f, err) ||
 	    !pattern_list_add_words(l, n_values, argv + 1 + used, err) ||
 	    !pattern_list_build(l, err))
 		return false;

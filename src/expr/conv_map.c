@@ -1,45 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The map converters: a file of keys and values, looked up by each match method, giving text, an
-// integer or an address. One check function per match loads and builds the list while parsing.
-
-#include <unistd.h>
+// integer or an address. One check function per match finds or loads the set while parsing.
 
 #include "expr/expr_priv.h"
-
-// Values are typed once; a bad one names its key.
-static bool
-type_values(struct pattern_list *l, enum sample_type type, struct err *err)
-{
-	struct sample_ctx none = {0};
-	for (size_t i = 0; i < pattern_list_count(l); i++) {
-		struct pattern_entry *e = pattern_list_edit(l, i);
-		int64_t n;
-		if (type == SMP_INT && !str_to_int(e->value, &n))
-			return err_set(err, "key '%.*s': '%.*s' is not an integer", STR_ARG(e->key),
-				       STR_ARG(e->value));
-		if (!sample_cast(&e->typed, type, &none))
-			return err_set(err, "key '%.*s': '%.*s' is not an address", STR_ARG(e->key),
-				       STR_ARG(e->value));
-	}
-	return true;
-}
+#include "expr/pattern_ref.h"
 
 // What an argument's .ptr holds.
 struct map {
-	const struct pattern_list *list;
+	const struct pattern_use *set;
 	bool has_default;
 	struct sample dflt;
 };
-
-static bool
-load_file(struct pattern_list *l, struct str file, struct err *err)
-{
-	bool optional = str_starts(file, STR("opt@"));
-	if (str_starts(file, STR("virt@")))
-		return true;
-	file.p += optional ? 4 : str_starts(file, STR("file@")) ? 5 : 0;
-	return (optional && access(file.p, F_OK) != 0) || pattern_list_add_file(l, file.p, err);
-}
 
 static bool
 type_default(struct map *m, const struct expr_arg *arg, enum sample_type type, struct err *err)
@@ -61,14 +32,12 @@ load_map(struct expr_arg *args, struct expr_env *env, enum pat_match match, enum
 	 struct err *err)
 {
 	struct pattern_opts opts = {.match = match, .map = true};
-	struct pattern_list *l = pattern_list_new(expr_set_arena(env->set), &opts);
 	struct map *m = ARENA_NEW(expr_set_arena(env->set), struct map);
-	ASSERT(m != NULL);
-	expr_set_own_list(env->set, l);
-	m->list = l;
+	if (m == NULL)
+		return err_set(err, "no memory");
 	args[0].ptr = m;
-	return load_file(l, args[0].s, err) && pattern_list_build(l, err) &&
-	       type_values(l, type, err) && type_default(m, &args[1], type, err);
+	m->set = pattern_use_get(env, args[0].s, &opts, type, err);
+	return m->set != NULL && type_default(m, &args[1], type, err);
 }
 
 // A sample keeps its flags: a header with several values still has the others.
@@ -81,13 +50,25 @@ give(const struct sample *value, struct sample *smp)
 	return true;
 }
 
+// The entry may be gone at the loop's next turn, the transaction not: text is copied.
+static bool
+give_entry(const struct pattern_entry *e, struct sample_ctx *ctx, struct sample *smp)
+{
+	(void)give(&e->typed, smp);
+	if (smp->type != SMP_STR || smp->s.n == 0)
+		return true;
+	smp->s = str_copy(ctx->arena, smp->s);
+	ctx->failed |= smp->s.p == NULL;
+	return smp->s.p != NULL;
+}
+
 static bool
 conv_map(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
 {
 	const struct map *m = args[0].ptr;
-	const struct pattern_entry *e = pattern_match(m->list, smp, ctx);
+	const struct pattern_entry *e = pattern_use_match(m->set, smp, ctx);
 	if (e != NULL)
-		return give(&e->typed, smp);
+		return give_entry(e, ctx, smp);
 	return m->has_default && give(&m->dflt, smp);
 }
 
@@ -98,7 +79,7 @@ conv_map_regm(const struct expr_arg *args, struct sample_ctx *ctx, struct sample
 	const struct map *m = args[0].ptr;
 	struct str text = smp->s;
 	struct regex_groups groups;
-	const struct pattern_entry *e = pattern_match_groups(m->list, text, &groups);
+	const struct pattern_entry *e = pattern_use_match_groups(m->set, text, &groups);
 	if (e == NULL)
 		return m->has_default && give(&m->dflt, smp);
 	if (!regex_expand(e->value, text, &groups, ctx->arena, &smp->s)) {

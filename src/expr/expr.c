@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/module.h"
+#include "expr/pattern_ref.h"
 #include "expr/vars_conf_priv.h"
 
 #define CONN (SMP_NEED_CONN | SMP_NEED_SHM | SMP_NEED_WRITE)
@@ -116,6 +117,7 @@ expr_set_free(struct expr_set **setp)
 	for (size_t i = 0; i < set->n_scopes; i++)
 		acl_scope_fini(set->scopes[i]);
 	expr_calls_free(set->calls);
+	pattern_refs_free(set->refs);
 	hash_map_fini(&set->procs);
 	hash_map_fini(&set->fetches);
 	hash_map_fini(&set->convs);

@@ -52,6 +52,8 @@ struct expr_env_var {
 };
 
 struct expr_calls; // call.h
+struct pattern_refs;
+struct pattern_use;
 
 struct expr_set {
 	uint32_t magic;
@@ -72,6 +74,7 @@ struct expr_set {
 	struct acl_scope *builtin_acls;
 	struct acl_scope **scopes;
 	size_t n_scopes, cap_scopes;
+	struct pattern_refs *refs;   // named sets of patterns
 	struct pattern_list **lists; // to be freed with the set
 	size_t n_lists, cap_lists;
 	struct regex **regexes;
@@ -110,6 +113,9 @@ void acl_scope_fini(struct acl_scope *s);
 pattern_match_f pattern_list_fn(const struct pattern_list *l);
 // While parsing only: the entry whose value gets its type.
 struct pattern_entry *pattern_list_edit(struct pattern_list *l, size_t i);
+// Ends an entry while others look; a list over named sets.
+void pattern_list_kill(struct pattern_list *l, size_t i);
+void pattern_list_use(struct pattern_list *l, struct pattern_use *const *uses, size_t n);
 // The first regex that matches, with its groups.
 const struct pattern_entry *pattern_match_groups(const struct pattern_list *l, struct str text,
 						 struct regex_groups *groups);

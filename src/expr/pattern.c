@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Pattern lists while they are filled: words and files to entries, each parsed for its match.
+// Pattern lists while they are filled: words to entries, each parsed for its match.
 // pattern_match.c has the searchable forms.
 
 #include "expr/pattern.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "base/mem.h"
 #include "expr/pattern_priv.h"
-
-#define MAX_FILE_BYTES ((off_t)1 << 30)
 
 static const char *const match_names[PAT_N] = {
     [PAT_NONE] = "none", [PAT_FOUND] = "found", [PAT_BOOL] = "bool",   [PAT_INT] = "int",
@@ -301,7 +295,7 @@ pattern_list_add(struct pattern_list *l, struct str key, struct str value, struc
 {
 	VEC_GROW(l->items, l->cap_items, l->n_items);
 	struct pattern_item *item = &l->items[l->n_items];
-	*item = (struct pattern_item){0};
+	memset(item, 0, sizeof(*item));
 	item->entry = (struct pattern_entry){.key = key,
 					     .value = value,
 					     .id = (int64_t)l->n_items,
@@ -369,78 +363,6 @@ pattern_list_add_words(struct pattern_list *l, int argc, const struct str *argv,
 	return true;
 }
 
-// ---- files
-
-// The whole file in the list's arena, since keys are slices of it.
-static bool
-read_file(struct arena *arena, const char *path, struct str *out, struct err *err)
-{
-	struct stat st;
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return err_set(err, "%s: %s", path, strerror(errno));
-	bool good = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
-	if (!good || st.st_size > MAX_FILE_BYTES) {
-		(void)fclose(f); // only read
-		return err_set(err, "%s: %s", path, good ? "is larger than 1 GiB" : "is no file");
-	}
-	char *p = arena_alloc(arena, (size_t)st.st_size + 1, 1);
-	ASSERT(p != NULL);
-	size_t n = fread(p, 1, (size_t)st.st_size, f);
-	good = !ferror(f);
-	(void)fclose(f); // only read
-	if (!good)
-		return err_set(err, "%s: cannot be read", path);
-	p[n] = '\0';
-	*out = str_of(p, n);
-	return true;
-}
-
-static struct str
-skip_blanks(struct str s)
-{
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = str_slice(s, 1, s.n);
-	return s;
-}
-
-// As HAProxy: an ACL's value is the whole line behind leading blanks; a map's key ends at the
-// first blank, its value is the rest without blanks around it.
-static void
-cut_line(struct str line, bool map, struct str *key, struct str *value)
-{
-	size_t end = 0;
-	*key = line;
-	*value = STR_NULL;
-	if (!map)
-		return;
-	while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
-		end++;
-	*key = str_slice(line, 0, end);
-	*value = str_trim(str_slice(line, end, line.n));
-}
-
-bool
-pattern_list_add_file(struct pattern_list *l, const char *path, struct err *err)
-{
-	struct str text, line, key, value;
-	int number = 0;
-	if (!read_file(l->arena, path, &text, err))
-		return false;
-	while (str_next(&text, '\n', &line)) {
-		number++;
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		line = skip_blanks(line);
-		if (line.n == 0 || line.p[0] == '#')
-			continue;
-		cut_line(line, l->opts.map, &key, &value);
-		if (!pattern_list_add(l, key, value, err))
-			return err_wrap(err, "%s:%d", path, number);
-	}
-	return true;
-}
-
 size_t
 pattern_list_count(const struct pattern_list *l)
 {
@@ -458,6 +380,21 @@ pattern_list_edit(struct pattern_list *l, size_t i)
 {
 	ASSERT(i < l->n_items);
 	return &l->items[i].entry;
+}
+
+void
+pattern_list_kill(struct pattern_list *l, size_t i)
+{
+	ASSERT(i < l->n_items);
+	// relaxed: a lookup under way may still find it, the next one does not
+	atomic_store_explicit(&l->items[i].dead, true, memory_order_relaxed);
+}
+
+void
+pattern_list_use(struct pattern_list *l, struct pattern_use *const *uses, size_t n)
+{
+	l->uses = uses;
+	l->n_uses = n;
 }
 
 void

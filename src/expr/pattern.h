@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Patterns: what an ACL or a map compares a sample with. A pattern list is filled while parsing
-// (from words or files), then built once into its searchable form: a hash for whole strings,
+// from words, then built once into its searchable form: a hash for whole strings,
 // sorted prefixes and suffixes, address trees (longest prefix), ranges of integers, PCRE2 JIT.
-// A built list is immutable and read by any number of threads without a lock; a changed list is
-// a new generation behind the same reference.
+// A built list is immutable and read by any number of threads without a lock. What stands in
+// files, and may change at run time, is pattern_ref.h.
 #pragma once
 
 #include "base/err.h"
@@ -59,9 +59,6 @@ struct pattern_list *pattern_list_new(struct arena *arena, const struct pattern_
 bool pattern_list_add_words(struct pattern_list *l, int argc, const struct str *argv,
 			    struct err *err);
 bool pattern_list_add(struct pattern_list *l, struct str key, struct str value, struct err *err);
-// One value a line; '#' comments, empty lines and leading blanks skipped; with opts.map the
-// first column is the key. Errors carry the file's own line.
-bool pattern_list_add_file(struct pattern_list *l, const char *path, struct err *err);
 // Must be called once, before the first match. False: a regex did not compile and the like.
 bool pattern_list_build(struct pattern_list *l, struct err *err);
 // Frees what the arena does not hold (regex code, trees).

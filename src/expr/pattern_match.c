@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "expr/pattern_priv.h"
+#include "expr/pattern_ref.h"
 
 #define NONE       UINT32_MAX
 #define FEW        4   // so many are compared one by one faster than hashed
@@ -100,7 +101,8 @@ match_int_in_order(const struct pattern_list *l, const struct sample *s,
 {
 	int64_t v = l->opts.match == PAT_LEN ? (int64_t)s->s.n : s->i;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (v >= l->items[i].range.min && v <= l->items[i].range.max)
+		const struct pattern_item *item = &l->items[i];
+		if (v >= item->range.min && v <= item->range.max && item_is_live(item))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -144,7 +146,7 @@ match_str_few(const struct pattern_list *l, const struct sample *s, struct sampl
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (str_eq(l->items[i].text, t))
+		if (str_eq(l->items[i].text, t) && item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -170,7 +172,7 @@ match_str(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	const struct pattern_item *item = slot_find(l, t, hash_str(t), &at);
-	return item != NULL ? &item->entry : NULL;
+	return item != NULL && item_is_live(item) ? &item->entry : NULL;
 }
 
 // Of equal keys the first stays.
@@ -289,7 +291,7 @@ match_sorted(const struct pattern_list *l, const struct sample *s, struct sample
 		return NULL;
 	for (uint32_t i = predecessor(l, t, from_end); i != NONE; i = l->sorted[i].parent) {
 		const struct pattern_item *item = l->sorted[i].item;
-		if (!contains(t, item->text, from_end))
+		if (!contains(t, item->text, from_end) || !item_is_live(item))
 			continue;
 		if (!l->opts.map || (!from_end && !l->opts.icase))
 			return &item->entry;
@@ -308,7 +310,7 @@ match_sorted_few(const struct pattern_list *l, const struct sample *s, struct sa
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (contains(t, l->items[i].text, from_end))
+		if (contains(t, l->items[i].text, from_end) && item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -324,7 +326,7 @@ match_sub(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (str_find(t, l->items[i].text) != SIZE_MAX)
+		if (str_find(t, l->items[i].text) != SIZE_MAX && item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -360,7 +362,8 @@ match_word(const struct pattern_list *l, const struct sample *s, struct sample_c
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (has_word(t, l->items[i].text, l->opts.match == PAT_DOM))
+		if (has_word(t, l->items[i].text, l->opts.match == PAT_DOM) &&
+		    item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -370,7 +373,7 @@ static const struct pattern_entry *
 match_reg(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
 {
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (regex_match(l->items[i].regex, s->s, NULL))
+		if (item_is_live(&l->items[i]) && regex_match(l->items[i].regex, s->s, NULL))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -380,7 +383,7 @@ const struct pattern_entry *
 pattern_match_groups(const struct pattern_list *l, struct str text, struct regex_groups *groups)
 {
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (regex_match(l->items[i].regex, text, groups))
+		if (item_is_live(&l->items[i]) && regex_match(l->items[i].regex, text, groups))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -471,7 +474,7 @@ find_net(const struct pattern_list *l, const uint8_t ip[16], bool v6)
 			low = mid + 1;
 	}
 	for (uint32_t i = low == 0 ? NONE : (uint32_t)(low - 1); i != NONE; i = v[i].parent) {
-		if (net_holds(&v[i], k))
+		if (net_holds(&v[i], k) && item_is_live(v[i].item))
 			return &v[i].item->entry;
 	}
 	return NULL;
@@ -560,12 +563,23 @@ build_by_match(struct pattern_list *l)
 	return pattern_build_none;
 }
 
+// Its own words, then the named sets. Only ACLs have both, and they ask whether, not which.
+static const struct pattern_entry *
+match_sets(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	const struct pattern_entry *e = l->n_items > 0 ? l->own(l, s, ctx) : NULL;
+	for (size_t i = 0; e == NULL && i < l->n_uses; i++)
+		e = pattern_use_match(l->uses[i], s, ctx);
+	return e;
+}
+
 bool
 pattern_list_build(struct pattern_list *l, struct err *err)
 {
 	if (l->n_items >= NONE)
 		return err_set(err, "too many patterns");
-	l->match = build_by_match(l);
+	l->own = build_by_match(l);
+	l->match = l->n_uses > 0 ? match_sets : l->own;
 	return true;
 }
 

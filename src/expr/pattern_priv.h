@@ -2,6 +2,8 @@
 // Inside of a pattern list: entries in order of appearance, and one searchable form over them.
 #pragma once
 
+#include <stdatomic.h>
+
 #include "expr/expr_priv.h"
 
 struct pattern_range {
@@ -16,7 +18,8 @@ struct pattern_net {
 
 struct pattern_item {
 	struct pattern_entry entry;
-	struct str text; // key as it is compared: lowered, decoded, without delimiters
+	atomic_bool dead; // of a named set's base: ended since it was built
+	struct str text;  // key as it is compared: lowered, decoded, without delimiters
 	union {
 		struct pattern_range range;
 		struct pattern_net net;
@@ -54,7 +57,10 @@ struct pattern_range_node {
 };
 
 struct pattern_list {
-	pattern_match_f match;
+	pattern_match_f match;           // in everything
+	pattern_match_f own;             // in the items alone
+	struct pattern_use *const *uses; // named sets that belong to it
+	size_t n_uses;
 	struct arena *arena;
 	struct pattern_opts opts;
 	struct pattern_item *items;
@@ -70,6 +76,12 @@ struct pattern_list {
 		size_t n;
 	} nets[2]; // v4, v6
 };
+
+static inline bool
+item_is_live(const struct pattern_item *item)
+{
+	return !atomic_load_explicit(&item->dead, memory_order_relaxed);
+}
 
 const struct pattern_entry *pattern_build_none(const struct pattern_list *l, const struct sample *s,
 					       struct sample_ctx *ctx);

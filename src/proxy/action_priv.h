@@ -38,4 +38,5 @@ enum rule_verdict action_failed(const struct rule *r, struct txn *txn);
 void action_count_denied(const struct rule *r, const struct txn *txn);
 
 // One module for each file, as a module has one table of actions.
-extern const struct action_row actions_reply[], actions_edit[], actions_var[], actions_lua[];
+extern const struct action_row actions_reply[], actions_edit[], actions_var[], actions_lua[],
+    actions_map[];

@@ -74,6 +74,10 @@ const struct module proxy_global_module = {
     .keywords = conf_global_keywords,
     .actions = actions_edit,
 };
+const struct module proxy_map_module = {
+    .name = "rule-maps",
+    .actions = actions_map,
+};
 const struct module proxy_var_module = {
     .name = "rule-variables",
     .actions = actions_var,

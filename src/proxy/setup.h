@@ -47,7 +47,7 @@ uint64_t proxy_setup_descriptors(const struct proxy_set *set);
 
 // Sections with their keywords and actions that answer; global's keywords and actions that edit;
 // actions that set variables.
-extern const struct module proxy_module, proxy_global_module, proxy_var_module;
+extern const struct module proxy_module, proxy_global_module, proxy_var_module, proxy_map_module;
 // Sections userlist, fetches http_auth*, action auth.
 extern const struct module proxy_auth_module;
 extern const struct module policy_module; // section policy, fetch lua(), commands

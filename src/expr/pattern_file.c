@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Pattern and map files: one entry a line, cut as HAProxy cuts it.
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "expr/pattern_ref_priv.h"
+
+#define MAX_FILE_BYTES ((off_t)1 << 30)
+
+static bool
+read_file(struct arena *arena, const char *path, struct str *out, struct err *err)
+{
+	struct stat st;
+	FILE *f = fopen(path, "re");
+	if (f == NULL)
+		return err_set(err, "%s: %s", path, strerror(errno));
+	bool good = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
+	if (!good || st.st_size > MAX_FILE_BYTES) {
+		(void)fclose(f); // only read
+		return err_set(err, "%s: %s", path, good ? "is larger than 1 GiB" : "is no file");
+	}
+	char *p = arena_alloc(arena, (size_t)st.st_size + 1, 1);
+	ASSERT(p != NULL);
+	size_t n = fread(p, 1, (size_t)st.st_size, f);
+	good = !ferror(f);
+	(void)fclose(f); // only read
+	if (!good)
+		return err_set(err, "%s: cannot be read", path);
+	p[n] = '\0';
+	*out = str_of(p, n);
+	return true;
+}
+
+static struct str
+skip_blanks(struct str s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = str_slice(s, 1, s.n);
+	return s;
+}
+
+// An ACL's value is the whole line behind leading blanks; a map's key ends at the first blank, its
+// value is the rest without blanks around it.
+static void
+cut_line(struct str line, bool map, struct str *key, struct str *value)
+{
+	size_t end = 0;
+	*key = line;
+	*value = STR_NULL;
+	if (!map)
+		return;
+	while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
+		end++;
+	*key = str_slice(line, 0, end);
+	*value = str_trim(str_slice(line, end, line.n));
+}
+
+bool
+pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_f fn, void *arg,
+		  struct err *err)
+{
+	struct str text, line, key, value;
+	int number = 0;
+	if (!read_file(arena, path, &text, err))
+		return false;
+	while (str_next(&text, '\n', &line)) {
+		number++;
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		line = skip_blanks(line);
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		cut_line(line, map, &key, &value);
+		if (!fn(arg, key, value, number, err))
+			return err_wrap(err, "%s:%d", path, number);
+	}
+	return true;
+}
