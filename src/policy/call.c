@@ -27,17 +27,21 @@ policy_error_name(enum policy_error e)
 
 // ---- reports --------------------------------------------------------------------------------
 
+void
+policy_keep_report(struct policy_engine *e, const struct policy_report_text *t, uint32_t missed)
+{
+	e->errors[e->n_errors++ % POLICY_ERRORS_KEPT] = *t;
+	log_msg(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->policy->name, t->gen,
+		t->name, policy_error_name(t->error), t->text,
+		missed > 0 ? " (and more that were not logged)" : "");
+}
+
 // On the keeper.
 static void
 take_report(struct policy_msg *m)
 {
 	struct policy_report *r = CONTAINER_OF(m, struct policy_report, msg);
-	struct policy_engine *e = r->engine;
-	struct policy_report_text *t = &r->text;
-	e->errors[e->n_errors++ % POLICY_ERRORS_KEPT] = *t;
-	log_msg(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->fn->policy->name, t->gen,
-		t->fn->name, policy_error_name(t->error), t->text,
-		r->missed > 0 ? " (and more that were not logged)" : "");
+	policy_keep_report(r->engine, &r->text, r->missed);
 	atomic_store_explicit(&r->busy, false, memory_order_release);
 }
 
@@ -63,9 +67,10 @@ report(struct policy_worker *w, const struct policy_state *s, const struct polic
 	r->missed = log_rate_missed(&w->rate);
 	r->engine = w->engine;
 	r->text = (struct policy_report_text){.at_real_ns = call->now_real_ns,
-					      .fn = fn,
+					      .policy = fn->policy,
 					      .gen = s->gen->info.number,
 					      .error = call->error};
+	(void)snprintf(r->text.name, sizeof(r->text.name), "%s", fn->name);
 	(void)snprintf(r->text.text, sizeof(r->text.text), "%.319s", s->error);
 	r->msg.run = take_report;
 	r->msg.to = POLICY_KEEPER;
@@ -82,8 +87,8 @@ is_costly(enum policy_error e)
 	return e == POLICY_E_BUDGET || e == POLICY_E_STOPPED || e == POLICY_E_MEMORY;
 }
 
-static void
-circuit_failed(struct policy_fn_count *c, enum policy_error e, uint64_t now_ns)
+void
+policy_circuit_failed(struct policy_fn_count *c, enum policy_error e, uint64_t now_ns)
 {
 	if (!is_costly(e) || ++c->failures < POLICY_CIRCUIT_FAILURES)
 		return;
@@ -182,7 +187,7 @@ try_live(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 		return POLICY_E_OPEN;
 	enum policy_error e = try_state(w, at->live, fn, call);
 	if (UNLIKELY(e != POLICY_E_NONE))
-		circuit_failed(c, e, call->now_boot_ns);
+		policy_circuit_failed(c, e, call->now_boot_ns);
 	else if (UNLIKELY(c->failures > 0))
 		c->back_off_ns = c->failures = 0;
 	return e;
@@ -246,6 +251,6 @@ void
 policy_call_failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
 		   struct policy_call *call)
 {
-	circuit_failed(&w->counts[fn->id], call->error, call->now_boot_ns);
+	policy_circuit_failed(&w->counts[fn->id], call->error, call->now_boot_ns);
 	count_failure(w, s, fn, call);
 }

@@ -2,6 +2,7 @@
 // The engine as a whole: declaring policies, naming functions, starting workers, ending.
 #include "base/clock.h"
 #include "base/mem.h"
+#include "policy/effects.h"
 #include "policy/policy_priv.h"
 #include "policy/run_priv.h"
 
@@ -35,6 +36,7 @@ name_ok(const char *name)
 static void
 policy_free(struct policy *p)
 {
+	policy_effects_free(&p->effects);
 	for (size_t i = 0; i < p->n_history; i++)
 		policy_gen_free(p->history[i]);
 	policy_source_close(p);
@@ -55,6 +57,8 @@ policy_from(struct policy_engine *e, const struct policy_spec *spec)
 	p->folder = -1;
 	p->on_error = spec->on_error;
 	p->budget_ns = spec->budget_ns > 0 ? spec->budget_ns : POLICY_DEFAULT_BUDGET;
+	p->effect_budget_ns =
+	    spec->effect_budget_ns > 0 ? spec->effect_budget_ns : POLICY_DEFAULT_EFFECT_BUDGET;
 	p->memory_bytes = spec->memory_bytes > 0 ? spec->memory_bytes : POLICY_DEFAULT_MEMORY;
 	if (spec->text.p != NULL) {
 		char *copy = mem_alloc(spec->text.n + 1);
@@ -339,6 +343,7 @@ start_policy(struct policy *p, struct err *err)
 		p->engine->workers[i]->now->e[p->index].live = gen->states[i];
 	mem_free(gen->states);
 	gen->states = NULL;
+	policy_effects_swap(p, gen);
 	return true;
 }
 

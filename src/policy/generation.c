@@ -3,6 +3,7 @@
 // two transactions, and closed by the keeper when no view needs them. Also the way back of a
 // state that was stopped hard.
 #include "base/mem.h"
+#include "policy/effects.h"
 #include "policy/policy_priv.h"
 #include "policy/run_priv.h"
 
@@ -54,6 +55,7 @@ check_state(struct policy_state *s, struct guard *guard, struct first_failure *f
 	if (!policy_state_build(s, guard, err))
 		return false;
 	s->gen->recorded = true;
+	s->gen->has_effects = s->n_effects > 0;
 	policy_gen_hash(s->gen);
 	return policy_state_list_functions(s, err) && check_functions(s->gen, err) &&
 	       policy_state_run_tests(s, &sink, &s->gen->info.tests, &failed, err);
@@ -94,7 +96,8 @@ policy_gen_build(struct policy_gen *gen, struct err *err)
 {
 	struct guard guard;
 	guard_attach(&guard, &gen->policy->engine->dog);
-	bool ok = build_states(gen, &guard, err);
+	bool ok = build_states(gen, &guard, err) &&
+		  (gen->policy->engine->n_workers == 0 || policy_effects_build(gen, &guard, err));
 	guard_detach(&guard);
 	return ok;
 }
@@ -108,6 +111,7 @@ policy_gen_drop(struct policy_gen **gp)
 		return;
 	for (unsigned i = 0; gen->states != NULL && i < gen->policy->engine->n_workers; i++)
 		policy_state_free(&gen->states[i]);
+	policy_effects_free(&gen->effects);
 	policy_gen_free(gen);
 }
 
@@ -271,6 +275,7 @@ published(struct policy *p)
 {
 	struct policy_publish done = p->publish;
 	p->publish = (struct policy_publish){0};
+	policy_effects_swap(p, done.gen);
 	trim_history(p);
 	if (done.done != NULL)
 		done.done(done.arg, p, &done.gen->info, p->engine->n_workers);

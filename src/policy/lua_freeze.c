@@ -344,6 +344,11 @@ start_walk(lua_State *L)
 	lua_rawset(L, SHADOW);
 	for (lua_pushnil(L); lua_next(L, globals);)
 		enqueue(L);
+	// Nor do timers keep state: theirs would be lost with the generation, and no predicate
+	// would see it.
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_effects);
+	for (lua_pushnil(L); lua_next(L, globals + 1);)
+		enqueue(L);
 	// What the tests' functions hold is theirs; they run in a throw-away state.
 	lua_settop(L, SHADOW);
 }

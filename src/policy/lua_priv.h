@@ -35,6 +35,8 @@ extern const char policy_key_shadow;  // contents -> frozen table
 extern const char policy_key_donor;   // a function whose first upvalue is G
 extern const char policy_key_entries; // kind -> name -> registered function
 extern const char policy_key_done;    // as a light userdata: the error that ends a run at once
+extern const char policy_key_effects; // the functions of effects, in order
+extern const char policy_key_written; // of the self-test that runs: variable -> when it was written
 
 // ---- lua_sandbox.c
 // G and E with the safe half of the standard library. [-0, +0, e]
@@ -64,6 +66,33 @@ int policy_lua_tide_cidr_set(lua_State *L); // tide.cidr_set{...}
 
 // ---- lua_vars.c
 void policy_lua_vars_open(lua_State *L); // pushes `vars`. [-0, +1, e]
+// The handle of the variable whose name is the string at index; unknown names throw. [-0, +0, e]
+uint32_t policy_lua_var(lua_State *L, int index);
+// Pushes a reading. [-0, +1, e]
+void policy_lua_push_reading(lua_State *L, const struct tidevars_value *v);
+// Pushes vars[NAME] for the name at index. [-0, +1, e]
+void policy_lua_read_var(lua_State *L, int index);
+
+// ---- lua_backends.c
+void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]
+
+// ---- lua_write.c
+// vars[name] = value, nil for the default; names and values are at these indexes. [-0, +0, e]
+void policy_lua_write_var(lua_State *L, int name, int value);
+void policy_lua_write_open(lua_State *L); // set, add, hold, release into the table on top
+
+// ---- lua_effects.c
+int policy_lua_every(lua_State *L);     // every(seconds, fn)
+int policy_lua_on_change(lua_State *L); // on_change(name, fn)
+int policy_lua_test_run(lua_State *L);  // t.run(fn, ...)
+// Throws unless an effect runs: `what` predicates do not do. [-0, +0, e]
+void policy_lua_need_effect(lua_State *L, const char *what);
+// "every 1s at load.lua:12": who writes. Lent until the effect ends.
+const char *policy_lua_effect_where(const struct policy_state *s);
+
+// ---- lua_smooth.c
+int policy_lua_ewma(lua_State *L);       // tide.ewma{...}
+int policy_lua_hysteresis(lua_State *L); // tide.hysteresis{...}
 
 // ---- lua_txn.c
 // One request object: the live one is reused, a self-test has its own.
@@ -75,8 +104,12 @@ struct lua_txn {
 void policy_lua_txn_open(lua_State *L); // metatables. [-0, +0, e]
 // [-0, +1, e]
 struct lua_txn *policy_lua_txn_new(lua_State *L, bool live);
-void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]
-int policy_lua_test_txn(lua_State *L);       // t.txn{...}
+// The host's handle for a name; unknown names throw. [-0, +0, e]
+int policy_lua_resolve(lua_State *L, enum policy_what what, struct str name);
+// Pushes the host's answer; 1. [-0, +1, e]
+int policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args,
+		   unsigned n);
+int policy_lua_test_txn(lua_State *L); // t.txn{...}
 
 // ---- lua_entry.c
 // Registers the function on top of the stack, which is popped, under that name while the script

@@ -18,7 +18,7 @@
 
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
     policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor,
-    policy_key_entries, policy_key_done;
+    policy_key_entries, policy_key_done, policy_key_effects, policy_key_written;
 
 // [-3, +0, e] E.__newindex
 static int
@@ -460,6 +460,8 @@ open_base(lua_State *L)
 	    {"require", sb_require},
 	    {"print", sb_print},
 	    {"test", policy_lua_test},
+	    {"every", policy_lua_every},
+	    {"on_change", policy_lua_on_change},
 	    {NULL, NULL},
 	};
 	open_lib(L, LUA_GNAME, luaopen_base);
@@ -521,10 +523,10 @@ new_registry_table(lua_State *L, const void *key)
 void
 policy_lua_sandbox(lua_State *L)
 {
-	static const char *const keys[] = {&policy_key_anchor, &policy_key_loaded,
-					   &policy_key_tests,  &policy_key_frozen,
-					   &policy_key_shadow, &policy_key_env,
-					   &policy_key_entries};
+	static const char *const keys[] = {&policy_key_anchor,  &policy_key_loaded,
+					   &policy_key_tests,   &policy_key_frozen,
+					   &policy_key_shadow,  &policy_key_env,
+					   &policy_key_entries, &policy_key_effects};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		new_registry_table(L, keys[i]);
 	lua_pushglobaltable(L);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "policy/effects.h"
 #include "policy/lua_priv.h"
 #include "policy/run_priv.h"
 
@@ -194,6 +195,7 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 	s->guard = guard;
 	s->present = mem_zalloc(s->policy->n_fns + 1);
 	s->memos = mem_zalloc((s->policy->n_fns + 1) * sizeof(struct policy_memo *));
+	s->n_effects = 0;
 	memset(&s->var_names, 0, sizeof(s->var_names));
 	memset(&s->txn_names, 0, sizeof(s->txn_names));
 	s->header_handle = s->cookie_handle = -1;
@@ -202,6 +204,8 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 				       .now_real_ns = clock_real_ns()};
 	lua_pushcfunction(s->L, load);
 	if (policy_state_protected(s, 0, LUA_MULTRET, POLICY_LOAD_BUDGET_NS)) {
+		if (s->effects != NULL)
+			s->effects->complete = true;
 		if (lua_checkstack(s->L, SPARE_SLOTS))
 			return true;
 		(void)snprintf(s->error, sizeof(s->error), "memory limit reached");

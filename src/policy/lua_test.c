@@ -35,11 +35,14 @@ t_newindex(lua_State *L)
 	struct policy_state *s = state_of(L);
 	const char *key = luaL_checkstring(L, 2);
 	if (key[0] != 'n' || key[1] != 'o' || key[2] != 'w' || key[3] != '\0')
-		return luaL_error(L, "t.%s: there are t.vars, t.txn, t.now and t.backends", key);
+		return luaL_error(L, "t.%s: there are t.vars, t.txn, t.run, t.now and t.backends",
+				  key);
 	lua_Number now = luaL_checknumber(L, 3);
 	luaL_argcheck(L, now >= 0 && now < 1e10, 3, "seconds since 1970");
 	struct policy_call *call = (struct policy_call *)(uintptr_t)s->call; // the stand-in is ours
-	call->now_real_ns = (uint64_t)(now * (lua_Number)NS_PER_S);
+	uint64_t real_ns = (uint64_t)(now * (lua_Number)NS_PER_S);
+	call->now_boot_ns += real_ns - call->now_real_ns; // modulo 2^64: time differences hold
+	call->now_real_ns = real_ns;
 	return 0;
 }
 
@@ -54,6 +57,10 @@ push_t(lua_State *L)
 	lua_setfield(L, -2, "backends");
 	lua_pushcfunction(L, policy_lua_test_txn);
 	lua_setfield(L, -2, "txn");
+	lua_pushcfunction(L, policy_lua_test_run);
+	lua_setfield(L, -2, "run");
+	lua_newtable(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key_written);
 	lua_createtable(L, 0, 1);
 	lua_pushcfunction(L, t_newindex);
 	lua_setfield(L, -2, "__newindex");

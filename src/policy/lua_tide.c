@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "policy/effects.h"
 #include "policy/lua_priv.h"
 
 #define PICK_MAX 64
@@ -124,8 +125,11 @@ void
 policy_lua_log(lua_State *L, enum log_level level, const char *text)
 {
 	struct policy_state *s = state_of(L);
+	struct log_rate *rate = s->worker != NULL    ? &s->worker->log_rate
+				: s->effects != NULL ? &s->effects->log_rate
+						     : NULL;
 	guard_postpone(s->guard);
-	if (s->worker == NULL || log_rate_ok(&s->worker->log_rate, s->call->now_real_ns, 20))
+	if (rate == NULL || log_rate_ok(rate, s->call->now_real_ns, 20))
 		log_msg(level, "policy %s: %.1000s", s->policy->name, text);
 	guard_resume(s->guard);
 }
@@ -146,13 +150,20 @@ void
 policy_lua_tide_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-	    {"now", tide_now},          {"log", tide_log},
-	    {"ip", policy_lua_tide_ip}, {"cidr_set", policy_lua_tide_cidr_set},
-	    {"hash", tide_hash},        {"pick", tide_pick},
-	    {"memo", policy_lua_memo},  {NULL, NULL},
+	    {"now", tide_now},
+	    {"log", tide_log},
+	    {"ip", policy_lua_tide_ip},
+	    {"cidr_set", policy_lua_tide_cidr_set},
+	    {"hash", tide_hash},
+	    {"pick", tide_pick},
+	    {"memo", policy_lua_memo},
+	    {"ewma", policy_lua_ewma},
+	    {"hysteresis", policy_lua_hysteresis},
+	    {NULL, NULL},
 	};
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
+	policy_lua_write_open(L);
 	lua_getglobal(L, "math");
 	lua_getfield(L, -1, "random");
 	lua_setfield(L, -3, "rand");

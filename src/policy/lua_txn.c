@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `txn`, the request, and `backends`: names that the host answers. Objects are made once per
+// `txn`, the request: names that the host answers. Objects are made once per
 // state; a field is fetched when it is read. A self-test's request answers from the table it was
 // made of, unless the host can make a real request of it.
 #include <string.h>
@@ -37,9 +37,8 @@ static const struct {
 
 // ---- asking the host ------------------------------------------------------------------------
 
-// [-0, +0, e]
-static int
-resolve(lua_State *L, enum policy_what what, struct str name)
+int
+policy_lua_resolve(lua_State *L, enum policy_what what, struct str name)
 {
 	struct policy_state *s = state_of(L);
 	const struct policy_engine *e = s->policy->engine;
@@ -54,9 +53,8 @@ resolve(lua_State *L, enum policy_what what, struct str name)
 	return handle;
 }
 
-// Pushes the host's answer. [-0, +1, e]
-static int
-ask(lua_State *L, void *txn, int handle, const struct policy_value *args, unsigned n)
+int
+policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args, unsigned n)
 {
 	struct policy_state *s = state_of(L);
 	const struct policy_engine *e = s->policy->engine;
@@ -154,7 +152,7 @@ txn_get_var(lua_State *L)
 	if (t->test && t->host_txn == NULL)
 		return luaL_error(L, "txn:get_var is not available in this test");
 	void *txn = host_txn(L, t);
-	return ask(L, txn, resolve(L, POLICY_VAR, STR("")), &arg, 1);
+	return policy_lua_ask(L, txn, policy_lua_resolve(L, POLICY_VAR, STR("")), &arg, 1);
 }
 
 // [-0, +0, e]
@@ -170,7 +168,7 @@ classify(lua_State *L, const struct lua_txn *t)
 		return IS_GET_VAR << 24;
 	if (t->test && t->host_txn == NULL)
 		return IS_FIELD << 24;
-	return IS_FIELD << 24 | (uint32_t)resolve(L, POLICY_FIELD, str_of(name, n));
+	return IS_FIELD << 24 | (uint32_t)policy_lua_resolve(L, POLICY_FIELD, str_of(name, n));
 }
 
 // [-2, +1, e]
@@ -201,7 +199,7 @@ txn_index(lua_State *L)
 		push_table(L, 1);
 		return table_field(L, lua_tostring(L, 2));
 	}
-	return ask(L, host_txn(L, t), (int)(what & 0xffffff), NULL, 0);
+	return policy_lua_ask(L, host_txn(L, t), (int)(what & 0xffffff), NULL, 0);
 }
 
 // ---- headers, cookies -----------------------------------------------------------------------
@@ -224,8 +222,8 @@ entry_index(lua_State *L)
 	struct policy_state *s = state_of(L);
 	int *handle = p->what == POLICY_HEADER ? &s->header_handle : &s->cookie_handle;
 	if (UNLIKELY(*handle < 0))
-		*handle = resolve(L, p->what, STR(""));
-	return ask(L, txn, *handle, &arg, 1);
+		*handle = policy_lua_resolve(L, p->what, STR(""));
+	return policy_lua_ask(L, txn, *handle, &arg, 1);
 }
 
 // ---- f, sf, c, sc ---------------------------------------------------------------------------
@@ -245,7 +243,8 @@ call_method(lua_State *L)
 		if (!policy_lua_get(L, i + 2, &args[i]))
 			return luaL_argerror(L, i + 2,
 					     "boolean, number, string or address expected");
-	ask(L, host_txn(L, p->txn), (int)lua_tointeger(L, lua_upvalueindex(1)), args, (unsigned)n);
+	policy_lua_ask(L, host_txn(L, p->txn), (int)lua_tointeger(L, lua_upvalueindex(1)), args,
+		       (unsigned)n);
 	if (p->or_nothing && lua_isnil(L, -1))
 		lua_pushliteral(L, "");
 	return 1;
@@ -265,7 +264,7 @@ method_index(lua_State *L)
 	if (p->txn->test && p->txn->host_txn == NULL)
 		return luaL_error(L, "'%s': fetches and converters are not available in this test",
 				  name);
-	lua_pushinteger(L, resolve(L, p->what, str_of(name, n)));
+	lua_pushinteger(L, policy_lua_resolve(L, p->what, str_of(name, n)));
 	lua_pushcclosure(L, call_method, 1);
 	lua_pushvalue(L, 2);
 	lua_pushvalue(L, -2);
@@ -410,60 +409,6 @@ policy_lua_test_txn(lua_State *L)
 		t->host_txn = make_host_txn(L);
 	lua_settop(L, 2);
 	return 1;
-}
-
-// ---- backends -------------------------------------------------------------------------------
-
-// backends.app.sessions; upvalue-free: the object carries its handle. [-2, +1, e]
-static int
-backend_index(lua_State *L)
-{
-	int *handle = lua_touserdata(L, 1);
-	struct policy_value arg = {.type = POLICY_T_STR};
-	arg.s.p = luaL_checklstring(L, 2, &arg.s.n);
-	policy_lua_memo_forbid(L, "backends");
-	return ask(L, NULL, *handle, &arg, 1);
-}
-
-// Objects are kept in uservalue 1 by name. [-2, +1, e]
-static int
-backends_index(lua_State *L)
-{
-	struct policy_state *s = state_of(L);
-	size_t n;
-	const char *name = luaL_checklstring(L, 2, &n);
-	if (s->testing && lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_t) == LUA_TTABLE) {
-		lua_getfield(L, -1, "backends");
-		lua_pushvalue(L, 2);
-		if (lua_istable(L, -2) && lua_gettable(L, -2) != LUA_TNIL)
-			return 1;
-		return luaL_error(L, "backends.%s is not set in this test (t.backends.%s = {...})",
-				  name, name);
-	}
-	lua_settop(L, 2);
-	lua_getiuservalue(L, 1, 1);
-	lua_pushvalue(L, 2);
-	if (lua_rawget(L, 3) != LUA_TNIL)
-		return 1;
-	int handle = resolve(L, POLICY_BACKEND, str_of(name, n));
-	int *object = lua_newuserdatauv(L, sizeof(*object), 0);
-	*object = handle;
-	luaL_setmetatable(L, "tide.backend");
-	lua_pushvalue(L, 2);
-	lua_pushvalue(L, -2);
-	lua_rawset(L, 3);
-	return 1;
-}
-
-void
-policy_lua_backends_open(lua_State *L)
-{
-	new_type(L, "tide.backend", backend_index);
-	new_type(L, "tide.backends", backends_index);
-	(void)lua_newuserdatauv(L, 1, 1);
-	lua_newtable(L);
-	lua_setiuservalue(L, -2, 1);
-	luaL_setmetatable(L, "tide.backends");
 }
 
 void

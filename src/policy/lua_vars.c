@@ -7,9 +7,8 @@
 #include "policy/lua_priv.h"
 #include "tidegate/vars.h"
 
-// [-0, +1, e]
-static void
-push_reading(lua_State *L, const struct tidevars_value *v)
+void
+policy_lua_push_reading(lua_State *L, const struct tidevars_value *v)
 {
 	switch (v->type) {
 	case TIDEVARS_BOOL:
@@ -73,7 +72,7 @@ read_in_test(lua_State *L, struct policy_state *s)
 		return luaL_error(L, "vars.%s: %s", lua_tostring(L, 2), err.text);
 	info.initial.type = info.type;
 	info.initial.smooth = info.initial.u.f;
-	push_reading(L, &info.initial);
+	policy_lua_push_reading(L, &info.initial);
 	return 1;
 }
 
@@ -100,7 +99,7 @@ vars_index(lua_State *L)
 		return luaL_error(L, "vars.%s: gone", lua_tostring(L, 2));
 	if (s->recording != NULL)
 		policy_lua_memo_note(L, handle, &v);
-	push_reading(L, &v);
+	policy_lua_push_reading(L, &v);
 	return 1;
 }
 
@@ -108,8 +107,24 @@ vars_index(lua_State *L)
 static int
 vars_newindex(lua_State *L)
 {
-	return luaL_error(L, "vars.%s: predicates do not write variables",
-			  luaL_tolstring(L, 2, NULL));
+	policy_lua_write_var(L, 2, 3);
+	return 0;
+}
+
+uint32_t
+policy_lua_var(lua_State *L, int index)
+{
+	return find_handle(L, state_of(L), index);
+}
+
+void
+policy_lua_read_var(lua_State *L, int index)
+{
+	index = lua_absindex(L, index);
+	lua_pushcfunction(L, vars_index);
+	lua_pushnil(L);
+	lua_pushvalue(L, index);
+	lua_call(L, 2, 1);
 }
 
 void

@@ -14,7 +14,7 @@
 // Locale   LC_ALL must stay "C" (strcoll and snprintf may be left by a hard stop).
 #pragma once
 
-#include "base/str.h"
+#include "policy/host.h"
 
 struct arena;
 struct err;
@@ -27,105 +27,15 @@ struct policy_gen;    // one checked source of a policy
 struct policy_fn;     // a function that the configuration names; stands for all generations
 struct policy_worker; // one thread's part: its Lua states and counters
 struct policy_view;   // the generations one transaction sees
-struct policy_msg;    // from thread to thread, carried by the host
-struct policy_run;    // one call that may wait: run.h
 
-#define POLICY_SIGNAL_OFFSET    7 // POLICY_SIGNAL is SIGRTMIN + this
-#define POLICY_DEFAULT_BUDGET   UINT64_C(2000000)
-#define POLICY_DEFAULT_MEMORY   (UINT64_C(8) << 20)
-#define POLICY_MIN_MEMORY       (UINT64_C(512) << 10)
-#define POLICY_MAX_ARGS         12
-#define POLICY_NAME_MAX         63
-#define POLICY_KEPT_GENERATIONS 16 // sources kept as text for rollback
-
-// ---- values ---------------------------------------------------------------------------------
-
-enum policy_type {
-	POLICY_T_NIL,
-	POLICY_T_BOOL,
-	POLICY_T_INT,
-	POLICY_T_DOUBLE,
-	POLICY_T_STR,
-	POLICY_T_IP,
-};
-
-// .s is lent: by the caller for an argument, by the host for the time of one host call, by the
-// arena for a result.
-struct policy_value {
-	uint8_t type;   // enum policy_type
-	uint8_t family; // POLICY_T_IP: 4 or 6
-	union {
-		bool b;
-		int64_t i;
-		double d;
-		struct str s;
-		uint8_t ip[16]; // network order; IPv4 in the first four
-	};
-};
-
-// ---- the host -------------------------------------------------------------------------------
-
-enum policy_what {
-	POLICY_FIELD,   // txn.NAME: method path query host src dst version url port ...; no args
-	POLICY_HEADER,  // txn.headers[x]; arg: the name as written; one handle, name is empty
-	POLICY_COOKIE,  // txn.cookies[x]; likewise
-	POLICY_VAR,     // txn:get_var(x); likewise
-	POLICY_FETCH,   // txn.f:NAME(args...)
-	POLICY_CONV,    // txn.c:NAME(input, args...); the first arg is the input
-	POLICY_BACKEND, // backends.NAME: no txn needed; arg: what is asked ("sessions")
-	POLICY_OP,      // what changes or lists something ("req_set_header"); args: its own
-};
-
-struct policy_field {
-	struct str name, value;
-};
-
-// A request made from `t.txn {...}` of a self-test. Missing texts have .p == NULL.
-struct policy_test_request {
-	struct str method, path, query, host, version;
-	struct policy_value src, dst; // POLICY_T_IP or NIL
-	const struct policy_field *headers, *cookies;
-	size_t n_headers, n_cookies;
-};
-
-// What runs a policy sees of its surroundings. Functions marked W run on workers inside a call,
-// with stops postponed: they must be short, must not block and must not call policies. `data`
-// is the host's. Any member but post may be NULL: "not there".
-struct policy_host {
-	// A name to a handle >= 0 that stays valid; -1 with a cause (and a suggestion). W, once a
-	// name and state.
-	int (*resolve)(void *data, enum policy_what what, struct str name, struct err *err);
-	// Asks the handle. False: err says why (a script error). True with out NIL: no sample. W.
-	bool (*call)(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
-		     struct policy_value *out, struct err *err);
-	// A request to be passed as txn to `call`, in memory of the arena; NULL with a cause.
-	// Without it self-tests answer fields, headers and cookies from the table itself, and
-	// fetches are refused there.
-	void *(*test_txn)(void *data, const struct policy_test_request *req, struct arena *arena,
-			  struct err *err);
-	// Runs policy_msg_run(m) soon on the thread `to` (0.. workers, POLICY_KEEPER), between
-	// transactions, in order per sender and target. Any thread.
-	void (*post)(void *data, int to, struct policy_msg *m);
-	// Calls run->woken(run) on this thread, which is a worker's, at that monotonic time, in a
-	// later turn of its loop; an earlier request for the same run is forgotten. 0: not at all,
-	// and the run's memory may go when this returns. NULL: calls cannot wait.
-	void (*wake_at)(void *data, struct policy_run *run, uint64_t mono_ns);
-};
-
-#define POLICY_KEEPER (-1)
-
-// A message on its way; memory of the engine. `host` is for the host's own link while it carries.
-struct policy_msg {
-	alignas(16) unsigned char host[64];
-	void (*run)(struct policy_msg *m);
-	int to;
-};
-
-static inline void
-policy_msg_run(struct policy_msg *m)
-{
-	m->run(m);
-}
+#define POLICY_SIGNAL_OFFSET         7 // POLICY_SIGNAL is SIGRTMIN + this
+#define POLICY_DEFAULT_BUDGET        UINT64_C(2000000)
+#define POLICY_DEFAULT_EFFECT_BUDGET UINT64_C(10000000)
+#define POLICY_DEFAULT_MEMORY        (UINT64_C(8) << 20)
+#define POLICY_MIN_MEMORY            (UINT64_C(512) << 10)
+#define POLICY_MAX_ARGS              12
+#define POLICY_NAME_MAX              63
+#define POLICY_KEPT_GENERATIONS      16 // sources kept as text for rollback
 
 // ---- set-up ---------------------------------------------------------------------------------
 
@@ -136,8 +46,9 @@ struct policy_spec {
 	const char *path; // the script; its folder is opened here and read beneath for ever
 	struct str text;  // .p != NULL: this text instead of a file (then `path` only names it)
 	enum policy_on_error on_error;
-	uint64_t budget_ns;    // CPU time of a call; 0: default
-	uint64_t memory_bytes; // of a state; 0: default
+	uint64_t budget_ns;        // CPU time of a call; 0: default
+	uint64_t memory_bytes;     // of a state; 0: default
+	uint64_t effect_budget_ns; // CPU time of a timer's or on_change's call; 0: default
 };
 
 // vars may be NULL (`vars.x` is then an error outside self-tests). host is not copied.
@@ -204,6 +115,13 @@ struct policy_view *policy_pin(struct policy_worker *w);
 void policy_unpin(struct policy_worker *w, struct policy_view **view);
 enum policy_verdict policy_call(struct policy_worker *w, struct policy_view *view,
 				const struct policy_fn *fn, struct policy_call *call);
+
+// ---- effects --------------------------------------------------------------------------------
+
+// Runs what scripts asked for with every() and on_change() and is due, at most one function.
+// Returns when to call again, in monotonic time: now_mono_ns itself when more is due, UINT64_MAX
+// when no live generation asks for any. Keeper, once policy_engine_start is through.
+uint64_t policy_effects_run(struct policy_engine *engine, uint64_t now_mono_ns);
 
 // ---- generations ----------------------------------------------------------------------------
 

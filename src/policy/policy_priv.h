@@ -54,8 +54,10 @@ struct policy_gen {
 	size_t n_functions, cap_functions;
 	struct policy_entry *entries; // what it registered, in order
 	size_t n_entries, cap_entries;
-	struct policy_state **states; // one per worker while prepared; NULL once handed out
-	unsigned n_states;            // that exist, of any worker
+	struct policy_state **states;   // one per worker while prepared; NULL once handed out
+	unsigned n_states;              // that exist, of any worker
+	bool has_effects;               // it calls every or on_change
+	struct policy_effects *effects; // built while prepared; NULL once they have begun
 };
 
 struct policy_fn {
@@ -81,7 +83,8 @@ struct policy {
 	struct str text;          // .p != NULL: instead of the file
 	int folder;               // O_PATH descriptor, or -1
 	enum policy_on_error on_error;
-	uint64_t budget_ns, memory_bytes;
+	uint64_t budget_ns, memory_bytes, effect_budget_ns;
+	struct policy_effects *effects; // of the live generation; NULL: none
 	struct policy_fn **fns;
 	size_t n_fns, cap_fns;
 	struct policy_gen **history; // published ones in order; the last is live
@@ -95,7 +98,8 @@ struct policy {
 // One entry of `show policy errors`.
 struct policy_report_text {
 	uint64_t at_real_ns;
-	const struct policy_fn *fn;
+	const struct policy *policy;
+	char name[96]; // of the function
 	uint32_t gen;
 	enum policy_error error;
 	char text[320];
@@ -123,7 +127,8 @@ struct policy_engine {
 	struct policy_worker **workers;
 	unsigned n_workers; // 0 before start
 	struct policy_report_text errors[POLICY_ERRORS_KEPT];
-	uint64_t n_errors; // ever kept
+	uint64_t n_errors;   // ever kept
+	size_t effects_turn; // the policy whose effects are looked at first
 };
 
 // Written by one worker, summed by readers.
@@ -174,6 +179,8 @@ enum policy_phase {
 	POLICY_THAWED,  // HAProxy's rules: functions run, globals may be written
 };
 
+struct policy_effect;
+struct policy_effects;
 struct policy_memo;
 struct lua_txn;
 
@@ -202,6 +209,11 @@ struct policy_state {
 	struct list runs;               // that wait
 	int spare_ref;                  // a coroutine for the next run; 0: none
 	int done_code;                  // of a run that ended itself
+	struct policy_effects *effects; // the state serves these, on the keeper; else NULL
+	struct policy_effect *effect;   // the one that runs
+	size_t n_effects;               // asked for while the script loads
+	bool trying;                    // a self-test runs a function as an effect (t.run)
+	bool waited;                    // the effect waited for the table's lock in vain
 	bool *present;                  // by slot: the function is there
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
@@ -263,6 +275,13 @@ bool policy_gen_check(struct policy_gen *gen, const struct policy_test_sink *sin
 bool policy_gen_build(struct policy_gen *gen, struct err *err); // a state per worker
 struct policy_view *policy_view_new(const struct policy_engine *e);
 void policy_state_send_rebuild(struct policy_state *s); // from its worker, after a hard stop
+// call.c: kept for `show policy errors`, and logged. `missed`: failures withheld before. Keeper.
+void policy_keep_report(struct policy_engine *e, const struct policy_report_text *t,
+			uint32_t missed);
+void policy_circuit_failed(struct policy_fn_count *c, enum policy_error e, uint64_t now_ns);
+// lua_state.c: text of the error on L's stack, or of `end` itself, into s->error; the error it is.
+enum policy_error policy_state_error(struct policy_state *s, struct lua_State *L,
+				     enum guard_end end);
 // lua_memo.c: true when the memo's verdict stands; it is then in call->out.
 bool policy_call_memo(struct policy_state *s, const struct policy_memo *m,
 		      struct policy_call *call);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
-#include "policy/policy_priv.h"
+#include "policy/effects.h"
 
 const char *
 policy_name(const struct policy *p)
@@ -153,6 +153,7 @@ show_text(const struct policy *p, struct sbuf *out)
 		    s.memory_peak >> 10, s.pins_moved, s.alive_most);
 	for (size_t i = 0; i < p->n_fns; i++)
 		show_fn_text(p->fns[i], out);
+	policy_effects_show(p, false, out);
 }
 
 static void
@@ -201,7 +202,9 @@ show_json(const struct policy *p, struct sbuf *out)
 			sbuf_add_byte(out, ',');
 		show_fn_json(p->fns[i], out);
 	}
-	sbuf_add(out, STR("]}"));
+	sbuf_add_byte(out, ']');
+	policy_effects_show(p, true, out);
+	sbuf_add_byte(out, '}');
 }
 
 void
@@ -233,8 +236,8 @@ policy_show_errors(struct policy_engine *e, struct sbuf *out)
 		if (gmtime_r(&seconds, &tm) == NULL ||
 		    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 			when[0] = '\0';
-		sbuf_printf(out, "%s policy %s gen %u %s %s: %s\n", when, t->fn->policy->name,
-			    t->gen, t->fn->name, policy_error_name(t->error), t->text);
+		sbuf_printf(out, "%s policy %s gen %u %s %s: %s\n", when, t->policy->name, t->gen,
+			    t->name, policy_error_name(t->error), t->text);
 	}
 }
 
@@ -349,6 +352,7 @@ policy_test_file(const char *path, const struct policy_test_sink *sink, struct e
 			   .name = (char *)(uintptr_t) "test",
 			   .folder = -1,
 			   .budget_ns = POLICY_DEFAULT_BUDGET,
+			   .effect_budget_ns = POLICY_DEFAULT_EFFECT_BUDGET,
 			   .memory_bytes = 8 * POLICY_DEFAULT_MEMORY};
 	bool ok = policy_source_open(&p, path, err) && policy_test(&p, NULL, sink, err);
 	policy_source_close(&p);

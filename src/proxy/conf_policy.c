@@ -22,7 +22,7 @@ struct policy_setup {
 	const struct conf_line *line, *script_line;
 	struct str name, script;
 	int on_error; // enum policy_on_error, in the order of the words below
-	uint64_t budget_ns, memory_bytes;
+	uint64_t budget_ns, memory_bytes, effect_budget_ns;
 };
 
 static const char *const on_error_words[] = {"last-good", "true", "false", "deny", NULL};
@@ -130,6 +130,14 @@ static const struct conf_arg budget_args[] = {{.name = "time",
 					       .unit = "ms",
 					       .help = "CPU time of one call; default 2ms."},
 					      {.type = CONF_END}};
+static const struct conf_arg effect_budget_args[] = {{.name = "time",
+						      .type = CONF_TIME,
+						      .min = 10000,
+						      .max = INT64_C(10000000000),
+						      .unit = "ms",
+						      .help =
+							  "CPU time of one call; default 10ms."},
+						     {.type = CONF_END}};
 static const struct conf_arg memory_args[] = {
     {.name = "bytes",
      .type = CONF_SIZE,
@@ -185,7 +193,8 @@ load_policies(struct proxy_setup *s)
 					   .path = p->script.p,
 					   .on_error = (enum policy_on_error)p->on_error,
 					   .budget_ns = p->budget_ns,
-					   .memory_bytes = p->memory_bytes};
+					   .memory_bytes = p->memory_bytes,
+					   .effect_budget_ns = p->effect_budget_ns};
 		struct err err = {0};
 		if (p->script.n == 0) {
 			ok = false; // told at the section's end
@@ -347,6 +356,11 @@ static const struct conf_keyword policy_keywords[] = {
      .parse = parse_budget,
      .flags = CONF_EXTRA,
      .help = "A call that takes longer is stopped."},
+    {.sections = "policy",
+     .words = "effect-budget",
+     .args = effect_budget_args,
+     .offset = offsetof(struct policy_setup, effect_budget_ns),
+     .help = "A function of every() or on_change() that takes longer is stopped."},
     {.sections = "policy",
      .words = "memory",
      .args = memory_args,

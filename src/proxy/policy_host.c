@@ -15,6 +15,8 @@
 #include "net/timer.h"
 #include "net/worker.h"
 #include "policy/run.h"
+#include "proxy/effects.h"
+#include "proxy/policy_server.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 
@@ -303,28 +305,12 @@ ask_cookie(const struct sample_ctx *ctx, struct str name, struct policy_value *o
 
 // ---- backends.NAME ------------------------------------------------------------------------------
 
-static int64_t
-sum_of(const struct proxy *p, size_t offset)
-{
-	const struct metric_row row = {.offset = offset, .kind = METRIC_GAUGE};
-	if (p->be_stats.n_workers == 0)
-		return 0; // nothing runs yet
-	return (int64_t)metrics_read(&p->be_stats, &row);
-}
-
-#define SUM(p, member) sum_of((p), offsetof(struct be_counters, member))
+#define SUM(p, member) policy_sum_of(&(p)->be_stats, offsetof(struct be_counters, member))
 
 static bool
 state_response_time(const struct proxy *p, struct policy_value *out)
 {
-	int64_t answers = 0;
-	for (unsigned i = 1; i < 6; i++)
-		answers += sum_of(p, offsetof(struct be_counters, responses.n) +
-					 i * sizeof(struct metric));
-	if (answers > 0)
-		*out = (struct policy_value){.type = POLICY_T_DOUBLE,
-					     .d = (double)SUM(p, response_ms) / (double)answers};
-	return true;
+	return policy_response_time(&p->be_stats, out);
 }
 
 static bool
@@ -379,16 +365,30 @@ static const struct {
 };
 
 static bool
-ask_backend(const struct proxy_set *set, size_t index, struct str what, struct policy_value *out,
-	    struct err *err)
+ask_backend(const struct proxy_set *set, size_t index, const struct policy_value *args, unsigned n,
+	    struct policy_value *out, struct err *err)
 {
+	const struct proxy *p = set->all[index];
+	struct str what = args[0].s;
+	if (n > 1)
+		return policy_server_ask(p, what, &args[1], out, err);
 	for (size_t i = 0; i < ARRAY_LEN(states); i++)
 		if (str_eq(what, str_from_c(states[i].name)))
-			return states[i].get(set->all[index], out);
+			return states[i].get(p, out);
 	return err_set(err,
 		       "backends.%.*s has no '%.*s': name, sessions, queue, up_servers, servers, "
 		       "requests, response_time",
-		       STR_ARG(set->all[index]->name), STR_ARG(what));
+		       STR_ARG(p->name), STR_ARG(what));
+}
+
+static bool
+host_set_server(void *data, int backend, struct str server, struct str what, struct str value,
+		const char *who, struct err *err)
+{
+	const struct policy_host_data *d = data;
+	ASSERT(backend >> HANDLE_BITS == POLICY_BACKEND);
+	const struct proxy *p = d->set->all[backend & ((1 << HANDLE_BITS) - 1)];
+	return policy_server_set(p, server, what, value, who, err);
 }
 
 // ---- names --------------------------------------------------------------------------------------
@@ -538,7 +538,7 @@ ask(const struct policy_host_data *d, int handle, const struct policy_value *arg
 	case POLICY_BACKEND:
 		break;
 	}
-	return ask_backend(d->set, (size_t)row, args[0].s, out, err);
+	return ask_backend(d->set, (size_t)row, args, n, out, err);
 }
 
 // The question gets a context of its own: its arena is the scratch, and what the rules' own
@@ -736,10 +736,20 @@ host_wake_at(void *data, struct policy_run *run, uint64_t mono_ns)
 	loop_timer_set(u->loop, &u->timer, mono_ns);
 }
 
+static void
+host_effects_due(void *data)
+{
+	const struct policy_host_data *d = data;
+	if (d->set->effects != NULL)
+		effects_wake(d->set->effects);
+}
+
 const struct policy_host policy_host = {
     .resolve = host_resolve,
     .call = host_call,
     .test_txn = host_test_txn,
     .post = host_post,
     .wake_at = host_wake_at,
+    .set_server = host_set_server,
+    .effects_due = host_effects_due,
 };

@@ -172,6 +172,7 @@ struct proxy_set {
 	uint32_t n_workers;
 	struct str hostname;
 	struct expiry *expiry;              // the keeper's
+	struct effects *effects;            // likewise
 	_Atomic uint64_t vars_expired;      // times to live that passed
 	_Atomic uint32_t shm_writes_posted; // rules' writes on their way to the keeper
 	struct workers *threads;            // once started

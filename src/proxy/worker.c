@@ -10,6 +10,7 @@
 #include "proxy/accesslog.h"
 #include "proxy/auth_priv.h"
 #include "proxy/conns.h"
+#include "proxy/effects.h"
 #include "proxy/expiry.h"
 #include "proxy/policy_host.h"
 #include "proxy/stats.h"
@@ -68,6 +69,8 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	if (net->id == 0) {
 		set->threads = net->all; // before any loop turns
 		set->expiry = expiry_start(set, net);
+		if (set->policies != NULL)
+			set->effects = effects_start(set, net);
 		return set->keeper_start == NULL || set->keeper_start(set, net, err);
 	}
 	struct proxy_worker *w = mem_aligned(CACHE_LINE, sizeof(*w));
@@ -113,6 +116,7 @@ worker_stop(struct worker *net, void *arg)
 	struct proxy_set *set = arg;
 	if (net->id == 0) {
 		expiry_stop(&set->expiry);
+		effects_stop(&set->effects);
 		if (set->keeper_stop != NULL)
 			set->keeper_stop(set, net);
 		return;

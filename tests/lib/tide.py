@@ -1,6 +1,7 @@
 """What the test programs share: start a real tidegate, talk to it, end it by its pid."""
 import contextlib
 import http.client
+import http.server
 import os
 import pathlib
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -128,3 +130,31 @@ def get(connection, path="/", headers=None):
     connection.request("GET", path, headers=headers or {})
     r = connection.getresponse()
     return r.status, r.headers, r.read().decode()
+
+
+class Origin:
+    """A server that answers 200 with its name, on a port of its own."""
+
+    def __init__(self, name):
+        body = name.encode()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):  # noqa: N802
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()

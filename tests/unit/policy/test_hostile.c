@@ -357,7 +357,8 @@ test_walk(void)
 	static const char walk[] =
 	    "local allowed = {}\n"
 	    "for w in ([[assert error getmetatable ipairs next pairs pcall xpcall rawequal rawget\n"
-	    "rawlen select setmetatable tonumber tostring type load require print test _VERSION "
+	    "rawlen select setmetatable tonumber tostring type load require print test every "
+	    "on_change _VERSION "
 	    "_G\n"
 	    "string table math utf8 coroutine os vars backends tide walk]]):gmatch('%S+') do\n"
 	    "  allowed[w] = true end\n"

@@ -215,7 +215,7 @@ static const char script[] =
     "txn.c:add(40, 2) .. txn.c:ipmask(txn.src, 16) end\n"
     "function var(txn) return tostring(txn:get_var('txn.x')) .. "
     "tostring(txn:get_var('txn.unknown')) .. tostring(txn:get_var('shm.maint')) end\n"
-    "function app() return backends.app.up_servers .. '/' .. backends.app.servers .. ' ' .. "
+    "function app() return backends.app.up_servers .. '/' .. #backends.app.servers .. ' ' .. "
     "backends.app.sessions end\n"
     "function args(txn, a, b) return b .. a end\n"
     "function half() return 2.5 end\n"
