@@ -60,8 +60,8 @@ find_backend(struct cli_session *s, struct str name)
 }
 
 // "backend/server", either by name or the server as "#id".
-static struct server *
-find_server(struct cli_session *s, struct str word)
+struct server *
+cli_find_server(struct cli_session *s, struct str word)
 {
 	size_t slash = str_find_byte(word, '/');
 	if (slash == SIZE_MAX) {
@@ -106,14 +106,14 @@ set_state(struct cli_session *s, struct server *srv, struct str state)
 static enum cli_status
 run_enable_server(struct cli_session *s, const struct cli_args *a)
 {
-	struct server *srv = find_server(s, a->argv[0]);
+	struct server *srv = cli_find_server(s, a->argv[0]);
 	return srv != NULL ? set_state(s, srv, STR("ready")) : CLI_DONE;
 }
 
 static enum cli_status
 run_disable_server(struct cli_session *s, const struct cli_args *a)
 {
-	struct server *srv = find_server(s, a->argv[0]);
+	struct server *srv = cli_find_server(s, a->argv[0]);
 	return srv != NULL ? set_state(s, srv, STR("maint")) : CLI_DONE;
 }
 
@@ -127,14 +127,14 @@ set_weight(struct cli_session *s, struct server *srv, struct str weight)
 static enum cli_status
 run_set_weight(struct cli_session *s, const struct cli_args *a)
 {
-	struct server *srv = find_server(s, a->argv[0]);
+	struct server *srv = cli_find_server(s, a->argv[0]);
 	return srv != NULL ? set_weight(s, srv, a->argv[1]) : CLI_DONE;
 }
 
 static enum cli_status
 run_get_weight(struct cli_session *s, const struct cli_args *a)
 {
-	const struct server *srv = find_server(s, a->argv[0]);
+	const struct server *srv = cli_find_server(s, a->argv[0]);
 	if (srv != NULL)
 		cli_printf(s, "%u (initial %u)\n",
 			   atomic_load_explicit(&srv->weight, memory_order_relaxed),
@@ -145,7 +145,7 @@ run_get_weight(struct cli_session *s, const struct cli_args *a)
 static enum cli_status
 run_set_server(struct cli_session *s, const struct cli_args *a)
 {
-	struct server *srv = find_server(s, a->argv[0]);
+	struct server *srv = cli_find_server(s, a->argv[0]);
 	struct str what = a->argv[1], value = a->argv[2];
 	if (srv == NULL)
 		return CLI_DONE;
@@ -277,13 +277,28 @@ const struct cli_command cli_proxy_commands[] = {
      .args = "[all|ID]",
      .max_args = 1,
      .run = cli_show_sess,
-     .help = "transactions under way, with the step each is in"},
+     .help = "transactions under way, with the step each is in; all or an id: in detail"},
+    {.words = "shutdown session",
+     .level = CLI_ADMIN,
+     .args = "ID",
+     .min_args = 1,
+     .max_args = 1,
+     .run = cli_shutdown_session,
+     .help = "end a transaction and its connections"},
+    {.words = "shutdown sessions server",
+     .level = CLI_ADMIN,
+     .args = "BACKEND/SERVER",
+     .min_args = 1,
+     .max_args = 1,
+     .run = cli_shutdown_sessions,
+     .help = "end all transactions on a server"},
     {.words = "show errors",
      .level = CLI_OPERATOR,
      .max_args = 2,
      .run = cli_show_errors,
-     .args = "[PROXY]",
-     .help = "how many messages were refused, by reason"},
+     .args = "[PROXY|ID|-1] [request|response]",
+     .help =
+	 "the last refused request and response of each proxy; alone: also how many, by reason"},
     {.words = "show activity",
      .level = CLI_OPERATOR,
      .run = cli_show_activity,

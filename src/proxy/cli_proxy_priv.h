@@ -12,6 +12,12 @@ extern const struct cli_command cli_proxy_commands[];
 enum cli_status cli_show_info(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_stat(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_metrics(struct cli_session *s, const struct cli_args *a);
+// The server that "backend/server" names; NULL: the session was told.
+struct server *cli_find_server(struct cli_session *s, struct str word);
+
+// cli_sess.c
+enum cli_status cli_shutdown_session(struct cli_session *s, const struct cli_args *a);
+enum cli_status cli_shutdown_sessions(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_sess(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_errors(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_activity(struct cli_session *s, const struct cli_args *a);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Reports: show info, stat, metrics, sess, errors, activity. Numbers are sums over workers of
-// relaxed loads. Transactions belong to their workers, so show sess asks each by a message and
-// prints what they wrote.
+// Reports: show info, stat, metrics, errors, activity. Numbers are sums over workers of relaxed
+// loads.
 #include "proxy/cli_proxy_priv.h"
 
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "base/sbuf.h"
 #include "net/worker.h"
 #include "proxy/conns.h"
+#include "proxy/bad_message.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
 #include "proxy/worker.h"
@@ -327,84 +327,6 @@ cli_show_metrics(struct cli_session *s, const struct cli_args *a)
 	return render(s, &f, true);
 }
 
-// --- show sess -----------------------------------------------------------------------------------
-
-#define SESS_CAP_BYTES ((size_t)256 << 10) // of one worker's lines
-
-struct asking {
-	struct cli_ref ref;
-	unsigned n_workers;
-	struct sbuf lines[]; // one a worker, written by it alone
-};
-
-static void
-print_txn(const struct txn *t, unsigned worker, uint64_t now_ns, struct sbuf *out)
-{
-	char src[ADDR_TEXT_BYTES];
-	struct sample ip = {.type = t->client->src.family == 4 ? SMP_IP4 : SMP_IP6};
-	size_t n = 0;
-	memcpy(ip.ip, t->client->src.ip, sizeof(ip.ip));
-	if (t->client->src.family > 1)
-		n = sample_print_ip(&ip, src, sizeof(src));
-	else
-		n = (size_t)snprintf(src, sizeof(src), "unix");
-	sbuf_printf(out,
-		    "0x%llx: proto=http src=%.*s:%u fe=%.*s be=%.*s srv=%.*s worker=%u "
-		    "step=%s age=%llums rq=\"%.*s %.*s\"\n",
-		    (unsigned long long)t->id, (int)n, src, t->client->src.port,
-		    STR_ARG(t->frontend->name),
-		    STR_ARG(t->backend != NULL ? t->backend->name : STR("<NONE>")),
-		    STR_ARG(t->server != NULL ? t->server->name : STR("<none>")), worker,
-		    t->step != NULL ? t->step->name : "-",
-		    (unsigned long long)((now_ns - t->times.idle_ns) / NS_PER_MS),
-		    STR_ARG(t->times.head_ns != 0 ? t->req.method_text : STR("-")),
-		    STR_ARG(t->times.head_ns != 0 ? t->req.target : STR("-")));
-}
-
-static void
-list_here(struct worker *w, void *arg)
-{
-	struct asking *a = arg;
-	const struct proxy_worker *p = w->slot[WORKER_SLOT_PROXY];
-	if (p == NULL)
-		return;
-	LIST_FOREACH (it, &p->all_txns)
-		print_txn(LIST_ENTRY(it, struct txn, in_worker), w->id, loop_now_ns(w->loop),
-			  &a->lines[w->id - 1]);
-}
-
-static void
-listed(struct worker *keeper, void *arg)
-{
-	(void)keeper;
-	struct asking *a = arg;
-	struct cli_session *s = cli_deref(a->ref);
-	for (unsigned i = 0; i < a->n_workers; i++) {
-		if (s != NULL)
-			cli_add(s, sbuf_str(&a->lines[i]));
-		if (s != NULL && a->lines[i].full)
-			cli_warn(s, "worker %u has more than fit here", i + 1);
-		sbuf_fini(&a->lines[i]);
-	}
-	mem_free(a);
-	if (s != NULL)
-		cli_done(s);
-}
-
-enum cli_status
-cli_show_sess(struct cli_session *s, const struct cli_args *a)
-{
-	(void)a; // every form shows the same lines
-	const struct proxy_set *set = set_of(s);
-	struct asking *q = mem_zalloc(sizeof(*q) + set->n_workers * sizeof(q->lines[0]));
-	q->ref = cli_ref(s);
-	q->n_workers = set->n_workers;
-	for (unsigned i = 0; i < q->n_workers; i++)
-		sbuf_init(&q->lines[i], SESS_CAP_BYTES);
-	worker_broadcast(set->threads, list_here, listed, q);
-	return CLI_WAIT;
-}
-
 // --- show errors, show activity ------------------------------------------------------------------
 
 static void
@@ -422,8 +344,26 @@ print_reasons(struct cli_session *s, const struct proxy_set *set, const char *wh
 enum cli_status
 cli_show_errors(struct cli_session *s, const struct cli_args *a)
 {
-	(void)a;
 	const struct proxy_set *set = set_of(s);
+	struct str which = a->argc > 0 ? a->argv[0] : STR("-1"), kind = STR("");
+	if (a->argc > 1)
+		kind = a->argv[1];
+	bool response = str_eq(kind, STR("response")), request = str_eq(kind, STR("request"));
+	if (a->argc > 1 && !request && !response)
+		return cli_usage(s, a);
+	int64_t id = 0;
+	bool all = str_to_int(which, &id) && id == -1, found = all;
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct proxy *p = set->all[i];
+		if (!all && p->id != id && !str_eq(p->name, which))
+			continue;
+		found = true;
+		bad_message_print(s, p, !response, !request);
+	}
+	if (!found)
+		return cli_error(s, "No such proxy.");
+	if (a->argc > 0)
+		return CLI_DONE;
 	print_reasons(s, set, "request", offsetof(struct proc_counters, bad_request));
 	print_reasons(s, set, "response", offsetof(struct proc_counters, bad_response));
 	return CLI_DONE;

@@ -2,6 +2,7 @@
 // What can only be judged once all files were read: names that sections give each other, formats
 // of logs, and what is missing. Every fault is reported at its line.
 #include "base/clock.h"
+#include "proxy/bad_message.h"
 #include "proxy/conf_priv.h"
 
 // A line by file and number, for messages about what is kept without its words.
@@ -246,6 +247,7 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 	number_proxies(set);
 	for (size_t i = 0; i < set->n_all; i++) {
 		disable(set->all[i]);
+		bad_message_init(conf, set->all[i]);
 		resolve_switching(conf, set, set->all[i]);
 		compile_formats(conf, set, set->all[i]);
 	}

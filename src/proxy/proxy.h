@@ -11,6 +11,7 @@
 #include "net/addr.h"
 #include "proxy/rule.h"
 
+struct bad_message;
 struct cond;
 struct expr;
 struct logfmt;
@@ -139,9 +140,10 @@ struct proxy {
 	struct str logfmt_text; // of log-format, until compiled
 	struct str unique_id_header;
 	struct logfmt *unique_id;
-	struct backend *backend;                 // with PROXY_BACKEND
-	struct proxy_conf *conf;                 // what only the reading of the files needs
-	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
+	struct backend *backend;                        // with PROXY_BACKEND
+	struct proxy_conf *conf;                        // what only the reading of the files needs
+	struct metric_blocks fe_stats, be_stats;        // proxy/stats.h; made at start
+	struct bad_message *bad_request, *bad_response; // bad_message.h
 };
 
 // What `global` says.

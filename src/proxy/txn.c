@@ -178,7 +178,13 @@ void
 txn_abort(struct txn *t)
 {
 	CHECK_MAGIC(t, TXN_MAGIC);
-	(void)txn_cut(t, "KK"); // its verdict is for steps
+	bool in_data = t->flags & TXN_RESPONSE_SENT;
+	const char *term = in_data                      ? "KD"
+			   : t->times.connected_ns != 0 ? "KH"
+			   : t->times.queue_ns != 0     ? "KC"
+			   : t->times.head_ns == 0      ? "KR"
+							: "K-";
+	(void)txn_cut(t, term); // its verdict is for steps
 	txn_end(t);
 }
 

@@ -3,6 +3,7 @@
 // backend's rules, and what this hop changes in the head.
 #include "expr/acl.h"
 #include "expr/logfmt.h"
+#include "proxy/bad_message.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
@@ -48,6 +49,7 @@ refuse_request(struct txn *t)
 	enum http_reason_id why = t->client_codec->reason(&t->req_in, &offset);
 	t->http_reason = (uint8_t)why;
 	count_bad_request(t, why, offset);
+	bad_message_keep(t, false, why, offset);
 	return txn_fail(t, http_reason(why)->status, "PR");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The steps between a routed request and its response head: choose a server, take or make a
 // connection, send, wait. What may be tried again is tried again here and nowhere else.
+#include "proxy/bad_message.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/txn.h"
@@ -207,6 +208,7 @@ refuse_response(struct txn *t)
 	enum http_reason_id why = t->server_codec->reason(&t->res_in, &offset);
 	t->http_reason = (uint8_t)why;
 	count_bad_response(t, why, offset);
+	bad_message_keep(t, true, why, offset);
 	return txn_fail(t, 502, "PH");
 }
 
