@@ -85,6 +85,7 @@ $(OUT)/.flags: $(OUT)/.packages-build FORCE
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
 
 $(OUT)/src/policy/%.o: CPPFLAGS += $(LUA_CFLAGS)
+$(OUT)/src/policy/lua_shipped.o: $(wildcard lua/*.lua)
 $(OUT)/%.o: %.c $(OUT)/.flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@

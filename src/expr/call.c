@@ -239,3 +239,23 @@ expr_calls_var(const struct expr_calls *c, struct str name, struct sample_ctx *c
 	*smp = (struct sample){0};
 	return result_of(var_get(&ref, ctx, smp), ctx, err);
 }
+
+int
+expr_calls_set_var(const struct expr_calls *c, struct str name, unsigned conds,
+		   struct sample_ctx *ctx, const struct sample *value, struct err *err)
+{
+	struct expr_set set;
+	struct var_ref ref;
+	if (name.n > EXPR_CALL_MAX_TEXT_BYTES) {
+		err_set(err, "a variable's name is shorter");
+		return -1;
+	}
+	struct expr_env env = borrow(c, &set, ctx);
+	bool known = var_parse(&env, name, &ref, err);
+	give_back(&set, ctx);
+	if (!known)
+		return -1;
+	if (ref.scope == VAR_PROC && hash_map_get(&c->frozen.procs, ref.name) == NULL)
+		return 0;
+	return value != NULL ? var_set_if(&ref, conds, ctx, value) : var_unset(&ref, ctx);
+}

@@ -272,6 +272,50 @@ expr_parse_args(struct expr_env *env, struct str text, size_t *at, const struct 
 	return expr_fill_args(env, specs, texts, n, err);
 }
 
+// A row "lua.*" stands for all names that begin so; what follows is its first argument.
+static struct expr_arg *
+parse_tail_args(struct expr_env *env, struct str text, size_t *at, const struct arg_spec *specs,
+		struct err *err)
+{
+	struct str texts[EXPR_MAX_ARGS + 1], name = str_slice(text, 0, *at);
+	size_t n = 0, start = name.n;
+	while (start > 0 && name.p[start - 1] != ',')
+		start--;
+	name = str_slice(name, start, name.n);
+	size_t dot = str_find_byte(name, '.');
+	texts[0] = str_copy(&env->set->arena, str_slice(name, dot + 1, name.n));
+	if (*at < text.n && text.p[*at] == '(') {
+		++*at;
+		if (!cut_args(env, text, at, texts + 1, &n, err))
+			return NULL;
+	}
+	if (n == 1 && texts[1].n == 0)
+		n = 0; // "lua.f()"
+	return expr_fill_args(env, specs, texts, n + 1, err);
+}
+
+static struct expr_arg *
+row_args(struct expr_env *env, struct str text, size_t *at, const char *row_name,
+	 const struct arg_spec *specs, struct err *err)
+{
+	if (str_ends(str_from_c(row_name), STR(".*")))
+		return parse_tail_args(env, text, at, specs, err);
+	return expr_parse_args(env, text, at, specs, err);
+}
+
+// "lua.x" is found as "lua.*". NULL: no such name.
+static const void *
+wildcard(const struct hash_map *rows, struct str name)
+{
+	char key[32];
+	size_t dot = str_find_byte(name, '.');
+	if (dot == SIZE_MAX || dot + 1 >= name.n || dot + 2 > sizeof(key))
+		return NULL;
+	memcpy(key, name.p, dot + 1);
+	key[dot + 1] = '*';
+	return hash_map_get(rows, str_of(key, dot + 2));
+}
+
 // ---- the chain
 
 static struct str
@@ -301,8 +345,10 @@ parse_fetch(struct expr_env *env, struct str text, size_t *at, struct expr *e, s
 	struct str name = cut_name(text, at);
 	const struct fetch_row *row = expr_set_fetch(env->set, name);
 	if (row == NULL)
+		row = wildcard(&env->set->fetches, name);
+	if (row == NULL)
 		return unknown("fetch", &env->set->fetches, name, from, err);
-	struct expr_arg *args = expr_parse_args(env, text, at, row->args, err);
+	struct expr_arg *args = row_args(env, text, at, row->name, row->args, err);
 	if (args == NULL)
 		return err_wrap(err, "%.*s", STR_ARG(name));
 	enum sample_type out = row->out;
@@ -343,8 +389,10 @@ parse_conv(struct expr_env *env, struct str text, size_t *at, struct expr *e,
 	struct str name = cut_name(text, at);
 	const struct conv_row *row = expr_set_conv(env->set, name);
 	if (row == NULL)
+		row = wildcard(&env->set->convs, name);
+	if (row == NULL)
 		return unknown("converter", &env->set->convs, name, from, err);
-	struct expr_arg *args = expr_parse_args(env, text, at, row->args, err);
+	struct expr_arg *args = row_args(env, text, at, row->name, row->args, err);
 	if (args == NULL)
 		return err_wrap(err, "%.*s", STR_ARG(name));
 	if (!sample_can_cast(e->out, row->in))
@@ -435,7 +483,8 @@ expr_parse_words(struct expr_env *env, int argc, const struct str *argv, int *us
 	for (*used = 1; *used < argc && e.n_steps < EXPR_MAX_CONVS; ++*used) {
 		size_t at = 0;
 		struct str name = cut_name(argv[*used], &at);
-		if (expr_set_conv(env->set, name) == NULL)
+		if (expr_set_conv(env->set, name) == NULL &&
+		    wildcard(&env->set->convs, name) == NULL)
 			break;
 		at = 0;
 		if (!parse_conv(env, argv[*used], &at, &e, &steps[e.n_steps], err))

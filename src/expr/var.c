@@ -45,6 +45,9 @@ intern(struct expr_set *set, struct str name)
 		id = ++set->n_var_ids;
 		(void)hash_map_put(&set->var_ids, name, (void *)id); // absent, just looked
 	}
+	// A name that only scripts use, made up at run time: a number of its own, by its hash.
+	if (id == 0)
+		id = (hash_str(name) & INT32_MAX) | UINT32_C(0x80000000);
 	return (uint32_t)id;
 }
 

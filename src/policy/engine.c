@@ -56,6 +56,7 @@ policy_from(struct policy_engine *e, const struct policy_spec *spec)
 	p->name = mem_strdup(spec->name);
 	p->folder = -1;
 	p->on_error = spec->on_error;
+	p->limits = spec->limits;
 	p->budget_ns = spec->budget_ns > 0 ? spec->budget_ns : POLICY_DEFAULT_BUDGET;
 	p->effect_budget_ns =
 	    spec->effect_budget_ns > 0 ? spec->effect_budget_ns : POLICY_DEFAULT_EFFECT_BUDGET;
@@ -373,12 +374,16 @@ policy_worker_enter(struct policy_worker *w)
 {
 	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
 	guard_attach(&w->guard, &w->engine->dog);
+	for (size_t i = 0; i < w->engine->n_policies; i++)
+		policy_tasks_start(w->now->e[i].live);
 }
 
 void
 policy_worker_leave(struct policy_worker *w)
 {
 	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
+	for (size_t i = 0; i < w->engine->n_policies; i++)
+		policy_tasks_end(w->now->e[i].live);
 	guard_detach(&w->guard);
 }
 

@@ -322,7 +322,7 @@ adopt(struct policy_msg *m)
 	unsigned index = a->policy->index;
 	struct policy_view *old = w->now, *now = a->view;
 	struct policy_view_entry *from = &old->e[index];
-	struct policy_state *drop = from->prev;
+	struct policy_state *drop = from->prev, *was = from->live;
 	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
 	memcpy(now->e, old->e, w->engine->n_policies * sizeof(now->e[0]));
 	now->e[index] = (struct policy_view_entry){.live = a->state, .prev = from->live};
@@ -330,6 +330,8 @@ adopt(struct policy_msg *m)
 	w->now = now;
 	a->view = NULL;
 	view_free_if_over(w, old);
+	policy_tasks_end(was);
+	policy_tasks_start(a->state);
 	if (drop != NULL)
 		a->moved = move_views(w, index, drop);
 	unsigned alive = count_alive(w, index) + (drop != NULL);
@@ -391,6 +393,8 @@ rebuilt(struct policy_msg *m)
 	struct policy_state *s = CONTAINER_OF(m, struct policy_state, msg);
 	CHECK_MAGIC(s, POLICY_STATE_MAGIC);
 	s->ready = s->L != NULL;
+	if (s->ready && s->worker->now->e[s->policy->index].live == s)
+		policy_tasks_start(s);
 	if (s->orphan)
 		post(s->policy->engine, POLICY_KEEPER, m, free_returned);
 }

@@ -36,11 +36,23 @@ policy_gen_entry(const struct policy_gen *gen, enum policy_kind kind, struct str
 void
 policy_gen_entries_free(struct policy_gen *gen)
 {
-	for (size_t i = 0; i < gen->n_entries; i++)
+	for (size_t i = 0; i < gen->n_entries; i++) {
 		mem_free(gen->entries[i].name);
+		mem_free(gen->entries[i].usage);
+	}
 	mem_free(gen->entries);
 	gen->entries = NULL;
 	gen->n_entries = gen->cap_entries = 0;
+}
+
+void
+policy_gen_entry_usage(struct policy_gen *gen, enum policy_kind kind, const char *name,
+		       const char *usage)
+{
+	for (size_t i = 0; i < gen->n_entries; i++)
+		if (gen->entries[i].kind == kind && strcmp(gen->entries[i].name, name) == 0 &&
+		    gen->entries[i].usage == NULL)
+			gen->entries[i].usage = mem_strdup(usage);
 }
 
 static bool
@@ -112,7 +124,7 @@ policy_lua_register(lua_State *L, enum policy_kind kind, const char *name, unsig
 		    int n_args)
 {
 	struct policy_state *s = state_of(L);
-	const struct policy_entry entry = {kind, (char *)(uintptr_t)name, where, n_args};
+	const struct policy_entry entry = {kind, (char *)(uintptr_t)name, where, n_args, NULL};
 	if (s->phase != POLICY_LOADING)
 		luaL_error(L, "%s '%s': functions are registered while the script loads only",
 			   policy_kind_name(kind), name);

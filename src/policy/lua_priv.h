@@ -34,6 +34,8 @@ extern const char policy_key_frozen;  // frozen table -> its contents
 extern const char policy_key_shadow;  // contents -> frozen table
 extern const char policy_key_donor;   // a function whose first upvalue is G
 extern const char policy_key_entries; // kind -> name -> registered function
+extern const char policy_key_inits;   // core.register_init's functions
+extern const char policy_key_privs;   // private data of transactions, by their number
 extern const char policy_key_done;    // as a light userdata: the error that ends a run at once
 extern const char policy_key_effects; // the functions of effects, in order
 extern const char policy_key_written; // of the self-test that runs: variable -> when it was written
@@ -95,6 +97,11 @@ int policy_lua_ewma(lua_State *L);       // tide.ewma{...}
 int policy_lua_hysteresis(lua_State *L); // tide.hysteresis{...}
 
 // ---- lua_txn.c
+// A handle of the host. [-0, +0, e]
+int policy_lua_resolve(lua_State *L, enum policy_what what, struct str name);
+// Pushes the host's answer. [-0, +1, e]
+int policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args,
+		   unsigned n);
 // One request object: the live one is reused, a self-test has its own.
 struct lua_txn {
 	void *host_txn;
@@ -102,6 +109,9 @@ struct lua_txn {
 	bool test; // answers from the test's table (its user value)
 };
 void policy_lua_txn_open(lua_State *L); // metatables. [-0, +0, e]
+// The txn object at index, or NULL; and the host's part of it. [-0, +0, -], [-0, +0, e]
+struct lua_txn *policy_lua_txn_at(lua_State *L, int index);
+void *policy_lua_host_txn(lua_State *L, const struct lua_txn *t);
 // [-0, +1, e]
 struct lua_txn *policy_lua_txn_new(lua_State *L, bool live);
 // The host's handle for a name; unknown names throw. [-0, +0, e]
@@ -123,6 +133,14 @@ void policy_lua_push_fn(lua_State *L, const struct policy_fn *fn);
 // Suspends the running call for that long; the C function that calls it returns what it returns.
 // [-0, +0, e]
 int policy_lua_wait(lua_State *L, uint64_t ns);
+// What runs first in a run's coroutine, given the function and its first arguments; those of the
+// call follow. [-n, +1, e]
+int policy_lua_run_main(lua_State *L);
+// ---- lua_task.c: the function and its arguments, n values, become a task. [-n, +0, e]
+void policy_lua_task_new(lua_State *L, int n);
+// ---- lua_core.c
+void policy_lua_core_open(lua_State *L); // brings HAProxy's names in when looked at. [-0, +0, e]
+void policy_lua_run_inits(lua_State *L); // core.register_init's functions. [-0, +0, e]
 
 // ---- lua_tide.c, lua_memo.c, lua_test.c
 void policy_lua_tide_open(lua_State *L); // pushes `tide`. [-0, +1, e]

@@ -9,6 +9,8 @@
 #include "policy/lua_priv.h"
 #include "policy/run_priv.h"
 
+#define SLICE_INSTRUCTIONS 10000 // HAProxy's tune.lua.forced-yield
+
 // ---- inside Lua -------------------------------------------------------------------------------
 
 int
@@ -25,6 +27,17 @@ policy_lua_wait(lua_State *L, uint64_t ns)
 	return lua_yield(L, 0);
 }
 
+// A long stretch gives way to the worker's other work and goes on in the next turn.
+// [-0, +0, v]
+static void
+slice_hook(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	const struct policy_run *run = state_of(L)->run;
+	if (run != NULL && L == run->co && lua_isyieldable(L))
+		(void)lua_yield(L, 0);
+}
+
 // Behind the function's return. [-n, +1, -]
 static int
 returned(lua_State *L, int status, lua_KContext context)
@@ -37,8 +50,8 @@ returned(lua_State *L, int status, lua_KContext context)
 
 // The first thing in the coroutine, given the function and its first arguments; the call's own
 // follow. [-n, +1, e]
-static int
-start(lua_State *L)
+int
+policy_lua_run_main(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
 	const struct policy_call *call = s->call;
@@ -106,9 +119,8 @@ unlink_run(struct policy_run *run)
 }
 
 static void
-set_timer(struct policy_worker *w, struct policy_run *run, uint64_t mono_ns)
+set_timer(const struct policy_engine *e, struct policy_run *run, uint64_t mono_ns)
 {
-	const struct policy_engine *e = w->engine;
 	if (e->host->wake_at != NULL)
 		e->host->wake_at(e->data, run, mono_ns);
 }
@@ -116,7 +128,6 @@ set_timer(struct policy_worker *w, struct policy_run *run, uint64_t mono_ns)
 static enum policy_error
 waits(struct policy_worker *w, struct policy_run *run, struct policy_state *s)
 {
-	lua_settop(run->co, 0); // what a bare coroutine.yield(...) gave: nobody takes it
 	if (run->wake_ns == 0 && run->may_wait)
 		run->wake_ns = clock_mono_ns();
 	if (run->wake_ns == 0) {
@@ -129,7 +140,7 @@ waits(struct policy_worker *w, struct policy_run *run, struct policy_state *s)
 			       (unsigned long long)(run->spent_ns / NS_PER_MS));
 		return POLICY_E_BUDGET;
 	}
-	set_timer(w, run, run->wake_ns);
+	set_timer(w->engine, run, run->wake_ns);
 	return POLICY_E_NONE;
 }
 
@@ -155,6 +166,8 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	s->txn->host_txn = call->txn;
 	s->done_code = -1;
 	run->wake_ns = 0;
+	if (run->sliced)
+		lua_sethook(run->co, slice_hook, LUA_MASKCOUNT, SLICE_INSTRUCTIONS);
 	enum guard_end end = guard_resume_run(s->guard, run->co, s->L, n_args, &n_results, &yielded,
 					      s->policy->budget_ns);
 	s->call = &s->idle;
@@ -163,8 +176,10 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	if (end != GUARD_DEAD)
 		s->txn->host_txn = NULL;
 	*over = end != GUARD_OK || !yielded;
-	if (end == GUARD_OK && yielded)
+	if (end == GUARD_OK && yielded) {
+		lua_pop(run->co, n_results); // of a bare coroutine.yield(...): nobody takes it
 		return waits(w, run, s);
+	}
 	if (end == GUARD_OK)
 		return policy_state_result(s, run->co, call);
 	if (end == GUARD_ERROR && is_done(run->co)) {
@@ -213,7 +228,7 @@ go_on(struct policy_worker *w, struct policy_run *run, int n_args, struct policy
 		give_thread(s, run,
 			    over && call->error == POLICY_E_NONE && lua_status(run->co) == LUA_OK);
 	else
-		policy_state_send_rebuild(s);
+		policy_state_send_rebuild(s); // and all that wait in it fail
 	if (call->error != POLICY_E_NONE)
 		return failed(w, s, fn, call, call->error);
 	call->gen = s->gen->info.number;
@@ -230,7 +245,7 @@ policy_run_start(struct policy_state *s, struct policy_run *run)
 	run->state = s;
 	run->spent_ns = 0;
 	list_append(&s->runs, &run->link);
-	lua_pushcfunction(run->co, start);
+	lua_pushcfunction(run->co, policy_lua_run_main);
 	return POLICY_E_NONE;
 }
 
@@ -260,6 +275,15 @@ policy_run_begin(struct policy_worker *w, struct policy_view *view, struct polic
 }
 
 enum policy_run_status
+policy_run_first(struct policy_worker *w, struct policy_state *s, struct policy_run *run,
+		 int n_args, struct policy_call *call)
+{
+	run->state = s;
+	list_append(&s->runs, &run->link);
+	return go_on(w, run, n_args, call);
+}
+
+enum policy_run_status
 policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy_call *call)
 {
 	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
@@ -268,8 +292,7 @@ policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy
 		return go_on(w, run, 0, call);
 	call->error = POLICY_E_GONE;
 	call->out = (struct policy_value){0};
-	if (run->fn == NULL)
-		return POLICY_RUN_FAILED;
+	ASSERT(run->fn != NULL); // a task ends with its state
 	policy_count(&w->counts[run->fn->id].errors[POLICY_E_GONE]);
 	return run->fn->policy->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED
 							     : POLICY_RUN_FAILED;
@@ -278,22 +301,30 @@ policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy
 void
 policy_run_cancel(struct policy_worker *w, struct policy_run *run)
 {
-	struct policy_state *s = run->state;
-	set_timer(w, run, 0);
-	if (s == NULL)
-		return;
-	unlink_run(run);
-	give_thread(s, run, false);
+	set_timer(w->engine, run, 0);
+	if (run->state != NULL)
+		policy_run_drop(run->state, run);
+}
+
+void
+policy_run_drop(struct policy_state *s, struct policy_run *run)
+{
+	set_timer(s->policy->engine, run, 0);
+	if (run->state != NULL)
+		unlink_run(run);
+	if (s->L != NULL)
+		give_thread(s, run, false);
 }
 
 void
 policy_runs_kill(struct policy_state *s)
 {
+	policy_tasks_end(s);
 	LIST_FOREACH_SAFE (it, &s->runs) {
 		struct policy_run *run = LIST_ENTRY(it, struct policy_run, link);
 		unlink_run(run);
 		run->co = NULL;
 		run->ref = 0;
-		set_timer(s->worker, run, 1);
+		set_timer(s->policy->engine, run, 1);
 	}
 }

@@ -18,7 +18,8 @@
 
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
     policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor,
-    policy_key_entries, policy_key_done, policy_key_effects, policy_key_written;
+    policy_key_entries, policy_key_done, policy_key_effects, policy_key_written, policy_key_inits,
+    policy_key_privs;
 
 // [-3, +0, e] E.__newindex
 static int
@@ -543,6 +544,7 @@ policy_lua_sandbox(lua_State *L)
 	set_global(L, "backends");
 	policy_lua_tide_open(L);
 	set_global(L, "tide");
+	policy_lua_core_open(L);
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
 	lua_createtable(L, 0, 3);

@@ -63,8 +63,10 @@ load(lua_State *L)
 	for (size_t i = 0; i < s->policy->n_fns; i++) {
 		policy_lua_push_fn(L, s->policy->fns[i]);
 		s->present[i] = lua_isfunction(L, -1);
-		s->memos[i] = policy_lua_memo_of(L, -1);
+		s->memos[i] = s->thawed ? NULL : policy_lua_memo_of(L, -1);
 	}
+	if (s->thawed && s->worker != NULL)
+		policy_lua_run_inits(L);
 	return lua_gettop(L);
 }
 
@@ -134,6 +136,7 @@ policy_state_new(struct policy_gen *gen, struct policy_worker *worker)
 				   .rand = clock_mono_ns()};
 	arena_init(&s->arena, ARENA_BYTES);
 	list_init(&s->runs);
+	list_init(&s->tasks);
 	gen->n_states++;
 	return s;
 }
@@ -141,6 +144,7 @@ policy_state_new(struct policy_gen *gen, struct policy_worker *worker)
 void
 policy_state_clear(struct policy_state *s)
 {
+	policy_tasks_end(s);
 	ASSERT(list_empty(&s->runs));
 	region_unmap(&s->region);
 	s->L = NULL;

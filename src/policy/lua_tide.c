@@ -129,7 +129,8 @@ policy_lua_log(lua_State *L, enum log_level level, const char *text)
 				: s->effects != NULL ? &s->effects->log_rate
 						     : NULL;
 	guard_postpone(s->guard);
-	if (rate == NULL || log_rate_ok(rate, s->call->now_real_ns, 20))
+	if (rate == NULL || (s->worker != NULL && !s->ready) ||
+	    log_rate_ok(rate, s->call->now_real_ns, 20))
 		log_msg(level, "policy %s: %.1000s", s->policy->name, text);
 	guard_resume(s->guard);
 }

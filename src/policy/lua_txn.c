@@ -72,9 +72,15 @@ policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *a
 	return 1;
 }
 
-// The live request outside its call (kept by a coroutine, say) is no request. [-0, +0, e]
-static void *
-host_txn(lua_State *L, const struct lua_txn *t)
+struct lua_txn *
+policy_lua_txn_at(lua_State *L, int index)
+{
+	return luaL_testudata(L, index, TXN_TYPE);
+}
+
+// The live request outside its call (kept by a coroutine, say) is no request.
+void *
+policy_lua_host_txn(lua_State *L, const struct lua_txn *t)
 {
 	if (t->live && UNLIKELY(t->host_txn == NULL))
 		luaL_error(L, "there is no request in this call");
@@ -151,7 +157,7 @@ txn_get_var(lua_State *L)
 	policy_lua_memo_forbid(L, "the request");
 	if (t->test && t->host_txn == NULL)
 		return luaL_error(L, "txn:get_var is not available in this test");
-	void *txn = host_txn(L, t);
+	void *txn = policy_lua_host_txn(L, t);
 	return policy_lua_ask(L, txn, policy_lua_resolve(L, POLICY_VAR, STR("")), &arg, 1);
 }
 
@@ -199,7 +205,7 @@ txn_index(lua_State *L)
 		push_table(L, 1);
 		return table_field(L, lua_tostring(L, 2));
 	}
-	return policy_lua_ask(L, host_txn(L, t), (int)(what & 0xffffff), NULL, 0);
+	return policy_lua_ask(L, policy_lua_host_txn(L, t), (int)(what & 0xffffff), NULL, 0);
 }
 
 // ---- headers, cookies -----------------------------------------------------------------------
@@ -218,7 +224,7 @@ entry_index(lua_State *L)
 		push_table(L, -1);
 		return table_entry(L, headers ? "headers" : "cookies", arg.s, headers);
 	}
-	void *txn = host_txn(L, p->txn);
+	void *txn = policy_lua_host_txn(L, p->txn);
 	struct policy_state *s = state_of(L);
 	int *handle = p->what == POLICY_HEADER ? &s->header_handle : &s->cookie_handle;
 	if (UNLIKELY(*handle < 0))
@@ -227,6 +233,19 @@ entry_index(lua_State *L)
 }
 
 // ---- f, sf, c, sc ---------------------------------------------------------------------------
+
+// What sf and sc give: HAProxy's text of the value on top. [-1, +1, e]
+static void
+as_text(lua_State *L)
+{
+	if (lua_isnil(L, -1))
+		lua_pushliteral(L, "");
+	else if (lua_isboolean(L, -1))
+		lua_pushstring(L, lua_toboolean(L, -1) ? "1" : "0");
+	else
+		(void)luaL_tolstring(L, -1, NULL);
+	lua_replace(L, -2);
+}
 
 // A fetch or converter as a method: upvalue 1 its handle. [-n, +1, e]
 static int
@@ -243,10 +262,10 @@ call_method(lua_State *L)
 		if (!policy_lua_get(L, i + 2, &args[i]))
 			return luaL_argerror(L, i + 2,
 					     "boolean, number, string or address expected");
-	policy_lua_ask(L, host_txn(L, p->txn), (int)lua_tointeger(L, lua_upvalueindex(1)), args,
-		       (unsigned)n);
-	if (p->or_nothing && lua_isnil(L, -1))
-		lua_pushliteral(L, "");
+	policy_lua_ask(L, policy_lua_host_txn(L, p->txn),
+		       (int)lua_tointeger(L, lua_upvalueindex(1)), args, (unsigned)n);
+	if (p->or_nothing)
+		as_text(L);
 	return 1;
 }
 

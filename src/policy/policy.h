@@ -41,6 +41,12 @@ struct policy_view;   // the generations one transaction sees
 
 enum policy_on_error { POLICY_LAST_GOOD, POLICY_TRUE, POLICY_FALSE, POLICY_DENY_RULE };
 
+// Time inside Lua of whole calls that wait in between, waiting not counted; 0: no limit. HAProxy's
+// tune.lua.session-timeout, task-timeout, service-timeout.
+struct policy_limits {
+	uint64_t session_ns, task_ns, service_ns;
+};
+
 struct policy_spec {
 	const char *name;
 	const char *path; // the script; its folder is opened here and read beneath for ever
@@ -49,6 +55,7 @@ struct policy_spec {
 	uint64_t budget_ns;        // CPU time of a call; 0: default
 	uint64_t memory_bytes;     // of a state; 0: default
 	uint64_t effect_budget_ns; // CPU time of a timer's or on_change's call; 0: default
+	struct policy_limits limits;
 };
 
 // vars may be NULL (`vars.x` is then an error outside self-tests). host is not copied.
@@ -103,6 +110,7 @@ struct policy_call {
 	uint64_t now_boot_ns, now_real_ns;
 	const struct policy_value *args; // passed on behind txn
 	unsigned n_args;                 // at most POLICY_MAX_ARGS
+	struct sbuf *output;             // a command's answer; NULL: none
 
 	struct policy_value out;
 	enum policy_error error; // of the live generation, even when another answer was found

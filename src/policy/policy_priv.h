@@ -85,6 +85,7 @@ struct policy {
 	enum policy_on_error on_error;
 	uint64_t budget_ns, memory_bytes, effect_budget_ns;
 	struct policy_effects *effects; // of the live generation; NULL: none
+	struct policy_limits limits;
 	struct policy_fn **fns;
 	size_t n_fns, cap_fns;
 	struct policy_gen **history; // published ones in order; the last is live
@@ -218,6 +219,9 @@ struct policy_state {
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
 	uint64_t rand;                  // throw-away states' own
+	struct list tasks;              // its own
+	unsigned n_tasks;
+	bool tasks_on; // its generation is live
 	struct policy_names var_names, txn_names;
 	int header_handle, cookie_handle; // the host's; -1: not asked yet
 	char error[512];                  // text of the last failure

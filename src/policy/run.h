@@ -58,6 +58,7 @@ struct policy_run {
 	void (*woken)(struct policy_run *run); // set by the caller; called by the host
 	uint64_t limit_ns;                     // time inside Lua, waiting not counted; 0: no limit
 	bool may_wait;                         // else waiting is an error of the script
+	bool sliced; // a long stretch is cut into turns of the worker's loop
 	// The engine's from here.
 	struct list link; // in the state's runs
 	struct policy_state *state;
@@ -76,3 +77,6 @@ enum policy_run_status policy_run_resume(struct policy_worker *w, struct policy_
 					 struct policy_call *call);
 // Ends a run that waits. Harmless for one that does not.
 void policy_run_cancel(struct policy_worker *w, struct policy_run *run);
+
+// The private data that scripts keep under that number are over: its transaction ends.
+void policy_forget(struct policy_worker *w, const struct policy_view *view, int64_t id);

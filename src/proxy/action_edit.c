@@ -184,21 +184,6 @@ replaced(const struct edit_args *a, struct txn *txn, struct str text, struct str
 	       regex_expand(format, text, &g, &txn->arena, out);
 }
 
-static enum rule_verdict
-run_replace_header(const struct rule *r, struct txn *txn)
-{
-	const struct edit_args *a = r->args;
-	struct http_head *h = action_head(r, txn);
-	for (struct http_field *f = NULL; (f = http_head_find(h, &a->name, f)) != NULL;) {
-		struct str value;
-		bool changed;
-		if (!replaced(a, txn, http_field_value(f), &value, &changed) ||
-		    (changed && http_head_replace(h, &txn->arena, f, value) != HTTP_EDIT_OK))
-			return action_failed(r, txn);
-	}
-	return RULE_NEXT;
-}
-
 // Each element of a comma list by itself.
 static bool
 replace_elements(const struct edit_args *a, struct txn *txn, struct str value, struct str *out,
@@ -226,19 +211,40 @@ replace_elements(const struct edit_args *a, struct txn *txn, struct str value, s
 	return true;
 }
 
+static enum http_edit
+replace_fields(const struct edit_args *a, struct txn *txn, struct http_head *h, bool elements)
+{
+	for (struct http_field *f = NULL; (f = http_head_find(h, &a->name, f)) != NULL;) {
+		struct str value, old = http_field_value(f);
+		bool changed;
+		if (!(elements ? replace_elements : replaced)(a, txn, old, &value, &changed))
+			return HTTP_EDIT_FULL;
+		enum http_edit result =
+		    changed ? http_head_replace(h, &txn->arena, f, value) : HTTP_EDIT_OK;
+		if (result != HTTP_EDIT_OK)
+			return result;
+	}
+	return HTTP_EDIT_OK;
+}
+
+enum http_edit
+action_replace_fields(struct txn *txn, struct http_head *head, const struct http_name *name,
+		      struct regex *regex, struct str format, bool elements)
+{
+	const struct edit_args a = {.name = *name, .regex = regex, .text.text = format};
+	return replace_fields(&a, txn, head, elements);
+}
+
+static enum rule_verdict
+run_replace_header(const struct rule *r, struct txn *txn)
+{
+	return done(r, txn, replace_fields(r->args, txn, action_head(r, txn), false));
+}
+
 static enum rule_verdict
 run_replace_value(const struct rule *r, struct txn *txn)
 {
-	const struct edit_args *a = r->args;
-	struct http_head *h = action_head(r, txn);
-	for (struct http_field *f = NULL; (f = http_head_find(h, &a->name, f)) != NULL;) {
-		struct str value;
-		bool changed;
-		if (!replace_elements(a, txn, http_field_value(f), &value, &changed) ||
-		    (changed && http_head_replace(h, &txn->arena, f, value) != HTTP_EDIT_OK))
-			return action_failed(r, txn);
-	}
-	return RULE_NEXT;
+	return done(r, txn, replace_fields(r->args, txn, action_head(r, txn), true));
 }
 
 // --- the start line ------------------------------------------------------------------------------

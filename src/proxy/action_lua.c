@@ -132,6 +132,13 @@ lua_call_end(struct txn *t)
 	t->lua_call = NULL;
 }
 
+static bool
+client_left(const struct txn *t)
+{
+	return t->seen & SEEN_CLIENT_FAILED ||
+	       (t->seen & SEEN_CLIENT_EOF && t->frontend->options & PROXY_OPT_ABORTONCLOSE);
+}
+
 // A client that resets its connection must be noticed while nothing else listens to it.
 static void
 watch_client(struct txn *t)
@@ -216,7 +223,7 @@ run_lua(const struct rule *r, struct txn *t)
 	struct lua_call *c = t->lua_call != NULL ? t->lua_call : new_call(t);
 	if (c == NULL)
 		return action_failed(r, t);
-	if (c->active && t->seen & SEEN_CLIENT_FAILED)
+	if (c->active && client_left(t))
 		return RULE_CUT; // the transaction's end calls it off
 	if (c->active && !c->due)
 		return RULE_WAIT; // an event of a connection

@@ -21,6 +21,13 @@ bool action_word(const struct conf_line *line, int *at, const char *name, struct
 // The same, as a log format.
 bool action_text_word(const struct rule *r, const struct conf_line *line, int *at, const char *name,
 		      struct action_text *out, struct err *err);
+// Whether rules and scripts may touch a header of that name.
+bool action_header_name(struct str name, struct err *err);
+// In each field of that name that matches, or each element of its comma list, the whole text
+// becomes `format` with the groups put in (replace-header, replace-value).
+enum http_edit action_replace_fields(struct txn *txn, struct http_head *head,
+				     const struct http_name *name, struct regex *regex,
+				     struct str format, bool elements);
 // A header's name that rules may touch.
 bool action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err);
 // False: the arena is at its cap.

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "expr/call.h"
 #include "proxy/action_lua.h"
+#include "policy/run.h"
 #include "proxy/action_priv.h"
 #include "proxy/host.h"
 #include "proxy/policy_host.h"
@@ -225,25 +226,80 @@ struct lua_site {
 };
 
 static bool
-link_lua(struct expr_arg *args, struct conf *conf, struct err *err)
+link_args(struct lua_site *site, const struct expr_arg *a, struct err *err)
 {
-	const struct proxy_setup *s = conf_bound(conf, "setup");
-	if (s != NULL && s->policies_failed)
-		return true; // told where the script is named
-	if (s == NULL || s->set->policies == NULL)
-		return err_set(err, "'%.*s': there is no script; a section 'policy NAME' names one",
-			       STR_ARG(args[0].s));
-	struct lua_site *site = CONF_NEW(conf, struct lua_site);
-	site->fn = policy_resolve(s->set->policies, args[0].s, err);
-	if (site->fn == NULL)
-		return false;
-	for (const struct expr_arg *a = args + 1; a->type != ARG_END && a->given; a++) {
+	for (; a->type != ARG_END && a->given; a++) {
 		if (site->n_args == POLICY_MAX_ARGS)
 			return err_set(err, "more than %d arguments", POLICY_MAX_ARGS);
 		site->args[site->n_args++] = (struct policy_value){.type = POLICY_T_STR, .s = a->s};
 	}
-	args[0].ptr = site;
 	return true;
+}
+
+// The scripts did not load: told where they are named.
+static bool
+is_told(struct conf *conf)
+{
+	const struct proxy_setup *s = conf_bound(conf, "setup");
+	return s != NULL && s->policies_failed;
+}
+
+static struct policy_engine *
+engine_of(struct conf *conf, struct str name, struct err *err)
+{
+	const struct proxy_setup *s = conf_bound(conf, "setup");
+	if (s == NULL || s->set->policies == NULL) {
+		err_set(err, "'%.*s': there is no script; a section 'policy NAME' names one",
+			STR_ARG(name));
+		return NULL;
+	}
+	return s->set->policies;
+}
+
+static bool
+link_entry(struct expr_arg *args, struct conf *conf, enum policy_kind kind, struct err *err)
+{
+	if (is_told(conf))
+		return true;
+	struct policy_engine *e = engine_of(conf, args[0].s, err);
+	if (e == NULL)
+		return false;
+	struct lua_site *site = CONF_NEW(conf, struct lua_site);
+	site->fn = policy_resolve_entry(e, kind, args[0].s, 0, 0, err);
+	if (kind == POLICY_CONVERTER)
+		site->n_args = 1; // the input
+	args[0].ptr = site;
+	return site->fn != NULL && link_args(site, args + 1, err);
+}
+
+static bool
+link_fetcher(struct expr_arg *args, struct conf *conf, struct err *err)
+{
+	return link_entry(args, conf, POLICY_FETCHER, err);
+}
+
+static bool
+link_converter(struct expr_arg *args, struct conf *conf, struct err *err)
+{
+	return link_entry(args, conf, POLICY_CONVERTER, err);
+}
+
+// A predicate, else what core.register_fetches registered, typed as the function's value is.
+static bool
+link_lua(struct expr_arg *args, struct conf *conf, struct err *err)
+{
+	struct err second;
+	if (is_told(conf))
+		return true;
+	struct policy_engine *e = engine_of(conf, args[0].s, err);
+	if (e == NULL)
+		return false;
+	struct lua_site *site = CONF_NEW(conf, struct lua_site);
+	site->fn = policy_resolve(e, args[0].s, err);
+	if (site->fn == NULL)
+		site->fn = policy_resolve_entry(e, POLICY_FETCHER, args[0].s, 0, 0, &second);
+	args[0].ptr = site;
+	return site->fn != NULL && link_args(site, args + 1, err);
 }
 
 static bool
@@ -280,34 +336,80 @@ give_verdict(struct sample_ctx *ctx, const struct policy_value *v, struct sample
 	return true;
 }
 
-static bool
-fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
+// One call; `input`, when not NULL, is its first argument. The rest of *call is told back.
+static enum policy_verdict
+call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct policy_value *input,
+	  struct policy_call *call)
 {
-	const struct lua_site *site = args[0].ptr;
+	struct policy_value args[POLICY_MAX_ARGS];
+	*call = (struct policy_call){0};
 	if (ctx->host != &proxy_sample_host || site == NULL)
-		return false; // no transaction
+		return POLICY_NIL; // no transaction
 	struct txn *t = ctx->host_data;
 	struct proxy_worker *w = t->worker;
 	if (t->policy_view == NULL)
 		t->policy_view = policy_pin(w->policy);
 	struct policy_request request = {POLICY_REQUEST_MAGIC, ctx, w->policy_scratch};
-	struct policy_call call = {.txn = &request,
-				   .arena = ctx->arena,
-				   .now_boot_ns = ctx->now_boot_ns,
-				   .now_real_ns = ctx->now_real_ns,
-				   .args = site->args,
-				   .n_args = site->n_args};
-	out->flags |= SMP_VOLATILE;
-	switch (policy_call(w->policy, t->policy_view, site->fn, &call)) {
-	case POLICY_VALUE:
-		return give_verdict(ctx, &call.out, out);
-	case POLICY_NIL:
-		return false;
-	case POLICY_DENY:
-		break;
+	*call = (struct policy_call){.txn = &request,
+				     .arena = ctx->arena,
+				     .now_boot_ns = ctx->now_boot_ns,
+				     .now_real_ns = ctx->now_real_ns,
+				     .args = site->args,
+				     .n_args = site->n_args};
+	if (input != NULL) {
+		memcpy(args, site->args, site->n_args * sizeof(args[0]));
+		args[0] = *input;
+		call->args = args;
 	}
-	t->flags |= TXN_POLICY_DENIED;
-	return false;
+	enum policy_verdict v = policy_call(w->policy, t->policy_view, site->fn, call);
+	if (v == POLICY_DENY)
+		t->flags |= TXN_POLICY_DENIED;
+	return v;
+}
+
+static bool
+fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
+{
+	struct policy_call call;
+	out->flags |= SMP_VOLATILE;
+	return call_site(args[0].ptr, ctx, NULL, &call) == POLICY_VALUE &&
+	       give_verdict(ctx, &call.out, out);
+}
+
+// HAProxy has no sample when a call fails; only `on-error true` says otherwise.
+static bool
+has_value(enum policy_verdict v, const struct policy_call *call)
+{
+	bool ruled = call->error != POLICY_E_NONE && call->gen == 0;
+	return v == POLICY_VALUE && (!ruled || call->out.b);
+}
+
+// As HAProxy has it: what it returns is text, and nothing is its false, "0".
+static bool
+fetch_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
+{
+	struct policy_call call;
+	enum policy_verdict v = call_site(args[0].ptr, ctx, NULL, &call);
+	out->flags |= SMP_VOLATILE;
+	if (v == POLICY_NIL && call.gen > 0) {
+		sample_set_str(out, STR("0"));
+		return true;
+	}
+	return has_value(v, &call) && give_verdict(ctx, &call.out, out) &&
+	       sample_cast(out, SMP_STR, ctx);
+}
+
+static bool
+convert_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
+{
+	const struct policy_value input = {.type = POLICY_T_STR,
+					   .s = smp->s.p != NULL ? smp->s : STR("")};
+	struct policy_call call;
+	uint8_t flags = smp->flags;
+	if (!has_value(call_site(args[0].ptr, ctx, &input, &call), &call))
+		return false;
+	*smp = (struct sample){.flags = flags};
+	return give_verdict(ctx, &call.out, smp) && sample_cast(smp, SMP_STR, ctx);
 }
 
 static const struct arg_spec lua_args[] = {
@@ -326,6 +428,28 @@ static const struct fetch_row policy_fetches[] = {
      .link = link_lua,
      .help = "The verdict of a policy's function, which gets the request and the further "
 	     "arguments; nil is no sample."},
+    {.name = "lua.*",
+     .args = lua_args,
+     .out = SMP_STR,
+     .needs = SMP_NEED_TXN,
+     .flags = ROW_VOLATILE,
+     .fetch = fetch_registered,
+     .link = link_fetcher,
+     .help = "lua.NAME: what a script registered with core.register_fetches, as text, as HAProxy "
+	     "has it."},
+    {.name = NULL},
+};
+
+static const struct conv_row policy_converters[] = {
+    {.name = "lua.*",
+     .args = lua_args,
+     .in = SMP_STR,
+     .out = SMP_STR,
+     .needs = SMP_NEED_TXN,
+     .flags = ROW_VOLATILE,
+     .conv = convert_registered,
+     .link = link_converter,
+     .help = "lua.NAME: what a script registered with core.register_converters."},
     {.name = NULL},
 };
 
@@ -379,6 +503,7 @@ const struct module policy_module = {
     .sections = policy_sections,
     .keywords = policy_keywords,
     .fetches = policy_fetches,
+    .convs = policy_converters,
     .commands = policy_commands,
     .actions = actions_lua,
 };

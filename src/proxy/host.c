@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "expr/logfmt.h"
-#include "policy/policy.h"
+#include "policy/run.h"
 #include "proxy/accesslog.h"
 #include "proxy/action_lua.h"
 #include "proxy/conns.h"
@@ -150,6 +150,8 @@ void
 proxy_host_unpin(struct txn *t)
 {
 	lua_call_end(t);
+	if (t->flags & TXN_LUA_KEEPS)
+		policy_forget(t->worker->policy, t->policy_view, (int64_t)t->id);
 	if (t->policy_view != NULL)
 		policy_unpin(t->worker->policy, &t->policy_view);
 }

@@ -1,40 +1,498 @@
 // SPDX-License-Identifier: MIT
-// What a script's action may do to its transaction, one row each: edits of the heads, variables,
-// answers. Predicates never get here: they are refused by the engine.
-#include "expr/var.h"
+// What a script's action or service may do to its transaction, and what it may ask about the
+// process, one row each. Predicates never get here: the engine offers these to HAProxy's dialect.
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "expr/call.h"
+#include "expr/pattern.h"
 #include "proxy/action_lua.h"
+#include "proxy/action_priv.h"
 #include "proxy/host.h"
 #include "proxy/policy_host.h"
-#include "proxy/txn.h"
+#include "proxy/proxy.h"
+#include "proxy/stats.h"
+#include "proxy/worker.h"
+
+#define ANSWER_BYTES 32768
 
 struct op_call {
 	const struct policy_host_data *host;
-	struct txn *txn;
-	const struct policy_value *args; // texts have .p != NULL
+	struct txn *txn; // NULL: outside a transaction
+	const struct policy_value *args;
 	unsigned n;
-	struct policy_value *out;
+	struct policy_value *out; // NIL: nothing
 	struct err *err;
 };
 
+enum op_side { ANYWHERE, ANY_TXN, REQUEST, RESPONSE };
+
 struct op_row {
 	const char *name;
-	uint8_t least, most; // arguments
-	bool anywhere;       // needs no transaction
+	uint8_t side; // enum op_side: which message must still be there to be changed
+	uint8_t least, most;
 	bool (*run)(struct op_call *c);
-	size_t which; // the row's own
 };
 
-// --- the rows ----------------------------------------------------------------------------------
-
 static bool
-op_txn_id(struct op_call *c)
+give_bool(struct op_call *c, bool b)
 {
-	*c->out = (struct policy_value){.type = POLICY_T_INT, .i = (int64_t)c->txn->id};
+	*c->out = (struct policy_value){.type = POLICY_T_BOOL, .b = b};
 	return true;
 }
 
+static bool
+give_int(struct op_call *c, int64_t i)
+{
+	*c->out = (struct policy_value){.type = POLICY_T_INT, .i = i};
+	return true;
+}
+
+// This thread's scratch, where answers lie until the next question.
+static char *
+room_of(const struct op_call *c)
+{
+	const struct proxy_worker *w =
+	    worker_self != NULL ? worker_self->slot[WORKER_SLOT_PROXY] : NULL;
+	return w != NULL ? w->policy_scratch : c->host->test_scratch;
+}
+
+static bool
+give_text(struct op_call *c, struct str s)
+{
+	*c->out = (struct policy_value){.type = POLICY_T_STR, .s = s.p != NULL ? s : STR("")};
+	return true;
+}
+
+// A number is the text it prints as.
+static bool
+text_arg(struct op_call *c, unsigned i, struct str *out)
+{
+	const struct policy_value *v = &c->args[i];
+	if (v->type == POLICY_T_STR) {
+		*out = v->s.p != NULL ? v->s : STR("");
+		return true;
+	}
+	if (v->type != POLICY_T_INT || c->txn == NULL)
+		return err_set(c->err, "argument %u is not a text", i + 1);
+	const char *text = arena_printf(&c->txn->arena, "%lld", (long long)v->i);
+	*out = text != NULL ? str_from_c(text) : STR_NULL;
+	return text != NULL || err_set(c->err, "no memory left in this transaction");
+}
+
+static bool
+edited(struct op_call *c, enum http_edit result)
+{
+	switch (result) {
+	case HTTP_EDIT_OK:
+		return give_bool(c, true);
+	case HTTP_EDIT_FULL:
+		return err_set(c->err, "no room for it");
+	default:
+		return err_set(c->err, "HTTP does not allow that text there");
+	}
+}
+
+// --- header fields -----------------------------------------------------------------------------
+
+struct field_args {
+	struct http_head *head;
+	struct http_name name;
+	struct str text[2];
+};
+
+static bool
+field_args(struct op_call *c, struct http_head *head, struct field_args *a)
+{
+	struct str name;
+	a->head = head;
+	if (!text_arg(c, 0, &name) || !action_header_name(name, c->err))
+		return false;
+	a->name = http_name_of(name);
+	for (unsigned i = 1; i < c->n; i++)
+		if (!text_arg(c, i, &a->text[i - 1]))
+			return false;
+	return true;
+}
+
+static bool
+op_add_header(struct op_call *c, struct http_head *head)
+{
+	struct field_args a;
+	return field_args(c, head, &a) &&
+	       edited(c, http_head_add(head, &c->txn->arena, a.name.text, a.text[0]));
+}
+
+static bool
+op_set_header(struct op_call *c, struct http_head *head)
+{
+	struct field_args a;
+	return field_args(c, head, &a) &&
+	       edited(c, http_head_set(head, &c->txn->arena, &a.name, a.text[0]));
+}
+
+static bool
+op_del_header(struct op_call *c, struct http_head *head)
+{
+	struct field_args a;
+	if (!field_args(c, head, &a))
+		return false;
+	(void)http_head_del(head, &a.name); // how many is of no interest
+	return give_bool(c, true);
+}
+
+// The shared actions do the same with a format instead of a text.
+static bool
+op_replace(struct op_call *c, struct http_head *head, bool elements)
+{
+	struct field_args a;
+	if (!field_args(c, head, &a))
+		return false;
+	struct regex *regex = regex_new(a.text[0], false, c->err);
+	if (regex == NULL)
+		return false;
+	enum http_edit result =
+	    action_replace_fields(c->txn, head, &a.name, regex, a.text[1], elements);
+	regex_free(&regex);
+	return edited(c, result);
+}
+
+#define FIELD_OPS(side, member)                               \
+	static bool op_##side##_add_header(struct op_call *c) \
+	{                                                     \
+		return op_add_header(c, &c->txn->member);     \
+	}                                                     \
+	static bool op_##side##_set_header(struct op_call *c) \
+	{                                                     \
+		return op_set_header(c, &c->txn->member);     \
+	}                                                     \
+	static bool op_##side##_del_header(struct op_call *c) \
+	{                                                     \
+		return op_del_header(c, &c->txn->member);     \
+	}                                                     \
+	static bool op_##side##_rep_header(struct op_call *c) \
+	{                                                     \
+		return op_replace(c, &c->txn->member, false); \
+	}                                                     \
+	static bool op_##side##_rep_value(struct op_call *c)  \
+	{                                                     \
+		return op_replace(c, &c->txn->member, true);  \
+	}
+FIELD_OPS(req, req)
+FIELD_OPS(res, res)
+
+// "name: value\r\n" lines, names in lower case, as HAProxy's req.hdrs.
+static bool
+give_headers(struct op_call *c, const struct http_head *h)
+{
+	char *room = room_of(c);
+	size_t n = 0;
+	for (uint16_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->field[i];
+		if (f->flags & HTTP_FIELD_DROP)
+			continue;
+		if (n + f->name_n + f->value_n + 4 > ANSWER_BYTES)
+			return err_set(c->err, "the head is longer than %d bytes", ANSWER_BYTES);
+		for (uint16_t k = 0; k < f->name_n; k++)
+			room[n++] = (char)byte_lower((unsigned char)f->name[k]);
+		memcpy(room + n, ": ", 2);
+		memcpy(room + n + 2, f->value, f->value_n);
+		n += f->value_n + 2u;
+		memcpy(room + n, "\r\n", 2);
+		n += 2;
+	}
+	return give_text(c, str_of(room, n));
+}
+
+static bool
+op_req_headers(struct op_call *c)
+{
+	return give_headers(c, &c->txn->req);
+}
+
+static bool
+op_res_headers(struct op_call *c)
+{
+	return give_headers(c, &c->txn->res);
+}
+
+// --- start lines -------------------------------------------------------------------------------
+
+typedef enum http_edit (*set_part_f)(struct http_head *h, struct arena *arena, struct str text);
+
+static bool
+set_part(struct op_call *c, set_part_f set)
+{
+	struct str text;
+	return text_arg(c, 0, &text) && edited(c, set(&c->txn->req, &c->txn->arena, text));
+}
+
+static bool
+op_set_method(struct op_call *c)
+{
+	return set_part(c, http_head_set_method);
+}
+
+static bool
+op_set_path(struct op_call *c)
+{
+	return set_part(c, http_head_set_path);
+}
+
+static bool
+op_set_query(struct op_call *c)
+{
+	return set_part(c, http_head_set_query);
+}
+
+static bool
+op_set_uri(struct op_call *c)
+{
+	return set_part(c, http_head_set_uri);
+}
+
+static bool
+status_arg(struct op_call *c, unsigned *status)
+{
+	if (c->args[0].type != POLICY_T_INT || c->args[0].i < 200 || c->args[0].i > 999)
+		return err_set(c->err, "a status is a number of 200 to 999");
+	*status = (unsigned)c->args[0].i;
+	return true;
+}
+
+static bool
+op_set_status(struct op_call *c)
+{
+	unsigned status = 0;
+	struct str reason = STR("");
+	if (!status_arg(c, &status) || (c->n > 1 && !text_arg(c, 1, &reason)))
+		return false;
+	if (status == 204 || status == 304)
+		return err_set(c->err, "%u would change the message's framing", status);
+	return edited(c, http_head_set_status(&c->txn->res, &c->txn->arena, status, reason));
+}
+
+// --- variables and what the transaction keeps ----------------------------------------------------
+
+static bool
+to_sample(struct op_call *c, const struct policy_value *v, struct sample *out)
+{
+	*out = (struct sample){0};
+	switch ((enum policy_type)v->type) {
+	case POLICY_T_BOOL:
+		sample_set_bool(out, v->b);
+		return true;
+	case POLICY_T_INT:
+		sample_set_int(out, v->i);
+		return true;
+	case POLICY_T_DOUBLE:
+		sample_set_int(out, (int64_t)v->d);
+		return true;
+	case POLICY_T_STR:
+		sample_set_str(out, v->s.p != NULL ? v->s : STR(""));
+		return true;
+	case POLICY_T_IP:
+		out->type = v->family == 6 ? SMP_IP6 : SMP_IP4;
+		memcpy(out->ip, v->ip, sizeof(out->ip));
+		return true;
+	case POLICY_T_NIL:
+		break;
+	}
+	return err_set(c->err, "nothing to set");
+}
+
+static bool
+op_set_var(struct op_call *c)
+{
+	struct str name;
+	struct sample s;
+	bool if_exists = c->n > 2 && c->args[2].b;
+	if (!text_arg(c, 0, &name) || !to_sample(c, &c->args[1], &s))
+		return false;
+	int done = expr_calls_set_var(c->host->calls, name, if_exists ? VAR_IF_EXISTS : 0,
+				      &c->txn->ctx, &s, c->err);
+	return done >= 0 && give_bool(c, done > 0);
+}
+
+static bool
+op_unset_var(struct op_call *c)
+{
+	struct str name;
+	if (!text_arg(c, 0, &name))
+		return false;
+	int done = expr_calls_set_var(c->host->calls, name, 0, &c->txn->ctx, NULL, c->err);
+	return done >= 0 && give_bool(c, done > 0);
+}
+
+// core.get_var: without a transaction, proc. and shm. only.
+static bool
+op_get_var(struct op_call *c)
+{
+	char room[2 * EXPR_CALL_MAX_TEXT_BYTES];
+	struct arena arena = {.at = room, .end = room + sizeof(room)};
+	struct sample_ctx ctx = {.arena = &arena,
+				 .shm = c->host->set->vars,
+				 .now_boot_ns = clock_boot_ns(),
+				 .now_real_ns = clock_real_ns()};
+	struct str name;
+	struct sample s;
+	if (!text_arg(c, 0, &name))
+		return false;
+	enum expr_call_result r = expr_calls_var(c->host->calls, name, &ctx, &s, c->err);
+	if (r == EXPR_CALL_BAD)
+		return false;
+	if (r == EXPR_CALL_NOTHING)
+		return true;
+	if (s.type == SMP_INT)
+		return give_int(c, s.i);
+	if (s.type == SMP_BOOL)
+		return give_bool(c, s.b);
+	struct str text;
+	if (!sample_text(&s, &ctx, &text) || text.n > ANSWER_BYTES)
+		return err_set(c->err, "its text is too long");
+	memcpy(room_of(c), text.p, text.n);
+	return give_text(c, str_of(room_of(c), text.n));
+}
+
+// The number that private data are kept under until the transaction ends.
+static bool
+op_keep(struct op_call *c)
+{
+	c->txn->flags |= TXN_LUA_KEEPS;
+	return give_int(c, (int64_t)c->txn->id);
+}
+
+// --- answers -----------------------------------------------------------------------------------
+
+static bool
+op_reply_begin(struct op_call *c)
+{
+	unsigned status = 0;
+	struct str reason;
+	struct txn *t = c->txn;
+	if (!status_arg(c, &status) || !text_arg(c, 1, &reason))
+		return false;
+	if (!http_is_field_value(reason))
+		return err_set(c->err, "the reason holds a control character");
+	t->reply =
+	    (struct reply){.status = (uint16_t)status, .reason = str_copy(&t->arena, reason)};
+	return true;
+}
+
+static bool
+op_reply_header(struct op_call *c)
+{
+	struct txn *t = c->txn;
+	struct str name, value;
+	if (!text_arg(c, 0, &name) || !text_arg(c, 1, &value) || !action_header_name(name, c->err))
+		return false;
+	if (!http_is_field_value(value))
+		return err_set(c->err, "the value of '%.*s' holds a control character",
+			       STR_ARG(name));
+	struct reply_header *h = ARENA_NEW(&t->arena, struct reply_header);
+	if (h == NULL)
+		return err_set(c->err, "no memory left in this transaction");
+	*h = (struct reply_header){.name = str_copy(&t->arena, name),
+				   .value = str_copy(&t->arena, value)};
+	const struct reply_header **end = &t->reply.headers;
+	while (*end != NULL) // those of this reply, made above
+		end = &((struct reply_header *)(uintptr_t)*end)->next;
+	*end = h;
+	return (h->name.p != NULL && (h->value.p != NULL || value.n == 0)) ||
+	       err_set(c->err, "no memory left in this transaction");
+}
+
+static bool
+op_reply_body(struct op_call *c)
+{
+	struct txn *t = c->txn;
+	struct str body;
+	if (!text_arg(c, 0, &body))
+		return false;
+	t->reply.body = str_copy(&t->arena, body);
+	if (t->reply.body.p == NULL && body.n > 0)
+		return err_set(c->err, "a body of %zu bytes is more than a transaction may hold",
+			       body.n);
+	lua_call_outcome(t, LUA_REPLIES);
+	return true;
+}
+
+// --- the process -------------------------------------------------------------------------------
+
+static bool
+op_info(struct op_call *c)
+{
+	const struct proxy_set *set = c->host->set;
+	struct sbuf b;
+	sbuf_init(&b, ANSWER_BYTES);
+	sbuf_printf(&b,
+		    "Name: tidegate\nVersion: %s\nNbthread: %u\nPid: %d\nUptime_sec: %llu\n"
+		    "Maxconn: %u\nCurrConns: %llu\nnode: %.*s\ndescription: %.*s\n",
+		    TIDEGATE_VERSION, set->n_workers, (int)getpid(),
+		    (unsigned long long)((clock_mono_ns() - set->started_mono_ns) / NS_PER_S),
+		    set->global.maxconn,
+		    (unsigned long long)(set->threads != NULL ? proxy_current_connections(set) : 0),
+		    STR_ARG(set->global.node), STR_ARG(set->global.description));
+	struct str text = sbuf_str(&b);
+	memcpy(room_of(c), text.p, text.n);
+	sbuf_fini(&b);
+	return give_text(c, str_of(room_of(c), text.n));
+}
+
+// Lines "name FRONTEND|BACKEND|PROXY http|tcp id".
+static bool
+op_proxies(struct op_call *c)
+{
+	const struct proxy_set *set = c->host->set;
+	struct sbuf b;
+	sbuf_init(&b, ANSWER_BYTES);
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct proxy *p = set->all[i];
+		unsigned both = p->caps & (PROXY_FRONTEND | PROXY_BACKEND);
+		sbuf_printf(&b, "%.*s %s %s %u\n", STR_ARG(p->name),
+			    both == PROXY_FRONTEND  ? "FRONTEND"
+			    : both == PROXY_BACKEND ? "BACKEND"
+						    : "PROXY",
+			    p->mode == PROXY_HTTP ? "http" : "tcp", p->id);
+	}
+	struct str text = sbuf_str(&b);
+	bool fits = !b.full;
+	if (fits)
+		memcpy(room_of(c), text.p, text.n);
+	sbuf_fini(&b);
+	return fits ? give_text(c, str_of(room_of(c), text.n))
+		    : err_set(c->err, "the list is longer than %d bytes", ANSWER_BYTES);
+}
+
+// --- the table ---------------------------------------------------------------------------------
+
 static const struct op_row rows[] = {
-    {"txn_id", 0, 0, false, op_txn_id, 0},
+    {"req_add_header", REQUEST, 2, 2, op_req_add_header},
+    {"req_set_header", REQUEST, 2, 2, op_req_set_header},
+    {"req_del_header", REQUEST, 1, 1, op_req_del_header},
+    {"req_rep_header", REQUEST, 3, 3, op_req_rep_header},
+    {"req_rep_value", REQUEST, 3, 3, op_req_rep_value},
+    {"req_headers", ANY_TXN, 0, 0, op_req_headers},
+    {"res_headers", RESPONSE, 0, 0, op_res_headers},
+    {"req_set_method", REQUEST, 1, 1, op_set_method},
+    {"req_set_path", REQUEST, 1, 1, op_set_path},
+    {"req_set_query", REQUEST, 1, 1, op_set_query},
+    {"req_set_uri", REQUEST, 1, 1, op_set_uri},
+    {"res_add_header", RESPONSE, 2, 2, op_res_add_header},
+    {"res_set_header", RESPONSE, 2, 2, op_res_set_header},
+    {"res_del_header", RESPONSE, 1, 1, op_res_del_header},
+    {"res_rep_header", RESPONSE, 3, 3, op_res_rep_header},
+    {"res_rep_value", RESPONSE, 3, 3, op_res_rep_value},
+    {"res_set_status", RESPONSE, 1, 2, op_set_status},
+    {"set_var", ANY_TXN, 2, 3, op_set_var},
+    {"unset_var", ANY_TXN, 1, 1, op_unset_var},
+    {"keep", ANY_TXN, 0, 0, op_keep},
+    {"reply_begin", ANY_TXN, 2, 2, op_reply_begin},
+    {"reply_header", ANY_TXN, 2, 2, op_reply_header},
+    {"reply_body", ANY_TXN, 1, 1, op_reply_body},
+    {"get_var", ANYWHERE, 1, 1, op_get_var},
+    {"info", ANYWHERE, 0, 0, op_info},
+    {"proxies", ANYWHERE, 0, 0, op_proxies},
 };
 
 int
@@ -43,8 +501,22 @@ policy_op_find(struct str name, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_eq(name, str_from_c(rows[i].name)))
 			return (int)i;
-	err_set(err, "nothing of the proxy is named '%.*s'", STR_ARG(name));
+	err_set(err, "'%.*s' is not available", STR_ARG(name));
 	return -1;
+}
+
+static bool
+is_possible(const struct op_row *r, const struct txn *t, struct err *err)
+{
+	if (r->side == ANYWHERE)
+		return true;
+	if (t == NULL)
+		return err_set(err, "there is no transaction here");
+	if (r->side == REQUEST && t->ctx.res != NULL)
+		return err_set(err, "the request was sent already");
+	if (r->side == RESPONSE && (t->ctx.res == NULL || t->flags & TXN_RESPONSE_SENT))
+		return err_set(err, "there is no response to be changed here");
+	return true;
 }
 
 bool
@@ -61,8 +533,8 @@ policy_op_call(const struct policy_host_data *d, int row, struct sample_ctx *ctx
 			    .out = out,
 			    .err = err};
 	if (n < r->least || n > r->most)
-		return err_set(err, "%s: %u to %u arguments", r->name, r->least, r->most);
-	if (c.txn == NULL && !r->anywhere)
-		return err_set(err, "%s: there is no transaction here", r->name);
-	return r->run(&c) || err_wrap(err, "%s", r->name);
+		err_set(err, "takes %u to %u arguments", r->least, r->most);
+	else if (is_possible(r, c.txn, err) && r->run(&c))
+		return true;
+	return err_wrap(err, "%s", r->name);
 }

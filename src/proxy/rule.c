@@ -203,22 +203,27 @@ action_text_word(const struct rule *r, const struct conf_line *line, int *at, co
 }
 
 bool
-action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err)
+action_header_name(struct str name, struct err *err)
 {
 	static const char *const ours[] = {"content-length", "transfer-encoding", "connection",
 					   "keep-alive",     "proxy-connection",  "te",
 					   "trailer"};
-	if (!action_word(line, at, "a header's name", name, err))
-		return false;
-	if (!http_is_token(*name))
-		return err_set(err, "'%.*s' is no header name", STR_ARG(*name));
+	if (!http_is_token(name))
+		return err_set(err, "'%.*s' is no header name", STR_ARG(name));
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		if (str_eq_nocase(*name, str_from_c(ours[i])))
+		if (str_eq_nocase(name, str_from_c(ours[i])))
 			return err_set(err,
 				       "'%.*s' belongs to one connection and its framing, which "
 				       "rules cannot change",
-				       STR_ARG(*name));
+				       STR_ARG(name));
 	return true;
+}
+
+bool
+action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err)
+{
+	return action_word(line, at, "a header's name", name, err) &&
+	       action_header_name(*name, err);
 }
 
 // --- running -------------------------------------------------------------------------------------

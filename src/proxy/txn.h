@@ -76,6 +76,7 @@ enum txn_flags {
 	TXN_POLICY_DENIED = 1 << 9, // a policy failed whose on-error is deny: 403 at the next rule
 	TXN_ENDED = 1 << 10,        // logged and counted; waits for its connections to close
 	TXN_CUT = 1 << 11,          // given up: nothing is left to protect
+	TXN_LUA_KEEPS = 1 << 20,    // scripts keep private data of it
 	TXN_RESET_CLIENT = 1 << 12, // the end of the connection must not pass for a body's end
 };
 
