@@ -107,6 +107,10 @@ accesslog_values(const struct txn *t, struct log_values *v)
 	fill_times(t, v);
 	fill_counts(t, v);
 	v->unique_id = proxy_unique_id(t);
+	v->req_caps = t->req_captures;
+	v->n_req_caps = t->req_captures != NULL ? t->frontend->request_captures.n : 0;
+	v->res_caps = t->res_captures;
+	v->n_res_caps = t->res_captures != NULL ? t->frontend->response_captures.n : 0;
 	v->term[0] = t->term_state[0];
 	v->term[1] = t->term_state[1];
 	v->term[2] = v->term[3] = '-';

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "metrics/metrics.h"
 #include "net/addr.h"
+#include "proxy/capture.h"
 #include "proxy/rule.h"
 
 struct bad_message;
@@ -140,9 +141,10 @@ struct proxy {
 	struct str logfmt_text; // of log-format, until compiled
 	struct str unique_id_header;
 	struct logfmt *unique_id;
-	struct backend *backend;                        // with PROXY_BACKEND
-	struct proxy_conf *conf;                        // what only the reading of the files needs
-	struct metric_blocks fe_stats, be_stats;        // proxy/stats.h; made at start
+	struct backend *backend;                 // with PROXY_BACKEND
+	struct proxy_conf *conf;                 // what only the reading of the files needs
+	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
+	struct capture_list request_captures, response_captures;
 	struct bad_message *bad_request, *bad_response; // bad_message.h
 };
 

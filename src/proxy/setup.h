@@ -50,4 +50,6 @@ uint64_t proxy_setup_descriptors(const struct proxy_set *set);
 extern const struct module proxy_module, proxy_global_module, proxy_var_module, proxy_map_module;
 // Sections userlist, fetches http_auth*, action auth.
 extern const struct module proxy_auth_module;
+// Capture slots: lines, action, fetches.
+extern const struct module proxy_capture_module;
 extern const struct module policy_module; // section policy, fetch lua(), commands

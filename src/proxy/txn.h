@@ -125,9 +125,10 @@ struct txn {
 	uint8_t http_reason;        // enum http_reason_id of a refused message
 	uint64_t timeout_server_ns; // 0: the backend's
 	uint64_t bytes_in, bytes_out;
-	struct str unique_id;           // .p NULL until asked for
-	uint16_t server_status;         // as received; rules may change res.status
-	struct rbuf *req_buf, *res_buf; // hold the heads' bytes
+	struct str *req_captures, *res_captures; // capture.h; NULL until something was kept
+	struct str unique_id;                    // .p NULL until asked for
+	uint16_t server_status;                  // as received; rules may change res.status
+	struct rbuf *req_buf, *res_buf;          // hold the heads' bytes
 	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
 	struct flow up, down; // request body, response body

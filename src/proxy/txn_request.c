@@ -7,6 +7,7 @@
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
+#include "proxy/proxy.h"
 #include "proxy/txn.h"
 
 static uint64_t
@@ -78,6 +79,8 @@ run_read_head(struct txn *t)
 	if (!(t->req.flags & HTTP_HEAD_KEEP_ALIVE) || t->worker->draining ||
 	    t->frontend->options & PROXY_OPT_HTTP_CLOSE)
 		t->flags |= TXN_CLIENT_CLOSE;
+	if (UNLIKELY(t->frontend->request_captures.n > 0))
+		capture_headers(t, false);
 	return txn_go(t, &step_frontend_rules);
 }
 

@@ -4,6 +4,7 @@
 #include "proxy/bad_message.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
+#include "proxy/proxy.h"
 #include "proxy/txn.h"
 
 static void
@@ -298,6 +299,8 @@ run_await_response(struct txn *t)
 	t->times.response_ns = loop_now_ns(t->worker->loop);
 	t->ctx.res = &t->res;
 	t->server_status = t->res.status;
+	if (UNLIKELY(t->frontend->response_captures.n > 0))
+		capture_headers(t, true);
 	return txn_go(t, &step_response_rules);
 }
 
