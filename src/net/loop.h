@@ -21,10 +21,14 @@ struct net_config {
 	uint32_t bufsize;    // tune.bufsize, bytes of one receive buffer; 0: NET_BUFSIZE
 	uint32_t lent_bufs;  // io_uring: buffers lying ready for the kernel, a power of two; 0: 256
 	uint32_t sq_entries; // io_uring: submissions of one turn before it submits early; 0: 1024
+	// io_uring, Linux 6.12: how long a loop that is busy waits for more completions than one,
+	// so that they are served together; 0: not at all. At most a second.
+	uint64_t gather_ns;
 };
 
 #define NET_MAX_WORKERS 64
 #define NET_BUFSIZE     16384
+#define NET_GATHER_NS   UINT64_C(50000)
 
 // Whether this kernel and container allow what the io_uring engine needs; else writes a cause of
 // at most n bytes into why ("io_uring_setup: Operation not permitted").

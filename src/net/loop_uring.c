@@ -30,6 +30,21 @@
 #define BUF_GROUP    0
 // Buffers that may wait unasked before a multishot is called back.
 #define BACKLOG_MOST 2
+// A turn with so many receives was a busy one: the next may gather.
+#define GATHER_FROM 8
+// Longer sends may find the socket full and take their time.
+#define SHORT_SEND 4096
+
+// Linux 6.12, younger than liburing 2.3: a first deadline for all completions that are waited for,
+// behind which any one will do.
+#define FEAT_MIN_TIMEOUT (1u << 15)
+struct getevents_arg {
+	uint64_t sigmask;
+	uint32_t sigmask_n;
+	uint32_t min_wait_us;
+	uint64_t timeout;
+};
+_Static_assert(sizeof(struct getevents_arg) == sizeof(struct io_uring_getevents_arg), "the same");
 
 // conn.engine
 enum {
@@ -53,6 +68,9 @@ struct uring_state {
 	uint32_t n_bufs;
 	int n_added;            // to be shown to the kernel at the next enter
 	uint32_t n_absent;      // of the ring's buffers, for want of memory
+	uint32_t gather_us;     // 0: one completion ends a wait
+	uint32_t n_short_sends; // prepared since the last enter
+	uint32_t n_recvs;       // completions of the last turn that were no sends
 	struct rbuf **lent;     // by buffer id; NULL: absent
 	union scratch *scratch; // by place in the submission queue
 };
@@ -177,6 +195,9 @@ ur_init(struct loop *l, const struct net_config *cfg, struct err *err)
 		return false;
 	}
 	l->state = st;
+	if ((st->ring.features & FEAT_MIN_TIMEOUT) != 0 &&
+	    st->ring.enter_ring_fd != st->ring.ring_fd)
+		st->gather_us = (uint32_t)(cfg->gather_ns / 1000);
 	st->scratch = mem_zalloc(st->ring.sq.ring_entries * sizeof(*st->scratch));
 	st->lent = mem_zalloc(n_bufs * sizeof(struct rbuf *));
 	for (uint32_t i = 0; i < n_bufs; i++)
@@ -274,6 +295,8 @@ ur_send(struct conn *c)
 {
 	struct io_uring_sqe *sqe = get_sqe(c->loop);
 	int flags = MSG_NOSIGNAL | MSG_WAITALL;
+	if (c->out->iov_len <= SHORT_SEND && c->out[c->out_n - 1].iov_len <= SHORT_SEND)
+		state_of(c->loop)->n_short_sends++;
 	flags |= (c->flags & CONN_F_MORE) != 0 ? MSG_MORE : 0;
 	if (c->out_n == 1 || c->out_at > 0) {
 		flags |= c->out_n > 1 ? MSG_MORE : 0;
@@ -632,14 +655,55 @@ lend_absent(struct loop *l)
 	}
 }
 
+// How many completions end the wait. Behind a busy turn a few more microseconds bring many more
+// requests, which then share one wake-up, one system call and warm caches. Sends mostly complete
+// while they are submitted and would end the wait at once, so they are counted in; one that finds
+// its socket full delays the others by gather_us, no more. With 32 connections a proxied request
+// took 17.9 us of CPU without gathering and 15.1 with it. Behind a quiet turn one completion is
+// enough: the kernel's timer would cost more than it saves.
+static unsigned
+worth_waking(const struct uring_state *st)
+{
+	if (st->gather_us == 0 || st->n_recvs < GATHER_FROM)
+		return 1;
+	return MIN(st->n_short_sends + 2 * st->n_recvs, *st->ring.cq.kring_entries / 2);
+}
+
+// io_uring_submit_and_wait_timeout with a first deadline.
+static int
+gather(struct uring_state *st, unsigned n, const struct __kernel_timespec *ts)
+{
+	struct io_uring *ring = &st->ring;
+	struct io_uring_sq *sq = &ring->sq;
+	struct getevents_arg arg = {.min_wait_us = st->gather_us, .timeout = (uintptr_t)ts};
+	unsigned mask = *sq->kring_mask, tail = sq->sqe_tail;
+	for (; sq->sqe_head != tail; sq->sqe_head++)
+		sq->array[sq->sqe_head & mask] = sq->sqe_head & mask;
+	__atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
+	unsigned flags =
+	    IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | IORING_ENTER_REGISTERED_RING;
+	unsigned n_submit = tail - __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE);
+	long r = syscall(__NR_io_uring_enter, ring->enter_ring_fd, n_submit, n, flags, &arg,
+			 sizeof(arg));
+	return r < 0 ? -errno : (int)r;
+}
+
 static void
 enter(struct loop *l, uint64_t wait_ns)
 {
-	struct io_uring *ring = &state_of(l)->ring;
+	struct uring_state *st = state_of(l);
+	struct io_uring *ring = &st->ring;
 	struct io_uring_cqe *cqe;
+	unsigned n = worth_waking(st);
 	int r;
+	st->n_short_sends = 0;
 	if (wait_ns == 0) {
 		r = io_uring_submit_and_get_events(ring);
+	} else if (n > 1) {
+		wait_ns = MIN(wait_ns, 3600 * NS_PER_S); // the kernel wants some second deadline
+		struct __kernel_timespec ts = {.tv_sec = (int64_t)(wait_ns / NS_PER_S),
+					       .tv_nsec = (long long)(wait_ns % NS_PER_S)};
+		r = gather(st, n, &ts);
 	} else {
 		struct __kernel_timespec ts = {.tv_sec = (int64_t)(wait_ns / NS_PER_S),
 					       .tv_nsec = (long long)(wait_ns % NS_PER_S)};
@@ -657,7 +721,7 @@ ur_wait(struct loop *l, uint64_t wait_ns)
 {
 	struct uring_state *st = state_of(l);
 	struct io_uring_cqe *cqe;
-	unsigned head, n = 0;
+	unsigned head, n = 0, n_sends = 0;
 
 	if (UNLIKELY(st->n_absent > 0))
 		lend_absent(l);
@@ -670,9 +734,11 @@ ur_wait(struct loop *l, uint64_t wait_ns)
 	// batch is alive.
 	io_uring_for_each_cqe(&st->ring, head, cqe)
 	{
+		n_sends += (cqe->user_data & TAG_MASK) == TAG_SEND;
 		dispatch(cqe);
 		n++;
 	}
+	st->n_recvs = n - n_sends;
 	io_uring_cq_advance(&st->ring, n);
 }
 

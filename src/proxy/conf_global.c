@@ -197,6 +197,14 @@ static const struct conf_arg time_arg[] = {{.name = "time",
 					    .help = "A number with us, ms, s, m, h or d."},
 					   {.type = CONF_END}};
 
+static const struct conf_arg gather_arg[] = {{.name = "time",
+					      .type = CONF_TIME,
+					      .min = 0,
+					      .max = NS_PER_MS,
+					      .unit = "us",
+					      .help = "At most 1ms."},
+					     {.type = CONF_END}};
+
 #define IGNORED(word)                                                                       \
 	{                                                                                   \
 		.sections = G, .words = word, .flags = CONF_IGNORED | CONF_NO | CONF_EXTRA, \
@@ -216,6 +224,9 @@ const struct conf_keyword conf_global_keywords[] = {
      "Most client connections at once; default 2000."},
     {G, "tune.bufsize", bufsize_arg, NULL, parse_number, 0, 0,
      "Size of a receive buffer, which a message head must fit; default 16384."},
+    {G, "tune.io-uring.gather", gather_arg, NULL, NULL, GLOBAL(gather_ns), 0,
+     "How long a busy worker waits for more requests to serve together; default 50us, 0 not at "
+     "all. Costs them that time, saves up to a third of the CPU. Linux 6.12."},
     {G, "tune.maxrewrite", rewrite_arg, NULL, parse_number, 0, 0,
      "Room kept for edits of a head; default 1024."},
     {G, "tune.http.maxhdr", maxhdr_arg, NULL, parse_number, 0, 0,

@@ -153,6 +153,7 @@ struct proxy_global {
 	uint32_t nbthread; // workers; 0: one per CPU
 	uint32_t maxconn;
 	uint32_t bufsize, maxrewrite, max_headers;
+	uint64_t gather_ns;
 	uint64_t hard_stop_after_ns, grace_ns;
 	struct str io_engine; // "auto", "uring", "epoll"
 	struct str node, description, log_tag, log_send_hostname, pidfile, chroot, user, group;

@@ -15,6 +15,7 @@ set_global_defaults(struct proxy_global *g)
 {
 	*g = (struct proxy_global){.maxconn = 2000,
 				   .bufsize = NET_BUFSIZE,
+				   .gather_ns = NET_GATHER_NS,
 				   .maxrewrite = 1024,
 				   .max_headers = 101,
 				   .io_engine = STR("auto"),

@@ -222,7 +222,9 @@ bool
 proxy_start(struct proxy_set *set, struct err *err)
 {
 	struct workers_spec spec = {
-	    .net = {.nbthread = set->n_workers, .bufsize = set->global.bufsize},
+	    .net = {.nbthread = set->n_workers,
+		    .bufsize = set->global.bufsize,
+		    .gather_ns = set->global.gather_ns},
 	    .start = worker_start,
 	    .stop = worker_stop,
 	    .arg = set,

@@ -2,6 +2,7 @@
 // The floor on io_uring: a keep-alive relay that parses nothing. One multishot receive stands on
 // every connection, buffers come from a provided ring, what arrives on one connection is sent from
 // that very buffer to the other: one submission and two completions per message, one enter a turn.
+// Behind a busy turn it waits up to 50 us for more, which are then served together (Linux 6.12).
 // With ORIGIN_PORT 0 whatever arrives is answered by one fixed page: the floor of a returned page.
 // Usage: floor_uring PORT ORIGIN_PORT    (127.0.0.1; small messages only; ends on SIGTERM)
 #include <liburing.h>
@@ -10,11 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_FD  65536
 #define N_BUFS  256
 #define BUF_LEN 16384
+
+#define GATHER_FROM 8
+#define GATHER_US   50
 
 enum { OP_ACCEPT, OP_RECV, OP_SEND };
 
@@ -107,6 +112,26 @@ on_recv(const struct io_uring_cqe *cqe, int fd)
 		start_recv(fd);
 }
 
+// Submits and waits: for one completion, or behind a busy turn for as many as come in GATHER_US.
+// liburing 2.3 does not know the first deadline, so this is io_uring_enter by hand.
+static void
+submit_and_wait(unsigned n_last)
+{
+	struct __kernel_timespec hour = {.tv_sec = 3600};
+	struct io_uring_getevents_arg arg = {.pad = GATHER_US, .ts = (uint64_t)(uintptr_t)&hour};
+	struct io_uring_sq *sq = &ring.sq;
+	unsigned mask = *sq->kring_mask, tail = sq->sqe_tail;
+	if (n_last < GATHER_FROM) {
+		(void)io_uring_submit_and_wait(&ring, 1);
+		return;
+	}
+	for (; sq->sqe_head != tail; sq->sqe_head++)
+		sq->array[sq->sqe_head & mask] = sq->sqe_head & mask;
+	__atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
+	(void)syscall(__NR_io_uring_enter, ring.ring_fd, tail - *sq->khead, 2 * n_last,
+		      IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg, sizeof(arg));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -132,10 +157,11 @@ main(int argc, char **argv)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, 0);
 	tag(sqe, OP_ACCEPT, 0, listener);
-	for (;;) {
+	for (unsigned n = 0;;) {
 		struct io_uring_cqe *cqe;
-		unsigned head, n = 0;
-		(void)io_uring_submit_and_wait(&ring, 1);
+		unsigned head;
+		submit_and_wait(n);
+		n = 0;
 		io_uring_for_each_cqe(&ring, head, cqe)
 		{
 			int fd = (int)(uint32_t)cqe->user_data;

@@ -63,18 +63,23 @@ typedef void (*test_f)(void);
 static inline void
 run_on_engines(const test_f *tests)
 {
-	static const enum net_engine engines[] = {NET_ENGINE_EPOLL, NET_ENGINE_URING};
+	static const struct net_config configs[] = {
+	    {.engine = NET_ENGINE_EPOLL},
+	    {.engine = NET_ENGINE_URING, .lent_bufs = 8},
+	    {.engine = NET_ENGINE_URING, .lent_bufs = 8, .gather_ns = NET_GATHER_NS},
+	};
 	char why[160];
-	for (unsigned e = 0; e < ARRAY_LEN(engines); e++) {
-		if (engines[e] == NET_ENGINE_URING && !net_uring_usable(why, sizeof(why))) {
+	for (unsigned e = 0; e < ARRAY_LEN(configs); e++) {
+		enum net_engine engine = configs[e].engine;
+		if (engine == NET_ENGINE_URING && !net_uring_usable(why, sizeof(why))) {
 			printf("# io_uring is not tested here: %s\n", why);
 			continue;
 		}
 		for (const test_f *t = tests; *t != NULL; t++) {
 			struct err err = {{0}};
-			config = (struct net_config){.engine = engines[e], .lent_bufs = 8};
+			config = configs[e];
 			loop = loop_new(&config, &err);
-			if (!OK_MSG(loop != NULL, net_engine_name(engines[e]))) {
+			if (!OK_MSG(loop != NULL, net_engine_name(engine))) {
 				printf("# %s\n", err.text);
 				continue;
 			}
