@@ -110,6 +110,7 @@ try_state(struct policy_worker *w, struct policy_state *s, const struct policy_f
 	if (UNLIKELY(guard_inside(&w->guard)))
 		return POLICY_E_NESTED;
 	s->count = c;
+	s->fn = fn;
 	enum policy_error e = policy_state_call(s, fn->slot, call);
 	if (LIKELY(e == POLICY_E_NONE)) {
 		call->gen = s->gen->info.number;

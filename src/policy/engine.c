@@ -57,6 +57,7 @@ policy_from(struct policy_engine *e, const struct policy_spec *spec)
 	p->folder = -1;
 	p->on_error = spec->on_error;
 	p->limits = spec->limits;
+	p->memo_check = spec->memo_check;
 	p->budget_ns = spec->budget_ns > 0 ? spec->budget_ns : POLICY_DEFAULT_BUDGET;
 	p->effect_budget_ns =
 	    spec->effect_budget_ns > 0 ? spec->effect_budget_ns : POLICY_DEFAULT_EFFECT_BUDGET;

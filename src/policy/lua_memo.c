@@ -3,7 +3,11 @@
 // had, and no deadline of theirs has passed. What it read is noted while it runs. Anything that
 // has no version (the request, backends, time, random numbers) is an error inside it; a table
 // from outside cannot change (lua_freeze.c), and the function takes no arguments. In self-tests
-// nothing is kept: the function runs each time, under the same rules.
+// nothing is kept: the function runs each time, under the same rules. With `memo-check on` it runs
+// each time too, and what it says is compared with the verdict that would have stood.
+#include <string.h>
+
+#include "base/log.h"
 #include "policy/lua_priv.h"
 #include "tidegate/vars.h"
 
@@ -14,6 +18,8 @@ struct policy_memo {
 	bool fresh;                // value, reads and until hold a verdict
 	unsigned n;                // reads; MEMO_READS + 1: too many
 	uint64_t until_boot_ns;    // the earliest deadline
+	uint64_t epoch;            // of the table, when the verdict was last known to stand
+	bool counts;               // it read a counter, which changes without a commit
 	struct policy_value value; // a string's bytes are kept alive by uservalue 2
 	struct {
 		uint32_t handle;
@@ -21,16 +27,29 @@ struct policy_memo {
 	} read[MEMO_READS];
 };
 
+// Something was committed since the last look, or a counter counts: is it what this one read? The
+// epoch is loaded before the versions, so a commit between the two is looked at the next time.
 static bool
-still_fresh(const struct policy_state *s, const struct policy_memo *m)
+versions_stand(struct tidevars *vars, struct policy_memo *m)
 {
+	uint64_t epoch = tidevars_epoch(vars);
+	for (unsigned i = 0; i < m->n; i++)
+		if (tidevars_version(vars, m->read[i].handle) != m->read[i].version)
+			return false;
+	m->epoch = epoch;
+	return true;
+}
+
+// While nothing at all is written, one load tells so.
+static bool
+still_fresh(const struct policy_state *s, struct policy_memo *m)
+{
+	struct tidevars *vars = s->policy->engine->vars;
 	if (!m->fresh || s->call->now_boot_ns >= m->until_boot_ns)
 		return false;
-	for (unsigned i = 0; i < m->n; i++)
-		if (tidevars_version(s->policy->engine->vars, m->read[i].handle) !=
-		    m->read[i].version)
-			return false;
-	return true;
+	if (m->n == 0 || (!m->counts && tidevars_epoch(vars) == m->epoch))
+		return true;
+	return versions_stand(vars, m);
 }
 
 static void
@@ -55,7 +74,9 @@ note(struct policy_memo *m, uint32_t handle, uint64_t version, uint64_t until_bo
 void
 policy_lua_memo_note(lua_State *L, uint32_t handle, const struct tidevars_value *v)
 {
-	note(state_of(L)->recording, handle, v->version, v->until_boot_ns);
+	struct policy_memo *m = state_of(L)->recording;
+	m->counts |= v->type == TIDEVARS_COUNTER;
+	note(m, handle, v->version, v->until_boot_ns);
 }
 
 void
@@ -69,6 +90,8 @@ policy_lua_memo_forbid(lua_State *L, const char *what)
 static void
 inherit(struct policy_memo *outer, const struct policy_memo *inner)
 {
+	outer->counts |= inner->counts;
+	outer->epoch = MIN(outer->epoch, inner->epoch);
 	if (inner->n > MEMO_READS)
 		outer->n = MEMO_READS + 1;
 	for (unsigned i = 0; i < inner->n && i < MEMO_READS; i++)
@@ -80,9 +103,12 @@ static void
 evaluate(lua_State *L, struct policy_state *s, struct policy_memo *m, int index)
 {
 	struct policy_memo *outer = s->recording;
+	struct tidevars *vars = s->policy->engine->vars;
 	m->fresh = false;
 	m->n = 0;
+	m->counts = false;
 	m->until_boot_ns = UINT64_MAX;
+	m->epoch = vars != NULL ? tidevars_epoch(vars) : 0;
 	s->recording = m;
 	lua_getiuservalue(L, index, 1);
 	int rc = lua_pcall(L, 0, 1, 0);
@@ -97,6 +123,56 @@ evaluate(lua_State *L, struct policy_state *s, struct policy_memo *m, int index)
 	m->fresh = !s->testing && m->n <= MEMO_READS;
 }
 
+// ---- memo-check -----------------------------------------------------------------------------
+
+static bool
+same(const struct policy_value *a, const struct policy_value *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch ((enum policy_type)a->type) {
+	case POLICY_T_NIL:
+		return true;
+	case POLICY_T_BOOL:
+		return a->b == b->b;
+	case POLICY_T_INT:
+		return a->i == b->i;
+	case POLICY_T_DOUBLE:
+		return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
+	case POLICY_T_STR:
+		return str_eq(a->s, b->s);
+	case POLICY_T_IP:
+		break;
+	}
+	return a->family == b->family && memcmp(a->ip, b->ip, a->family == 6 ? 16 : 4) == 0;
+}
+
+// Runs the function although its verdict stands, and tells when that is another one. The fresh
+// value is on top. [-0, +1, e]
+static void
+check(lua_State *L, struct policy_state *s, struct policy_memo *m)
+{
+	const struct policy_memo kept = *m;
+	const char *name = s->fn != NULL ? s->fn->name : "a memo";
+	lua_getiuservalue(L, 1, 2); // keeps the old string's bytes
+	evaluate(L, s, m, 1);
+	atomic_fetch_add_explicit(&s->policy->memo_checks, 1, memory_order_relaxed);
+	struct policy_memo still = kept;
+	if (same(&kept.value, &m->value) || !versions_stand(s->policy->engine->vars, &still))
+		return; // a write came meanwhile
+	atomic_fetch_add_explicit(&s->policy->memo_wrong, 1, memory_order_relaxed);
+	const char *before = (lua_pushvalue(L, 2), luaL_tolstring(L, -1, NULL));
+	const char *now = luaL_tolstring(L, 3, NULL);
+	guard_postpone(s->guard);
+	if (s->worker == NULL || log_rate_ok(&s->worker->log_rate, s->call->now_real_ns, 20))
+		log_msg(LOG_WARNING,
+			"policy %s: memo-check: %s said %.80s and says %.80s now, although no "
+			"variable it read has changed",
+			s->policy->name, name, before, now);
+	guard_resume(s->guard);
+	lua_settop(L, 3);
+}
+
 // The memoised function itself: upvalue 1 is the memo. [-n, +1, e]
 static int
 memo_call(lua_State *L)
@@ -106,7 +182,9 @@ memo_call(lua_State *L)
 	bool hit = still_fresh(s, m);
 	lua_settop(L, 0);
 	lua_pushvalue(L, lua_upvalueindex(1));
-	if (hit)
+	if (hit && s->policy->memo_check)
+		check(L, s, m);
+	else if (hit)
 		lua_getiuservalue(L, 1, 2);
 	else
 		evaluate(L, s, m, 1);
@@ -144,9 +222,9 @@ policy_lua_memo_of(lua_State *L, int index)
 }
 
 bool
-policy_call_memo(struct policy_state *s, const struct policy_memo *m, struct policy_call *call)
+policy_call_memo(struct policy_state *s, struct policy_memo *m, struct policy_call *call)
 {
-	if (!still_fresh(s, m))
+	if (!still_fresh(s, m) || s->policy->memo_check)
 		return false;
 	call->out = m->value;
 	return true;

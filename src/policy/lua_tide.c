@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `tide`: what a predicate may know and use besides the request and the variables.
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -71,14 +72,47 @@ read_choices(lua_State *L, struct choice *out, lua_Integer *total)
 	return n;
 }
 
-// tide.pick({a = 1, b = 3} [, key]): a name by weight; by chance, or by the key's hash; nil when
-// all weights are 0. [-2, +1, e]
+// By chance. total is above 0. [-0, +0, -]
+static unsigned
+pick_by_chance(struct policy_state *s, const struct choice *c, lua_Integer total)
+{
+	uint64_t r = policy_rand(s) % (uint64_t)total;
+	unsigned i = 0;
+	for (; r >= (uint64_t)c[i].weight; i++)
+		r -= (uint64_t)c[i].weight;
+	return i;
+}
+
+// By the key: weighted rendezvous hashing (Schindelhauer and Schomaker, "Weighted Distributed Hash
+// Tables", 2005). Each choice draws an exponential variate of its own from the key, at a rate of
+// its weight; the smallest wins. So the share of a choice is its weight's share, and a weight that
+// changes moves only keys from or to that choice. total is above 0. [-0, +0, -]
+static unsigned
+pick_by_key(const struct choice *c, unsigned n, uint64_t key)
+{
+	unsigned best = 0;
+	double least = INFINITY;
+	for (unsigned i = 0; i < n; i++) {
+		if (c[i].weight == 0)
+			continue;
+		uint64_t h = hash_bytes(c[i].name.p, c[i].name.n, key);
+		double u = ((double)(h >> 11) + 0.5) * 0x1p-53; // in (0, 1)
+		double wait = -log(u) / (double)c[i].weight;
+		if (wait < least) {
+			least = wait;
+			best = i;
+		}
+	}
+	return best;
+}
+
+// tide.pick({a = 1, b = 3} [, key]): a name by weight; by chance, or the same for the same key;
+// nil when all weights are 0. [-2, +1, e]
 static int
 tide_pick(lua_State *L)
 {
 	struct choice choice[PICK_MAX];
 	lua_Integer total = 0;
-	uint64_t r;
 	size_t key_n;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	const char *key = luaL_optlstring(L, 2, NULL, &key_n);
@@ -90,15 +124,10 @@ tide_pick(lua_State *L)
 		lua_pushnil(L);
 		return 1;
 	}
-	r = (key != NULL ? hash_bytes(key, key_n, 0) : policy_rand(state_of(L))) % (uint64_t)total;
-	for (unsigned i = 0; i < n; i++) {
-		if (r < (uint64_t)choice[i].weight) {
-			lua_pushlstring(L, choice[i].name.p, choice[i].name.n);
-			return 1;
-		}
-		r -= (uint64_t)choice[i].weight;
-	}
-	return luaL_error(L, "pick: no choice");
+	unsigned i = key != NULL ? pick_by_key(choice, n, hash_bytes(key, key_n, 0))
+				 : pick_by_chance(state_of(L), choice, total);
+	lua_pushlstring(L, choice[i].name.p, choice[i].name.n);
+	return 1;
 }
 
 static bool

@@ -54,6 +54,7 @@ struct policy_spec {
 	enum policy_on_error on_error;
 	uint64_t budget_ns;        // CPU time of a call; 0: default
 	uint64_t memory_bytes;     // of a state; 0: default
+	bool memo_check;           // for finding faults: memoised functions run all the same
 	uint64_t effect_budget_ns; // CPU time of a timer's or on_change's call; 0: default
 	struct policy_limits limits;
 };
@@ -203,6 +204,7 @@ struct policy_fn *policy_fn_next(struct policy_engine *engine, const struct poli
 
 struct policy_stats {
 	uint64_t soft_stops, hard_stops, rebuilds, memory_failures;
+	uint64_t memo_checks, memo_wrong;  // memo-check: comparisons; verdicts that differed
 	uint64_t pins_moved;               // views moved to live to keep the bound of three
 	uint64_t memory_used, memory_peak; // bytes, largest state
 	unsigned alive_most;               // generations alive on the fullest worker

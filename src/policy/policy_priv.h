@@ -91,8 +91,9 @@ struct policy {
 	struct policy_gen **history; // published ones in order; the last is live
 	size_t n_history, cap_history;
 	struct policy_publish publish;
-	_Atomic uint64_t soft_stops, hard_stops, rebuilds, memory_failures, pins_moved;
-	_Atomic uint64_t memory_used, memory_peak;
+	bool memo_check;
+	_Atomic uint64_t memo_checks, memo_wrong, soft_stops, hard_stops, rebuilds;
+	_Atomic uint64_t memory_failures, pins_moved, memory_used, memory_peak;
 	_Atomic unsigned alive_most;
 };
 
@@ -218,6 +219,7 @@ struct policy_state {
 	bool *present;                  // by slot: the function is there
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
+	const struct policy_fn *fn;     // that function; NULL where count is
 	uint64_t rand;                  // throw-away states' own
 	struct list tasks;              // its own
 	unsigned n_tasks;
@@ -287,8 +289,7 @@ void policy_circuit_failed(struct policy_fn_count *c, enum policy_error e, uint6
 enum policy_error policy_state_error(struct policy_state *s, struct lua_State *L,
 				     enum guard_end end);
 // lua_memo.c: true when the memo's verdict stands; it is then in call->out.
-bool policy_call_memo(struct policy_state *s, const struct policy_memo *m,
-		      struct policy_call *call);
+bool policy_call_memo(struct policy_state *s, struct policy_memo *m, struct policy_call *call);
 
 // A counter that only this thread writes.
 static inline void

@@ -87,6 +87,8 @@ policy_stats(const struct policy *p, struct policy_stats *out)
 	    .hard_stops = atomic_load_explicit(&p->hard_stops, memory_order_relaxed),
 	    .rebuilds = atomic_load_explicit(&p->rebuilds, memory_order_relaxed),
 	    .memory_failures = atomic_load_explicit(&p->memory_failures, memory_order_relaxed),
+	    .memo_checks = atomic_load_explicit(&p->memo_checks, memory_order_relaxed),
+	    .memo_wrong = atomic_load_explicit(&p->memo_wrong, memory_order_relaxed),
 	    .pins_moved = atomic_load_explicit(&p->pins_moved, memory_order_relaxed),
 	    .memory_used = atomic_load_explicit(&p->memory_used, memory_order_relaxed),
 	    .memory_peak = atomic_load_explicit(&p->memory_peak, memory_order_relaxed),
@@ -127,8 +129,9 @@ show_fn_text(const struct policy_fn *fn, struct sbuf *out)
 		if (s.errors[e] > 0)
 			sbuf_printf(out, " %s %" PRIu64, policy_error_name(e), s.errors[e]);
 	if (s.memo_hits + s.memo_misses > 0)
-		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64, s.memo_hits,
-			    s.memo_hits + s.memo_misses);
+		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s.memo_hits,
+			    s.memo_hits + s.memo_misses,
+			    100 * (double)s.memo_hits / (double)(s.memo_hits + s.memo_misses));
 	sbuf_printf(out, " last-good %" PRIu64 " p50 %" PRIu64 "ns p99 %" PRIu64 "ns\n",
 		    s.last_good, percentile_ns(&s, 50), percentile_ns(&s, 99));
 }
@@ -151,6 +154,9 @@ show_text(const struct policy *p, struct sbuf *out)
 		    "k pins-moved %" PRIu64 " alive-most %u\n",
 		    s.soft_stops, s.hard_stops, s.rebuilds, s.memory_failures, s.memory_used >> 10,
 		    s.memory_peak >> 10, s.pins_moved, s.alive_most);
+	if (p->memo_check)
+		sbuf_printf(out, "  memo-check compared %" PRIu64 " wrong %" PRIu64 "\n",
+			    s.memo_checks, s.memo_wrong);
 	for (size_t i = 0; i < p->n_fns; i++)
 		show_fn_text(p->fns[i], out);
 	policy_effects_show(p, false, out);
@@ -192,11 +198,12 @@ show_json(const struct policy *p, struct sbuf *out)
 		    g.number, g.hash_hex, g.tests, on_error_name(p->on_error), p->budget_ns,
 		    p->memory_bytes);
 	sbuf_printf(out,
+		    ",\"memo_checks\":%" PRIu64 ",\"memo_wrong\":%" PRIu64
 		    ",\"soft_stops\":%" PRIu64 ",\"hard_stops\":%" PRIu64 ",\"rebuilds\":%" PRIu64
 		    ",\"memory_failures\":%" PRIu64 ",\"memory_used\":%" PRIu64
 		    ",\"memory_peak\":%" PRIu64 ",\"pins_moved\":%" PRIu64 ",\"functions\":[",
-		    s.soft_stops, s.hard_stops, s.rebuilds, s.memory_failures, s.memory_used,
-		    s.memory_peak, s.pins_moved);
+		    s.memo_checks, s.memo_wrong, s.soft_stops, s.hard_stops, s.rebuilds,
+		    s.memory_failures, s.memory_used, s.memory_peak, s.pins_moved);
 	for (size_t i = 0; i < p->n_fns; i++) {
 		if (i > 0)
 			sbuf_add_byte(out, ',');

@@ -24,6 +24,7 @@ struct policy_setup {
 	struct str name, script;
 	int on_error; // enum policy_on_error, in the order of the words below
 	uint64_t budget_ns, memory_bytes, effect_budget_ns;
+	bool memo_check;
 };
 
 static const char *const on_error_words[] = {"last-good", "true", "false", "deny", NULL};
@@ -131,6 +132,11 @@ static const struct conf_arg budget_args[] = {{.name = "time",
 					       .unit = "ms",
 					       .help = "CPU time of one call; default 2ms."},
 					      {.type = CONF_END}};
+static const struct conf_arg memo_check_args[] = {
+    {.name = "switch",
+     .type = CONF_BOOL,
+     .help = "Costs what tide.memo saves: for finding faults."},
+    {.type = CONF_END}};
 static const struct conf_arg effect_budget_args[] = {{.name = "time",
 						      .type = CONF_TIME,
 						      .min = 10000,
@@ -195,6 +201,7 @@ load_policies(struct proxy_setup *s)
 					   .on_error = (enum policy_on_error)p->on_error,
 					   .budget_ns = p->budget_ns,
 					   .memory_bytes = p->memory_bytes,
+					   .memo_check = p->memo_check,
 					   .effect_budget_ns = p->effect_budget_ns};
 		struct err err = {0};
 		if (p->script.n == 0) {
@@ -485,6 +492,12 @@ static const struct conf_keyword policy_keywords[] = {
      .args = effect_budget_args,
      .offset = offsetof(struct policy_setup, effect_budget_ns),
      .help = "A function of every() or on_change() that takes longer is stopped."},
+    {.sections = "policy",
+     .words = "memo-check",
+     .args = memo_check_args,
+     .offset = offsetof(struct policy_setup, memo_check),
+     .help =
+	 "Runs memoised functions although their verdict stands, and logs where the two differ."},
     {.sections = "policy",
      .words = "memory",
      .args = memory_args,
