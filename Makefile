@@ -11,6 +11,9 @@ VERSION  = 0.1
 OUT      = build
 CC       = gcc
 OPT      = -O2 -g
+LTO      = $(if $(findstring clang,$(CC)),,-flto=auto)
+FAST     = $(OUT)-fast
+BENCH    = $(FAST)
 SAN      =
 V        =
 PREFIX   = /usr/local
@@ -24,7 +27,7 @@ SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	$(if $(findstring gcc-thread,$(CC)-$(SAN)),-Wno-tsan))
 CPPFLAGS = -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -Iinclude -Isrc -MMD -MP
 CFLAGS   = -std=gnu17 -fPIC -fno-semantic-interposition $(OPT) $(WARN) $(SANFLAGS)
-LDFLAGS  = -pthread $(SANFLAGS)
+LDFLAGS  = -pthread $(SANFLAGS) $(filter -fprofile%,$(OPT))
 LUA_CFLAGS = -isystem /usr/include/lua5.4
 LIBS     = -llua5.4 -luring -lpcre2-8 -ljansson -lssl -lcrypto -lcrypt -lm
 
@@ -47,6 +50,8 @@ all: $(PRODUCTS)
 
 help:
 	@echo 'all        build tidegate, tidectl, libtidevars and the Lua modules into $(OUT)/'
+	@echo 'fast       build $(FAST)/tidegate, optimised over all files: what install and bench take'
+	@echo 'pgo        build-pgo/tidegate, guided by a profile of the bench: takes minutes'
 	@echo 'run        build and start examples/maintenance on 127.0.0.1:8080'
 	@echo 'demo       play the whole story against a running proxy; fails if a step is not seen'
 	@echo 'check      every test; last line: N passed, N failed'
@@ -144,19 +149,32 @@ $(OUT)/replay/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(OUT)/libtide
 	@mkdir -p $(@D)
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
-bench bench-json bench-instructions bench-profiles bench-growth: $(OUT)/.packages-bench all
-	@tests/bench/run $@ $(OUT)
+# What is installed and measured: optimised over all files at once.
+fast: $(OUT)/.packages-build
+	+@$(MAKE) --no-print-directory OUT=$(FAST) OPT='$(OPT) $(LTO)' $(FAST)/tidegate
+# The same, guided by a profile of the bench's core jobs, into build-pgo.
+pgo: $(OUT)/.packages-bench
+	+@$(MAKE) --no-print-directory OUT=build-pgo build-pgo/tidegate \
+	    OPT='$(OPT) $(LTO) -fprofile-generate -fprofile-update=atomic'
+	@find build-pgo -name '*.gcda' -delete
+	@JOBS=core PEERS='tidegate-epoll tidegate-uring' ROUNDS=1 tests/bench/run bench build-pgo
+	+@$(MAKE) --no-print-directory OUT=build-pgo build-pgo/tidegate \
+	    OPT='$(OPT) $(LTO) -fprofile-use -fprofile-partial-training -Wno-missing-profile'
+
+bench bench-json bench-instructions bench-profiles bench-growth: $(OUT)/.packages-bench \
+    $(if $(filter $(FAST),$(BENCH)),fast)
+	@tests/bench/run $@ $(BENCH)
 soak: $(OUT)/.packages-check all
 	@tests/soak $(OUT)
 
 fmt: $(OUT)/.packages-check
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all
+install: all fast
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib \
 	    $(DESTDIR)$(PREFIX)/include/tidegate $(DESTDIR)$(PREFIX)/lib/lua/5.3 \
 	    $(DESTDIR)$(PREFIX)/lib/lua/5.4
-	install -m 755 $(OUT)/tidegate $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(FAST)/tidegate $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(OUT)/tidectl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(OUT)/libtidevars.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(OUT)/libtidevars.so $(DESTDIR)$(PREFIX)/lib/libtidevars.so.0
@@ -169,7 +187,7 @@ clean:
 	rm -rf build build-* tidegate tidectl
 
 FORCE:
-.PHONY: all help run demo doc unit scenario lint check fuzz replay bench bench-json bench-instructions \
+.PHONY: all fast pgo help run demo doc unit scenario lint check fuzz replay bench bench-json bench-instructions \
 	bench-profiles bench-growth soak \
 	fmt install clean FORCE
 .SECONDARY:

@@ -121,7 +121,7 @@ struct sample_ctx {
 	bool failed; // set when the arena was too small: the result must not be trusted
 	// Place in a fetch with several values. on: whoever evaluates tries them all and asks again
 	// while SMP_NOT_LAST; off: the fetch gives the one that HAProxy would (usually the last).
-	struct {
+	struct sample_iter {
 		uint32_t field, at;
 		bool on;
 	} iter;

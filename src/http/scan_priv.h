@@ -56,8 +56,8 @@ static inline uint32_t
 odd_in_name_mask(vec16 v)
 {
 	vec16 letter = (v | vec16_all(0x20)) - vec16_all('a'), digit = v - vec16_all('0');
-	return vec16_mask(vec16_above(letter, 'z' - 'a') & vec16_above(digit, 9) &
-			  ~vec16_eq(v, '-'));
+	return 0xffff ^ vec16_mask(vec16_below(letter, 'z' - 'a' + 1) | vec16_below(digit, 10) |
+				   vec16_eq(v, '-'));
 }
 
 // What a request target may not hold: anything but 0x21..0x7e, and '#', which would hide the rest

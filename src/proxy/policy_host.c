@@ -541,8 +541,9 @@ ask(const struct policy_host_data *d, int handle, const struct policy_value *arg
 	return ask_backend(d->set, (size_t)row, args, n, out, err);
 }
 
-// The question gets a context of its own: its arena is the scratch, and what the rules' own
-// evaluation keeps in theirs (place in an iteration, failure) stays as it is.
+// The question borrows the context: its arena is the scratch meanwhile, and what the rules' own
+// evaluation keeps there (place in an iteration, failure) is put back. Host functions are not left
+// by a stop, and do not throw.
 static bool
 host_call(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
 	  struct policy_value *out, struct err *err)
@@ -560,11 +561,16 @@ host_call(void *data, void *txn, int handle, const struct policy_value *args, un
 	CHECK_MAGIC(r, POLICY_REQUEST_MAGIC);
 	// Exactly that memory: without a block and with a cap of 0 it does not grow.
 	struct arena scratch = {.at = r->scratch, .end = r->scratch + POLICY_SCRATCH_BYTES};
-	struct sample_ctx ctx = *r->ctx;
-	ctx.arena = &scratch;
-	ctx.failed = false;
-	bool ok = ask(d, handle, args, n, &ctx, out, err);
-	r->ctx->rand_state = ctx.rand_state;
+	struct sample_ctx *ctx = r->ctx;
+	struct arena *arena = ctx->arena;
+	bool failed = ctx->failed;
+	struct sample_iter iter = ctx->iter;
+	ctx->arena = &scratch;
+	ctx->failed = false;
+	bool ok = ask(d, handle, args, n, ctx, out, err);
+	ctx->arena = arena;
+	ctx->failed = failed;
+	ctx->iter = iter;
 	return ok;
 }
 
