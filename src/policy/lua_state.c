@@ -12,6 +12,7 @@
 
 #define SPARE_SLOTS 64
 #define ARENA_BYTES (256u << 10)
+#define TESTS_BYTES (16u << 20) // of a throw-away state: requests of self-tests
 
 void
 policy_name_put(lua_State *L, struct policy_names *n, int index, uint32_t value)
@@ -134,7 +135,7 @@ policy_state_new(struct policy_gen *gen, struct policy_worker *worker)
 				   .policy = gen->policy,
 				   .worker = worker,
 				   .rand = clock_mono_ns()};
-	arena_init(&s->arena, ARENA_BYTES);
+	arena_init(&s->arena, worker != NULL ? ARENA_BYTES : TESTS_BYTES);
 	list_init(&s->runs);
 	list_init(&s->tasks);
 	gen->n_states++;

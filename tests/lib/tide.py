@@ -133,15 +133,20 @@ def get(connection, path="/", headers=None):
 
 
 class Origin:
-    """A server that answers 200 with its name, on a port of its own."""
+    """A server that answers 200 with its name, on a port of its own; while held, it keeps requests
+    waiting."""
 
     def __init__(self, name):
         body = name.encode()
+        go = self.go = threading.Event()
+        go.set()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 65536  # head and body in one segment
 
             def do_GET(self):  # noqa: N802
+                go.wait(10)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -154,6 +159,12 @@ class Origin:
         self.server.daemon_threads = True
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def hold(self):
+        self.go.clear()
+
+    def release(self):
+        self.go.set()
 
     def stop(self):
         self.server.shutdown()
