@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "metrics/metrics.h"
 #include "net/addr.h"
+#include "net/limit.h"
 
 #define BACKEND_WEIGHT_MAX 256
 
@@ -32,7 +33,7 @@ struct server {
 	struct str addr_text; // as configured, for messages
 	bool is_backup;
 	uint32_t weight_configured;       // 0..256
-	uint32_t maxconn;                 // 0: unlimited; enforced per worker share
+	struct limit limit;               // maxconn: requests at once, of all workers
 	_Atomic uint32_t weight;          // 0..256; keeper writes, workers read, relaxed
 	_Atomic uint32_t admin;           // enum server_admin bits; likewise
 	_Atomic uint64_t changed_real_ns; // when admin last changed
@@ -55,6 +56,9 @@ struct backend {
 	} reuse;
 	uint32_t pool_max_idle; // idle connections kept per server and worker
 	uint64_t pool_purge_ns; // idle ones older than this are closed; 0: never
+	atomic_bool limited;    // a server has, or had, a maxconn
+	struct limit_waits waits;
+	_Atomic uint32_t n_queued; // requests that wait, of all workers
 };
 
 struct backend *backend_new(struct str name, uint32_t index);
@@ -78,6 +82,7 @@ const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT"
 // One worker's view of one backend: turn table and idle connections. Owned by that worker.
 struct backend_worker {
 	struct backend *backend;
+	uint32_t id; // the worker's, from 0
 	uint32_t epoch_seen;
 	uint16_t *turn; // server indexes in weighted order
 	uint32_t n_turn, at;
@@ -86,6 +91,10 @@ struct backend_worker {
 		uint32_t n_idle;
 		uint32_t n_busy; // transactions under way on this worker
 	} * servers;
+	struct list queue; // of struct backend_waiter, the eldest first
+	uint32_t n_queued;
+	bool serving_queue;
+	struct limit_waker waker;
 };
 
 void backend_worker_init(struct backend_worker *w, struct backend *b, uint32_t worker_id);
@@ -93,3 +102,33 @@ void backend_worker_fini(struct backend_worker *w);
 // The server whose turn it is (weighted round robin, O(1)), other than `avoid` when there is a
 // choice; NULL when none is usable.
 struct server *backend_next(struct backend_worker *w, const struct server *avoid);
+
+// ---- queue.c: servers' maxconn
+
+// A request's place at a server.
+struct backend_place {
+	struct server *server;
+	bool counted; // to be given back
+};
+// The same choice among the servers that have room below their maxconn. True with server == NULL:
+// none is usable. False: all are full, or others wait already; then wait.
+bool backend_take(struct backend_worker *w, const struct server *avoid, struct backend_place *out);
+// Gives a counted place back. Any worker.
+void backend_give(struct server *s);
+
+// A request in the queue of its worker; in the owner's memory.
+struct backend_waiter {
+	struct list in_queue;
+	struct backend_place place;             // set when ready is called
+	void (*ready)(struct backend_waiter *); // out of the queue; from the loop's turn
+};
+// Behind a backend_take that said false. Returns how many, of all workers, wait before it.
+uint32_t backend_wait(struct backend_worker *w, struct backend_waiter *waiter);
+// Requests that wait now, of all workers. Any thread.
+uint32_t backend_queued(const struct backend *b);
+// Leaves before its turn.
+void backend_wait_end(struct backend_worker *w, struct backend_waiter *waiter);
+// Before the first wait, on the worker's thread. w must live until all threads have ended.
+void backend_queue_init(struct backend_worker *w, struct loop *loop);
+// 0: unlimited. Requests that were given out without a limit are not counted. Any thread.
+void server_set_maxconn(struct server *s, uint32_t maxconn);

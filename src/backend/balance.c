@@ -13,7 +13,7 @@
 void
 backend_worker_init(struct backend_worker *w, struct backend *b, uint32_t worker_id)
 {
-	*w = (struct backend_worker){.backend = b, .at = worker_id};
+	*w = (struct backend_worker){.backend = b, .id = worker_id, .at = worker_id};
 	w->servers = mem_zalloc(b->n_servers * sizeof(*w->servers));
 	for (size_t i = 0; i < b->n_servers; i++)
 		list_init(&w->servers[i].idle);
@@ -24,7 +24,8 @@ backend_worker_fini(struct backend_worker *w)
 {
 	mem_free(w->servers);
 	mem_free(w->turn);
-	*w = (struct backend_worker){0};
+	w->servers = NULL; // the rest stays: other threads may still wake it
+	w->turn = NULL;
 }
 
 static uint32_t

@@ -83,6 +83,7 @@ fill_counts(const struct txn *t, struct log_values *v)
 	if (t->backend != NULL)
 		v->be_conn =
 		    now_of(&t->backend->be_stats, offsetof(struct be_counters, sessions_now));
+	v->be_queue = t->queued_before;
 	if (t->server != NULL)
 		v->srv_conn = now_of(&t->server->stats, offsetof(struct be_counters, sessions_now));
 	v->retries = t->retries;

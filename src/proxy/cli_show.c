@@ -191,7 +191,8 @@ add_frontend(struct table *t, const struct proxy_set *set, const struct proxy *p
 {
 	struct line *l = begin_line(t, p, STR("FRONTEND"), stats_fe_rows, &p->fe_stats);
 	add_text(l, "status", p->binds != NULL ? STR("OPEN") : STR("STOP"));
-	add_number(l, "slim", p->maxconn != 0 ? p->maxconn : set->global.maxconn);
+	uint32_t limit = atomic_load_explicit(&p->limit->conns.max, memory_order_relaxed);
+	add_number(l, "slim", limit != 0 ? limit : set->global.maxconn);
 	add_text(l, "sid", STR("0"));
 	add_text(l, "type", STR("0"));
 	add_text(l, "mode", STR("http"));
@@ -214,6 +215,9 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv)
 	add_number(l, "weight", atomic_load_explicit(&srv->weight, memory_order_relaxed));
 	add_number(l, "act", !srv->is_backup);
 	add_number(l, "bck", srv->is_backup);
+	uint32_t limit = atomic_load_explicit(&srv->limit.max, memory_order_relaxed);
+	if (limit != 0)
+		add_number(l, "slim", limit);
 	add_number(l, "lastchg", changed_s(srv));
 	add_number(l, "sid", srv->id);
 	add_text(l, "type", STR("2"));

@@ -3,6 +3,7 @@
 // over to the transaction, wait again, close. Idle it holds neither buffer nor transaction.
 #include "proxy/conns.h"
 #include "proxy/count.h"
+#include "proxy/gate.h"
 #include "proxy/txn.h"
 
 #include <string.h>
@@ -67,8 +68,12 @@ static void
 pause_accepts(struct proxy_worker *w, bool pause)
 {
 	w->accepts_paused = pause;
-	for (size_t i = 0; i < w->n_acceptors; i++)
-		pause ? acceptor_pause(w->acceptors[i]) : acceptor_resume(w->acceptors[i]);
+	for (size_t i = 0; i < w->n_acceptors; i++) {
+		if (pause)
+			acceptor_pause(w->acceptors[i]);
+		else if (!gate_is_shut(w, i))
+			acceptor_resume(w->acceptors[i]);
+	}
 }
 
 static void
@@ -79,6 +84,8 @@ client_closed(struct client *c)
 		txn_client_closed(c->txn);
 	count_connection_end(c);
 	list_remove(&c->in_worker);
+	if (UNLIKELY(c->places != 0))
+		gate_give(c->bind, c->places);
 	atomic_store_explicit(&w->n_clients, w->n_clients - 1, memory_order_relaxed);
 	c->magic = 0;
 	pool_put(&w->clients, c);
@@ -139,12 +146,21 @@ client_accept(struct acceptor *a, int fd)
 {
 	const struct bind *bind = acceptor_arg(a);
 	struct proxy_worker *w = worker_self->slot[WORKER_SLOT_PROXY];
+	uint8_t places;
+	if (LIKELY(gate_enter(w, bind, fd, &places)))
+		client_open(w, bind, fd, places);
+}
+
+void
+client_open(struct proxy_worker *w, const struct bind *bind, int fd, uint8_t places)
+{
 	struct client *c = pool_get(&w->clients);
 	if (c == NULL) {
+		gate_give(bind, places);
 		(void)close(fd); // out of memory: the peer sees a closed connection
 		return;
 	}
-	*c = (struct client){.magic = CLIENT_MAGIC, .worker = w, .bind = bind};
+	*c = (struct client){.magic = CLIENT_MAGIC, .worker = w, .bind = bind, .places = places};
 	conn_init(&c->conn, w->loop, client_event);
 	conn_open(&c->conn, fd);
 	c->accept_ns = loop_now_ns(w->loop);

@@ -197,7 +197,8 @@ add_bind(struct conf *conf, struct proxy *p, const struct conf_line *line,
 	b->id = o->id > 0 ? (uint32_t)o->id : last_id + 1;
 	b->name = o->name;
 	b->backlog = (uint32_t)o->backlog;
-	b->maxconn = (uint32_t)o->maxconn;
+	b->limit = CONF_NEW(conf, struct limit);
+	atomic_init(&b->limit->max, (uint32_t)o->maxconn);
 	b->unix_uid = (int)o->uid;
 	b->unix_gid = (int)o->gid;
 	b->v6only = o->v6only && !o->v4v6;

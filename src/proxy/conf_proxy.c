@@ -205,6 +205,7 @@ new_proxy(struct proxy_setup *s, const struct conf_line *line, struct str name, 
 	rule_list_init(&p->redirects);
 	rule_list_init(&p->http_response);
 	rule_list_init(&p->http_after_response);
+	p->limit = CONF_NEW(s->conf, struct frontend_limit);
 	p->conf = CONF_NEW(s->conf, struct proxy_conf);
 	p->conf->setup = s;
 	p->conf->begin = line;

@@ -209,7 +209,7 @@ apply(struct server *s, const struct server_options *o)
 	if (o->id != 0)
 		s->id = (uint32_t)o->id;
 	s->is_backup = o->backup;
-	s->maxconn = (uint32_t)o->maxconn;
+	server_set_maxconn(s, (uint32_t)o->maxconn);
 	s->weight_configured = (uint32_t)o->weight;
 	atomic_store_explicit(&s->weight, s->weight_configured, memory_order_relaxed);
 	atomic_store_explicit(&s->admin, o->disabled ? SERVER_MAINT : 0, memory_order_relaxed);

@@ -22,6 +22,7 @@ struct client {
 	struct txn *txn; // NULL while idle
 	struct list in_worker;
 	uint64_t accept_ns;   // monotonic
+	uint8_t places;       // for gate_give
 	uint32_t linger_left; // bytes still thrown away before closing; 0: not lingering
 	struct sample_addr src, dst;
 };
@@ -43,6 +44,8 @@ void client_next(struct client *c);
 // The transaction is over and so is the connection; `linger` reads on for a while, so that the
 // answer is not lost to a reset (RFC 9112 section 9.6).
 void client_end(struct client *c, bool linger);
+// A connection that has its places (gate.h). Closes fd when there is no memory.
+void client_open(struct proxy_worker *w, const struct bind *b, int fd, uint8_t places);
 void client_close_all(struct proxy_worker *w);
 
 // An idle connection of this worker to the server, or NULL. `ask` the kernel whether the server has

@@ -75,6 +75,14 @@ count_routed(const struct txn *t)
 }
 
 void
+count_queued(const struct txn *t, int64_t n)
+{
+	struct be_counters *b = of_backend(t);
+	METRIC_ADD(&b->queued_now, n);
+	METRIC_RAISE(&b->queued_max, METRIC_GET(&b->queued_now));
+}
+
+void
 count_server_take(const struct txn *t, bool reused)
 {
 	struct be_counters *s = of_server(t);

@@ -13,6 +13,7 @@ void count_connection(const struct client *c);     // accepted
 void count_connection_end(const struct client *c); // closed
 void count_request(const struct txn *t);           // its head is complete
 void count_routed(const struct txn *t);            // a backend was chosen
+void count_queued(const struct txn *t, int64_t n); // +1: waits for a server; -1: no more
 void count_server_take(const struct txn *t, bool reused);
 void count_server_give(const struct txn *t);
 void count_connect_failure(const struct txn *t);

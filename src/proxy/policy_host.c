@@ -325,12 +325,10 @@ state_sessions(const struct proxy *p, struct policy_value *out)
 	return give_int(out, SUM(p, sessions_now));
 }
 
-// Nobody waits: a request that finds no usable server is answered 503 at once.
 static bool
 state_queue(const struct proxy *p, struct policy_value *out)
 {
-	(void)p;
-	return give_int(out, 0);
+	return give_int(out, backend_queued(p->backend));
 }
 
 static bool

@@ -64,7 +64,9 @@ struct bind {
 	uint32_t id;
 	uint32_t unix_mode;     // permission bits, 0: umask decides
 	int unix_uid, unix_gid; // -1: unchanged
-	uint32_t backlog, maxconn;
+	uint32_t backlog;
+	uint32_t index;      // over all binds; indexes per-worker tables
+	struct limit *limit; // of maxconn
 	bool v6only;
 	const char *file;
 	int line;
@@ -123,7 +125,11 @@ struct proxy {
 	enum proxy_mode mode;
 	unsigned options, no_options; // enum proxy_options; explicitly set / unset
 	struct proxy_timeouts timeouts;
-	uint32_t maxconn; // frontend; 0: the process's
+	uint32_t maxconn; // frontend, as configured; 0: the process's
+	struct frontend_limit {
+		struct limit conns;
+		struct limit_waits waits; // for room here or at a bind
+	} * limit;
 	uint32_t retries;
 	bool disabled;
 	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
@@ -169,6 +175,7 @@ struct proxy_set {
 	size_t n_all, cap_all;
 	struct hash_map frontends, backends; // by name
 	struct userlist *userlists;          // auth.c
+	size_t n_binds;                      // of all proxies; counted at start
 	size_t n_backends;                   // struct backend objects; their `index` < this
 	struct tidevars *vars;               // never NULL once started
 	struct policy_engine *policies;      // NULL without a policy section

@@ -59,6 +59,10 @@ const struct metric_row stats_fe_rows[] = {
 	       "Transactions under way."),                                                        \
 	    BE(p, sessions_max, "max_sessions", "smax", MAX, NULL,                                \
 	       "Most transactions under way at once on one worker."),                             \
+	    BE(p, queued_now, "current_queue", "qcur", GAUGE, NULL,                               \
+	       "Requests that wait for a server below its maxconn."),                             \
+	    BE(p, queued_max, "max_queue", "qmax", MAX, NULL,                                     \
+	       "Most that waited at once on one worker."),                                        \
 	    BE(p, requests, "http_requests_total", "req_tot", COUNTER, NULL, "Requests sent."),   \
 	    BE(p, sessions, "loadbalanced_total", "lbtot", COUNTER, NULL,                         \
 	       "Times it was chosen by balancing."),                                              \

@@ -45,6 +45,8 @@ struct be_counters {
 	struct metric sessions;     // transactions given to it
 	struct metric sessions_now; // gauge
 	struct metric sessions_max;
+	struct metric queued_now; // gauge: wait for a server below its maxconn
+	struct metric queued_max;
 	struct metric requests; // heads sent
 	struct metric bytes_in; // towards servers
 	struct metric bytes_out;

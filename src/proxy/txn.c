@@ -129,8 +129,10 @@ txn_end(struct txn *t)
 	proxy_host_unpin(t);
 	list_remove(&t->in_worker);
 	w->n_txns--;
+	txn_leave_queue(t);
 	if (t->server_conn != NULL)
 		txn_release_server(t, false);
+	txn_give_place(t);
 	struct client *c = t->client;
 	if (c != NULL && !(t->flags & TXN_CLIENT_CLOSE)) {
 		t->client = NULL;
@@ -259,6 +261,7 @@ txn_release_server(struct txn *t, bool reuse)
 	if (sc == NULL || conn_closing(&sc->conn)) // closing: let go of before
 		return;
 	count_server_give(t);
+	txn_give_place(t);
 	// While the kernel still sends our bytes the connection keeps us alive until CONN_CLOSED.
 	if (!conn_sending(&sc->conn)) {
 		t->server_conn = NULL;

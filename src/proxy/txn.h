@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "base/arena.h"
+#include "backend/backend.h"
 #include "base/list.h"
 #include "expr/fetch.h"
 #include "expr/var.h"
@@ -77,6 +78,8 @@ enum txn_flags {
 	TXN_ENDED = 1 << 10,        // logged and counted; waits for its connections to close
 	TXN_CUT = 1 << 11,          // given up: nothing is left to protect
 	TXN_LUA_KEEPS = 1 << 20,    // scripts keep private data of it
+	TXN_QUEUED = 1 << 13,       // in its backend's queue
+	TXN_PLACED = 1 << 14,       // has a place at t->server to give back (maxconn)
 	TXN_RESET_CLIENT = 1 << 12, // the end of the connection must not pass for a body's end
 };
 
@@ -121,6 +124,7 @@ struct txn {
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state
 	uint8_t retries;
+	uint32_t queued_before;     // requests that waited when it began to
 	int8_t log_level;           // set-log-level: 0: not set, 1 + the level, TXN_LOG_SILENT
 	uint8_t http_reason;        // enum http_reason_id of a refused message
 	uint64_t timeout_server_ns; // 0: the backend's
@@ -142,6 +146,7 @@ struct txn {
 	struct var_scope vars_txn, vars_req, vars_res;
 	struct http_head req, res;
 	struct list in_worker;                       // for show sess
+	struct backend_waiter waiter;                // with TXN_QUEUED
 	const struct iovec *head_iov;                // the request head's: iov, or in the arena
 	struct iovec iov[TXN_IOV], res_iov[TXN_IOV]; // heads on their way; both may be at once
 	struct http_field fields[];                  // req's, then res's: max_headers each
@@ -149,7 +154,7 @@ struct txn {
 
 // The steps, in the order of a request's way; doc/steps.md has the diagram.
 extern const struct txn_step step_read_head, step_frontend_rules, step_route, step_backend_rules,
-    step_prepare, step_connect, step_connecting, step_send_head, step_await_response,
+    step_prepare, step_connect, step_queue, step_connecting, step_send_head, step_await_response,
     step_response_rules, step_send_response, step_relay, step_tarpit, step_reply, step_reply_sent;
 
 static inline enum step_verdict
@@ -188,6 +193,9 @@ enum step_verdict txn_cut(struct txn *t, const char *term);
 
 // Lets go of the server connection: back to the pool when `reuse`, else closed.
 void txn_release_server(struct txn *t, bool reuse);
+// Leaves its backend's queue, and gives its place at the server back, if it has them.
+void txn_leave_queue(struct txn *t);
+void txn_give_place(struct txn *t);
 // Reads and forgets the request body as far as it has come; true when all of it was there.
 bool txn_discard_request_body(struct txn *t);
 

@@ -54,18 +54,10 @@ may_reuse(const struct txn *t)
 	return true;
 }
 
+// On a pooled connection, or on a new one.
 static enum step_verdict
-run_connect(struct txn *t)
+connect_to(struct txn *t, struct server *s)
 {
-	const struct proxy *p = t->backend;
-	struct backend_worker *bw = &t->worker->backends[p->backend->index];
-	struct server *avoid = t->seen & SEEN_SERVER_FAILED ? t->server : NULL;
-	t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
-	struct server *s = backend_next(bw, avoid);
-	if (s == NULL)
-		return txn_fail(t, 503, "SC");
-	if (avoid != NULL && s != avoid)
-		t->flags |= TXN_REDISPATCHED;
 	t->server = s;
 	t->times.queue_ns = loop_now_ns(t->worker->loop);
 	bool ask = !(t->flags & TXN_REPLAYABLE);
@@ -83,8 +75,28 @@ run_connect(struct txn *t)
 		return txn_fail(t, 503, "RC");
 	t->server_conn = sc;
 	count_server_take(t, false);
-	server_deadline(t, p->timeouts.connect_ns);
+	server_deadline(t, t->backend->timeouts.connect_ns);
 	return txn_go(t, &step_connecting);
+}
+
+static enum step_verdict enqueue(struct txn *t);
+
+static enum step_verdict
+run_connect(struct txn *t)
+{
+	struct backend_worker *bw = &t->worker->backends[t->backend->backend->index];
+	struct server *avoid = t->seen & SEEN_SERVER_FAILED ? t->server : NULL;
+	struct backend_place place;
+	t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
+	if (UNLIKELY(!backend_take(bw, avoid, &place)))
+		return enqueue(t);
+	if (place.server == NULL)
+		return txn_fail(t, 503, "SC");
+	if (place.counted)
+		t->flags |= TXN_PLACED;
+	if (avoid != NULL && place.server != avoid)
+		t->flags |= TXN_REDISPATCHED;
+	return connect_to(t, place.server);
 }
 
 const struct txn_step step_connect = {"connect", run_connect};
@@ -121,6 +133,81 @@ run_connecting(struct txn *t)
 }
 
 const struct txn_step step_connecting = {"connecting", run_connecting};
+
+// --- queue -------------------------------------------------------------------------------------
+
+// Every server is at its maxconn: wait for one, `timeout queue` at most.
+static void queue_ready(struct backend_waiter *waiter);
+
+static enum step_verdict
+enqueue(struct txn *t)
+{
+	const struct proxy_timeouts *to = &t->backend->timeouts;
+	uint64_t limit = to->queue_ns != 0 ? to->queue_ns : to->connect_ns;
+	t->flags |= TXN_QUEUED;
+	t->waiter.ready = queue_ready;
+	t->queued_before =
+	    backend_wait(&t->worker->backends[t->backend->backend->index], &t->waiter);
+	count_queued(t, 1);
+	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
+	if (t->up.ended || t->req.framing == HTTP_BODY_NONE)
+		txn_watch_client(t);
+	return txn_go(t, &step_queue);
+}
+
+// It is this one's turn, and the place is taken.
+static void
+queue_ready(struct backend_waiter *waiter)
+{
+	struct txn *t = CONTAINER_OF(waiter, struct txn, waiter);
+	t->flags &= ~(uint32_t)TXN_QUEUED;
+	count_queued(t, -1);
+	t->server = waiter->place.server;
+	if (waiter->place.counted)
+		t->flags |= TXN_PLACED;
+	txn_run(t);
+}
+
+void
+txn_leave_queue(struct txn *t)
+{
+	if (LIKELY(!(t->flags & TXN_QUEUED)))
+		return;
+	t->flags &= ~(uint32_t)TXN_QUEUED;
+	count_queued(t, -1);
+	backend_wait_end(&t->worker->backends[t->backend->backend->index], &t->waiter);
+}
+
+void
+txn_give_place(struct txn *t)
+{
+	if (LIKELY(!(t->flags & TXN_PLACED)))
+		return;
+	t->flags &= ~(uint32_t)TXN_PLACED;
+	backend_give(t->server);
+}
+
+static enum step_verdict
+run_queue(struct txn *t)
+{
+	if (t->seen & SEEN_CLIENT_FAILED)
+		return txn_cut(t, "CQ");
+	if (txn_client_gave_up(t)) {
+		txn_leave_queue(t);
+		return txn_fail(t, 400, "CQ");
+	}
+	if (t->flags & TXN_QUEUED && !(t->seen & SEEN_CLIENT_TIMEOUT))
+		return STEP_WAIT;
+	t->seen &= ~(uint32_t)SEEN_CLIENT_TIMEOUT; // of the queue, not of the client
+	t->reason = NULL;
+	conn_deadline(&t->client->conn, 0);
+	if (!(t->flags & TXN_QUEUED))
+		return connect_to(t, t->server);
+	txn_leave_queue(t);
+	return txn_fail(t, 503, "sQ");
+}
+
+const struct txn_step step_queue = {"queue", run_queue};
 
 // --- send-head ---------------------------------------------------------------------------------
 
@@ -190,7 +277,10 @@ no_response(struct txn *t)
 	if (conn_sending(s))
 		return STEP_WAIT; // for the send to come back: it ends one way or the other
 	t->seen &= ~(uint32_t)(SEEN_SERVER_EOF | SEEN_SERVER_FAILED | SEEN_SERVER_SEND_FAILED);
+	uint32_t place = t->flags & TXN_PLACED; // stays ours: the same server is asked again
+	t->flags &= ~(uint32_t)TXN_PLACED;
 	txn_release_server(t, false);
+	t->flags |= place;
 	t->down.eof = false;
 	t->reason = NULL;
 	t->flags &= ~(uint32_t)TXN_REUSED;

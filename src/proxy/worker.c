@@ -12,6 +12,7 @@
 #include "proxy/conns.h"
 #include "proxy/effects.h"
 #include "proxy/expiry.h"
+#include "proxy/gate.h"
 #include "proxy/policy_host.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
@@ -45,9 +46,18 @@ start_acceptors(struct proxy_worker *w)
 static void
 stop_acceptors(struct proxy_worker *w)
 {
+	if (w->n_acceptors > 0)
+		gates_empty(w);
 	for (size_t i = 0; i < w->n_acceptors; i++)
 		acceptor_stop(&w->acceptors[i]);
 	w->n_acceptors = 0;
+}
+
+static void
+start_backend(struct proxy_worker *w, struct backend *b)
+{
+	backend_worker_init(&w->backends[b->index], b, w->id);
+	backend_queue_init(&w->backends[b->index], w->loop);
 }
 
 static void
@@ -58,7 +68,7 @@ start_backends(struct proxy_worker *w)
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct backend *b = set->all[i]->backend;
 		if (b != NULL)
-			backend_worker_init(&w->backends[b->index], b, w->id);
+			start_backend(w, b);
 	}
 }
 
@@ -89,6 +99,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	list_init(&w->all_txns);
 	sbuf_init(&w->log_line, LOG_LINE_CAP);
 	start_backends(w);
+	gates_start(w);
 	w->auth = auth_cache_new(set);
 	if (set->policies != NULL) {
 		w->policy = policy_worker_of(set->policies, w->id);
@@ -138,7 +149,6 @@ worker_stop(struct worker *net, void *arg)
 		backend_worker_fini(&w->backends[i]);
 	auth_cache_free(&w->auth);
 	mem_free(w->policy_scratch);
-	mem_free(w->backends);
 	mem_free(w->acceptors);
 	sbuf_fini(&w->log_line);
 	if (w->n_clients == 0 && w->n_server_conns == 0) {
@@ -148,7 +158,8 @@ worker_stop(struct worker *net, void *arg)
 	}
 }
 
-// Once all threads have ended: a worker that still serves reads the others' numbers.
+// Once all threads have ended: a worker that still serves reads the others' numbers and wakes
+// their queues.
 static void
 free_workers(struct proxy_set *set)
 {
@@ -158,6 +169,8 @@ free_workers(struct proxy_set *set)
 			continue;
 		CHECK_MAGIC(w, PROXY_WORKER_MAGIC);
 		w->magic = 0;
+		gates_free(w);
+		mem_free(w->backends);
 		mem_free(w);
 	}
 	mem_free(set->workers);
@@ -203,10 +216,15 @@ listen_on(struct proxy_set *set, struct bind *b, struct err *err)
 static bool
 listen_on_all(struct proxy_set *set, struct err *err)
 {
-	for (size_t i = 0; i < set->n_all; i++)
-		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		atomic_store_explicit(&p->limit->conns.max, p->maxconn, memory_order_relaxed);
+		for (struct bind *b = p->binds; b != NULL; b = b->next) {
+			b->index = (uint32_t)set->n_binds++;
 			if (!listen_on(set, b, err))
 				return false;
+		}
+	}
 	return true;
 }
 

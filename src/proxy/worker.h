@@ -40,6 +40,8 @@ struct proxy_worker {
 	char *policy_scratch;         // policy_host.h; likewise
 	struct sbuf log_line;         // scratch
 	struct acceptor **acceptors;  // one for each bind
+	struct gate *gates;           // likewise
+	struct gatekeeper *gatekeepers; // one for each frontend
 	size_t n_acceptors;
 };
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Requests that wait for a server below its maxconn: a queue per backend and worker, in order of
+// arrival. A place at a server that becomes free wakes one worker, which gives it to its eldest.
+#include "backend/backend.h"
+#include "base/clock.h"
+
+// The server, with a place at it; NULL: full, or not to be used.
+static struct server *
+try_server(struct server *s, bool *counted)
+{
+	enum limit_result r = limit_take(&s->limit);
+	*counted = r == LIMIT_TAKEN;
+	return r != LIMIT_FULL ? s : NULL;
+}
+
+// When the one whose turn it is has no place: any other of its kind.
+static struct server *
+any_other(const struct backend *b, const struct server *tried, const struct server *avoid,
+	  bool *counted)
+{
+	for (size_t i = 1; i < b->n_servers; i++) {
+		struct server *s = b->servers[(tried->index + i) % b->n_servers];
+		if (s == avoid || s->is_backup != tried->is_backup || !server_is_usable(s))
+			continue;
+		if (try_server(s, counted) != NULL)
+			return s;
+	}
+	return NULL;
+}
+
+bool
+backend_take(struct backend_worker *w, const struct server *avoid, struct backend_place *out)
+{
+	out->server = backend_next(w, avoid);
+	out->counted = false;
+	if (out->server == NULL ||
+	    !atomic_load_explicit(&w->backend->limited, memory_order_relaxed))
+		return true;
+	if (limit_waited_for(&w->backend->waits) && !w->serving_queue)
+		return false;
+	struct server *first = out->server;
+	out->server = try_server(first, &out->counted);
+	if (out->server == NULL)
+		out->server = any_other(w->backend, first, avoid, &out->counted);
+	return out->server != NULL;
+}
+
+void
+backend_give(struct server *s)
+{
+	limit_give(&s->limit, &s->backend->waits);
+}
+
+// On the waiting worker: as many of its eldest as find a place.
+static void
+serve_queue(struct limit_waker *waker)
+{
+	struct backend_worker *w = CONTAINER_OF(waker, struct backend_worker, waker);
+	w->serving_queue = true;
+	while (!list_empty(&w->queue)) {
+		struct backend_waiter *eldest =
+		    LIST_ENTRY(w->queue.next, struct backend_waiter, in_queue);
+		if (!backend_take(w, NULL, &eldest->place) || eldest->place.server == NULL)
+			break;
+		list_remove(&eldest->in_queue);
+		w->n_queued--;
+		atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
+		eldest->ready(eldest);
+	}
+	w->serving_queue = false;
+	if (list_empty(&w->queue))
+		limit_wait_pass(&w->backend->waits, w->id);
+}
+
+void
+backend_queue_init(struct backend_worker *w, struct loop *loop)
+{
+	list_init(&w->queue);
+	limit_waker_init(&w->backend->waits, w->id, &w->waker, loop, serve_queue);
+}
+
+uint32_t
+backend_wait(struct backend_worker *w, struct backend_waiter *waiter)
+{
+	list_append(&w->queue, &waiter->in_queue);
+	w->n_queued++;
+	limit_wait(&w->backend->waits, w->id);
+	// A place given back before that bit was seen is found by the worker woken here.
+	limit_wake(&w->backend->waits);
+	return atomic_fetch_add_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
+}
+
+void
+backend_wait_end(struct backend_worker *w, struct backend_waiter *waiter)
+{
+	list_remove(&waiter->in_queue);
+	w->n_queued--;
+	atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
+	if (list_empty(&w->queue))
+		limit_wait_pass(&w->backend->waits, w->id);
+}
+
+uint32_t
+backend_queued(const struct backend *b)
+{
+	return atomic_load_explicit(&b->n_queued, memory_order_relaxed);
+}
+
+void
+server_set_maxconn(struct server *s, uint32_t maxconn)
+{
+	if (maxconn > 0)
+		atomic_store_explicit(&s->backend->limited, true, memory_order_relaxed);
+	limit_set(&s->limit, maxconn, &s->backend->waits);
+}
