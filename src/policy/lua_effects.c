@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "policy/effects.h"
 #include "policy/lua_priv.h"
+#include "policy/run_priv.h"
 
 // ---- while the script loads -----------------------------------------------------------------
 
@@ -99,15 +100,24 @@ policy_lua_need_effect(lua_State *L, const char *what)
 	const struct policy_state *s = state_of(L);
 	if (s->effect == NULL && !s->trying)
 		luaL_error(L,
-			   "predicates do not %s; functions given to every or on_change do (in a "
+			   "%s do not %s; functions given to every or on_change do (in a "
 			   "self-test: t.run)",
-			   what);
+			   policy_lua_in_action(s) ? "actions" : "predicates", what);
+}
+
+void
+policy_lua_need_writer(lua_State *L)
+{
+	if (!policy_lua_in_action(state_of(L)))
+		policy_lua_need_effect(L, "write variables");
 }
 
 const char *
 policy_lua_effect_where(const struct policy_state *s)
 {
-	return s->effect != NULL ? s->effect->where : "self-test";
+	if (s->effect != NULL)
+		return s->effect->where;
+	return s->run != NULL && s->run->fn != NULL ? s->run->fn->name : "";
 }
 
 struct effect_call {

@@ -323,6 +323,16 @@ walk_item(lua_State *L)
 	}
 }
 
+// The values of the table on top, which is popped. [-1, +0, m]
+static void
+enqueue_values(lua_State *L)
+{
+	int table = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, table);)
+		enqueue(L);
+	lua_settop(L, table - 1);
+}
+
 // E reads as G's fields through next and rawget; neither is frozen like other tables. [-0, +0, m]
 static void
 start_walk(lua_State *L)
@@ -344,11 +354,14 @@ start_walk(lua_State *L)
 	lua_rawset(L, SHADOW);
 	for (lua_pushnil(L); lua_next(L, globals);)
 		enqueue(L);
-	// Nor do timers keep state: theirs would be lost with the generation, and no predicate
-	// would see it.
+	// Nor do timers and actions keep state: theirs would be lost with the generation, and no
+	// predicate would see it.
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_effects);
-	for (lua_pushnil(L); lua_next(L, globals + 1);)
-		enqueue(L);
+	enqueue_values(L);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_entries);
+	int kinds = lua_gettop(L);
+	for (lua_pushnil(L); lua_next(L, kinds);)
+		enqueue_values(L);
 	// What the tests' functions hold is theirs; they run in a throw-away state.
 	lua_settop(L, SHADOW);
 }

@@ -83,12 +83,20 @@ void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]
 void policy_lua_write_var(lua_State *L, int name, int value);
 void policy_lua_write_open(lua_State *L); // set, add, hold, release into the table on top
 
+// ---- lua_action.c
+int policy_lua_action(lua_State *L); // action(name, fn)
+// Whether a call that may act on its transaction runs: an action, service or task.
+bool policy_lua_in_action(const struct policy_state *s);
+int policy_lua_find_edit(const char *name);      // the row of txn:NAME(...), or -1
+int policy_lua_push_edit(lua_State *L, int row); // pushes it; 1. [-0, +1, e]
+
 // ---- lua_effects.c
 int policy_lua_every(lua_State *L);     // every(seconds, fn)
 int policy_lua_on_change(lua_State *L); // on_change(name, fn)
 int policy_lua_test_run(lua_State *L);  // t.run(fn, ...)
 // Throws unless an effect runs: `what` predicates do not do. [-0, +0, e]
 void policy_lua_need_effect(lua_State *L, const char *what);
+void policy_lua_need_writer(lua_State *L); // or an action. [-0, +0, e]
 // "every 1s at load.lua:12": who writes. Lent until the effect ends.
 const char *policy_lua_effect_where(const struct policy_state *s);
 
@@ -112,6 +120,9 @@ void policy_lua_txn_open(lua_State *L); // metatables. [-0, +0, e]
 // The txn object at index, or NULL; and the host's part of it. [-0, +0, -], [-0, +0, e]
 struct lua_txn *policy_lua_txn_at(lua_State *L, int index);
 void *policy_lua_host_txn(lua_State *L, const struct lua_txn *t);
+void policy_lua_push_test_table(lua_State *L, int index); // of a self-test's txn. [-0, +1, -]
+// A self-test's txn after its table was edited. [-0, +0, e]
+void policy_lua_test_txn_edited(lua_State *L, int index);
 // [-0, +1, e]
 struct lua_txn *policy_lua_txn_new(lua_State *L, bool live);
 // The host's handle for a name; unknown names throw. [-0, +0, e]

@@ -473,6 +473,7 @@ open_base(lua_State *L)
 	    {"print", sb_print},
 	    {"test", policy_lua_test},
 	    {"every", policy_lua_every},
+	    {"action", policy_lua_action},
 	    {"on_change", policy_lua_on_change},
 	    {NULL, NULL},
 	};

@@ -9,7 +9,7 @@
 #define TXN_TYPE "tide.txn"
 
 // What a name of txn is: kept in txn_names as kind << 24 | handle.
-enum { IS_FIELD, IS_PART, IS_GET_VAR };
+enum { IS_FIELD, IS_PART, IS_GET_VAR, IS_EDIT };
 
 // Uservalues of a txn object: its parts, then a self-test's table.
 enum { UV_HEADERS = 1, UV_COOKIES, UV_F, UV_SF, UV_C, UV_SC, UV_TABLE, UV_N = UV_TABLE };
@@ -172,6 +172,9 @@ classify(lua_State *L, const struct lua_txn *t)
 			return IS_PART << 24 | parts[i].uv;
 	if (strcmp(name, "get_var") == 0)
 		return IS_GET_VAR << 24;
+	int edit = policy_lua_find_edit(name);
+	if (edit >= 0)
+		return IS_EDIT << 24 | (uint32_t)edit;
 	if (t->test && t->host_txn == NULL)
 		return IS_FIELD << 24;
 	return IS_FIELD << 24 | (uint32_t)policy_lua_resolve(L, POLICY_FIELD, str_of(name, n));
@@ -196,6 +199,8 @@ txn_index(lua_State *L)
 		lua_getiuservalue(L, 1, (int)(what & 0xff));
 		return 1;
 	}
+	if (what >> 24 == IS_EDIT)
+		return policy_lua_push_edit(L, (int)(what & 0xff));
 	if (what >> 24 == IS_GET_VAR) {
 		lua_pushcfunction(L, txn_get_var);
 		return 1;
@@ -410,6 +415,32 @@ make_host_txn(lua_State *L)
 	if (txn == NULL)
 		luaL_error(L, "t.txn: %s", err.text);
 	return txn;
+}
+
+void
+policy_lua_push_test_table(lua_State *L, int index)
+{
+	push_table(L, index);
+}
+
+// [-2, +0, e]
+static int
+make_anew(lua_State *L)
+{
+	struct lua_txn *t = lua_touserdata(L, 2);
+	t->host_txn = make_host_txn(L);
+	return 0;
+}
+
+void
+policy_lua_test_txn_edited(lua_State *L, int index)
+{
+	if (state_of(L)->policy->engine->host->test_txn == NULL)
+		return;
+	lua_pushcfunction(L, make_anew);
+	push_table(L, index);
+	lua_pushvalue(L, index);
+	lua_call(L, 2, 0);
 }
 
 int

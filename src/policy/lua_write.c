@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-// How effects write variables: `vars.NAME = value` and tide.set, add, hold and release, which also
-// say how long and why. The writer's name is the policy's, its reason, unless it gives one, the
-// script's line. In a self-test t.vars is written instead.
+// How effects and actions write variables: `vars.NAME = value` and tide.set, add, hold and release,
+// which also say how long and why. The writer's name is the policy's, its reason, unless it gives
+// one, the script's line. In a self-test t.vars is written instead.
 //
 // The table's lock is held for microseconds; where it is not free for POLICY_LOCK_WAIT_MS, the
 // write fails, and later ones of the same call do not wait again, so that the keeper is held up
-// once at most.
+// once at most. An action, on its worker, never waits: it tries a few times.
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "policy/effects.h"
 #include "policy/lua_priv.h"
+
+#define WORKER_TRIES 20
 
 // ---- values ---------------------------------------------------------------------------------
 
@@ -78,8 +80,11 @@ commit(lua_State *L, const char *name, struct write *w)
 					       .source = TIDEVARS_FROM_LUA,
 					       .wait_ms = POLICY_LOCK_WAIT_MS};
 	guard_postpone(s->guard);
-	int rc = s->waited ? tidevars_try_commit(vars, &w->op, 1, &writer, &why)
-			   : tidevars_commit(vars, &w->op, 1, &writer, &why);
+	int rc = s->worker == NULL && !s->waited
+		     ? tidevars_commit(vars, &w->op, 1, &writer, &why)
+		     : tidevars_try_commit(vars, &w->op, 1, &writer, &why);
+	for (int i = 0; rc == TIDEVARS_BUSY && s->worker != NULL && i < WORKER_TRIES; i++)
+		rc = tidevars_try_commit(vars, &w->op, 1, &writer, &why);
 	guard_resume(s->guard);
 	s->waited |= rc == TIDEVARS_BUSY;
 	if (rc != TIDEVARS_OK && !(rc == TIDEVARS_NOT_HELD && w->op.kind == TIDEVARS_RELEASE))
@@ -123,7 +128,7 @@ policy_lua_write_var(lua_State *L, int name_at, int value)
 {
 	struct policy_state *s = state_of(L);
 	const char *name = luaL_checkstring(L, name_at);
-	policy_lua_need_effect(L, "write variables");
+	policy_lua_need_writer(L);
 	if (s->testing) {
 		write_in_test(L, name_at, value);
 		return;
@@ -194,7 +199,7 @@ write_op(lua_State *L)
 	uint32_t kind = (uint32_t)lua_tointeger(L, lua_upvalueindex(1));
 	bool has_value = lua_toboolean(L, lua_upvalueindex(2));
 	const char *name = luaL_checkstring(L, 1);
-	policy_lua_need_effect(L, "write variables");
+	policy_lua_need_writer(L);
 	if (has_value)
 		luaL_checkany(L, 2);
 	struct write w = {.op.kind = kind};

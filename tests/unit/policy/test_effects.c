@@ -425,6 +425,33 @@ test_tries(void)
 	fake_stop(&f);
 }
 
+// Actions in self-tests edit the request's table; predicates do not.
+static void
+test_actions(void)
+{
+	OK(begin("local function tag(txn, word)\n"
+		 "  txn:set_header('X-Tag', word) txn:add_header('x-tag', 'b')\n"
+		 "  txn:del_header('X-GONE') txn:set_path('/new') vars.word = word\n"
+		 "end\n"
+		 "action('tag', tag)\n"
+		 "test('tags', function(t)\n"
+		 "  local r = t.txn { path = '/old', headers = { ['x-gone'] = '1', ['x-tag'] = 'z' "
+		 "} }\n"
+		 "  t.run(tag, r, 'a')\n"
+		 "  assert(r.headers['X-Tag'] == 'a, b' and not r.headers['x-gone'], "
+		 "r.headers['x-tag'])\n"
+		 "  assert(r.path == '/new' and t.vars.word == 'a')\n"
+		 "  local ok, why = pcall(tag, r, 'c')\n"
+		 "  assert(not ok and why:find('predicates do not edit messages'), why)\n"
+		 "end)") != NULL);
+	fake_stop(&f);
+	fake_init(&f);
+	OK(refused("local n = 0 action('x', function() n = n + 1 end)", "n"));
+	OK(refused("action('x')", "function expected"));
+	OK(refused("action('x', print) action('x', print)", "registered already"));
+	fake_fini(&f);
+}
+
 int
 main(void)
 {
@@ -439,5 +466,6 @@ main(void)
 	test_predicates_read();
 	test_smooth();
 	test_tries();
+	test_actions();
 	return tap_done();
 }

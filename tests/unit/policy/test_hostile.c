@@ -358,6 +358,7 @@ test_walk(void)
 	    "local allowed = {}\n"
 	    "for w in ([[assert error getmetatable ipairs next pairs pcall xpcall rawequal rawget\n"
 	    "rawlen select setmetatable tonumber tostring type load require print test every "
+	    "action "
 	    "on_change _VERSION "
 	    "_G\n"
 	    "string table math utf8 coroutine os vars backends tide walk]]):gmatch('%S+') do\n"
