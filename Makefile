@@ -157,7 +157,8 @@ pgo: $(OUT)/.packages-bench
 	+@$(MAKE) --no-print-directory OUT=build-pgo build-pgo/tidegate \
 	    OPT='$(OPT) $(LTO) -fprofile-generate -fprofile-update=atomic'
 	@find build-pgo -name '*.gcda' -delete
-	@JOBS=core PEERS='tidegate-epoll tidegate-uring' ROUNDS=1 tests/bench/run bench build-pgo
+	@JOBS='core headers-40' PEERS='tidegate-epoll tidegate-uring' ROUNDS=1 REPEATS=0 \
+	    tests/bench/run bench build-pgo
 	+@$(MAKE) --no-print-directory OUT=build-pgo build-pgo/tidegate \
 	    OPT='$(OPT) $(LTO) -fprofile-use -fprofile-partial-training -Wno-missing-profile'
 

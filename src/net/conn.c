@@ -39,6 +39,15 @@ conn_post(struct conn *c, uint32_t pending)
 	l->ready_tail = &c->ready_next;
 }
 
+bool
+conn_lend(struct conn *c)
+{
+	bool bulk = (c->flags & CONN_F_BULK) != 0;
+	c->in = rbuf_new(bulk ? &c->loop->bulk : &c->loop->rbufs);
+	c->in_at = c->in_end = 0;
+	return c->in != NULL;
+}
+
 static void
 deliver_closed(struct conn *c)
 {
@@ -144,17 +153,31 @@ conn_connect(struct conn *c, const struct addr *to, const struct addr *from)
 		c->loop->engine->connect(c, to);
 }
 
-void
-conn_recv(struct conn *c)
+static void
+start_recv(struct conn *c, uint32_t bulk)
 {
 	CHECK_MAGIC(c, CONN_MAGIC);
 	ASSERT((c->flags & (CONN_F_RECV | CONN_F_CONNECT | CONN_F_CLOSING)) == 0);
 	ASSERT(c->fd >= 0 && (c->in == NULL || conn_room(c) > 0));
-	c->flags |= CONN_F_RECV;
+	c->flags = (c->flags & ~(uint32_t)CONN_F_BULK) | CONN_F_RECV | bulk;
 	if (UNLIKELY((c->flags & (CONN_F_EOF | CONN_F_BROKEN)) != 0 && c->backlog == NULL))
 		conn_post(c, (c->flags & CONN_F_BROKEN) != 0 ? CONN_P_ERROR : CONN_P_EOF);
 	else
 		c->loop->engine->recv(c);
+}
+
+void
+conn_recv(struct conn *c)
+{
+	start_recv(c, 0);
+}
+
+void
+conn_recv_on(struct conn *c)
+{
+	bool full = c->in != NULL && c->in_end >= c->loop->rbufs.cap;
+	conn_drop_rbuf(c);
+	start_recv(c, full ? CONN_F_BULK : 0);
 }
 
 void
@@ -304,7 +327,8 @@ conn_new_rbuf(struct conn *c)
 	if (c->in != NULL && c->in->refs == 1) {
 		memmove(c->in->data, c->in->data + c->in_at, n);
 	} else {
-		struct rbuf *fresh = rbuf_new(&c->loop->rbufs);
+		struct rbuf_pool *usual = &c->loop->rbufs;
+		struct rbuf *fresh = rbuf_new(n < usual->cap ? usual : c->in->from);
 		if (fresh == NULL)
 			return false;
 		if (n > 0)

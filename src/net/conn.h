@@ -85,6 +85,7 @@ enum conn_flag {
 	CONN_F_SEND_BROKEN = 1u << 7, // send direction failed
 	CONN_F_SHUT = 1u << 8,        // conn_shutdown was called
 	CONN_F_MORE = 1u << 9,        // the present send will be followed by another
+	CONN_F_BULK = 1u << 10,       // lend a large buffer for the receive
 	CONN_F_ENGINE = 1u << 16,     // this bit and above: the engine's
 };
 
@@ -105,6 +106,11 @@ void conn_connect(struct conn *c, const struct addr *to, const struct addr *from
 // in == NULL: a buffer is lent when bytes arrive (in_at = 0). in != NULL: bytes are appended at
 // in_end; conn_room(c) must be > 0 and `in` must stay until the event (do not drop or renew it).
 void conn_recv(struct conn *c);
+// The next piece of a body: gives the consumed buffer back and receives. When bytes come faster
+// than a buffer holds, that is when the last receive filled its own, a buffer of CONN_BULK_BYTES is
+// lent: a quarter of the system calls.
+void conn_recv_on(struct conn *c);
+#define CONN_BULK_BYTES 65536u
 // Sends all bytes of iov[0..n): CONN_SENT or CONN_SEND_FAILED follows. The array and the bytes
 // must stay valid and unchanged until that event, or until CONN_CLOSED after conn_close. Entries
 // of length 0 are allowed, n >= 1 and at least one byte in total. n <= CONN_MAX_IOV.

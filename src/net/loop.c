@@ -19,6 +19,7 @@
 // operations complete at once cannot keep the others waiting.
 #define READY_PER_TURN 512
 #define POOL_KEEP      512
+#define BULK_KEEP      32
 
 static _Thread_local struct loop *self;
 
@@ -71,6 +72,7 @@ loop_new(const struct net_config *cfg, struct err *err)
 	list_init(&l->acceptors);
 	timer_wheel_init(&l->wheel, l->now_ns);
 	rbuf_pool_init(&l->rbufs, cfg->bufsize != 0 ? cfg->bufsize : NET_BUFSIZE, POOL_KEEP);
+	rbuf_pool_init(&l->bulk, MAX(CONN_BULK_BYTES, l->rbufs.cap), BULK_KEEP);
 	int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (wake < 0) {
 		err_set(err, "eventfd: %s", strerror(errno));
@@ -101,6 +103,7 @@ loop_free(struct loop **loop)
 		acceptor_free(LIST_ENTRY(it, struct acceptor, node));
 	(void)close(l->wake.fd); // as above
 	rbuf_pool_fini(&l->rbufs);
+	rbuf_pool_fini(&l->bulk);
 	if (self == l)
 		self = NULL;
 	l->magic = 0;

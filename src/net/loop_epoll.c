@@ -148,13 +148,9 @@ do_recv(struct conn *c)
 {
 	bool lent = c->in == NULL;
 	ssize_t n;
-	if (lent) {
-		c->in = rbuf_new(&c->loop->rbufs);
-		c->in_at = c->in_end = 0;
-		if (c->in == NULL) {
-			conn_fail_recv(c, reason_get(REASON_NO_MEMORY));
-			return;
-		}
+	if (lent && !conn_lend(c)) {
+		conn_fail_recv(c, reason_get(REASON_NO_MEMORY));
+		return;
 	}
 	size_t room = conn_room(c);
 	do {

@@ -71,6 +71,7 @@ struct loop {
 	bool acceptor_gone; // at least one is to be freed
 	uint32_t n_conns;   // open or closing
 	struct rbuf_pool rbufs;
+	struct rbuf_pool bulk; // for bodies in full flow
 	struct timer_wheel wheel;
 	struct loop_stats stats;
 	struct watch wake;
@@ -81,6 +82,8 @@ struct loop {
 
 // The event bits happened: c is put into the ready list.
 void conn_post(struct conn *c, uint32_t pending);
+// A buffer for the receive under way, empty, becomes c->in; false: no memory.
+bool conn_lend(struct conn *c);
 // For what is under way when the engine has just finished it inside its dispatch: delivers now.
 void conn_deliver(struct conn *c);
 // Nothing of c is in the kernel any more: closes the fd and posts CONN_CLOSED.

@@ -261,6 +261,8 @@ static void
 arm_recv(struct conn *c)
 {
 	struct io_uring_sqe *sqe = get_sqe(c->loop);
+	if (c->in == NULL && (c->flags & CONN_F_BULK) != 0)
+		(void)conn_lend(c); // without memory the kernel's buffers serve
 	if (c->in != NULL) {
 		io_uring_prep_recv(sqe, c->fd, c->in->data + c->in_end, conn_room(c), 0);
 	} else {
@@ -280,6 +282,16 @@ arm_recv(struct conn *c)
 	c->n_ops++;
 }
 
+// Bytes come in bulk: one receive at a time from here on.
+static void
+call_back_multishot(struct conn *c)
+{
+	if ((c->engine & (UR_MULTI | UR_CANCEL)) != UR_MULTI)
+		return;
+	c->engine |= UR_CANCEL | UR_BULK;
+	cancel(c->loop, c, TAG_RECV);
+}
+
 static void
 ur_recv(struct conn *c)
 {
@@ -287,6 +299,8 @@ ur_recv(struct conn *c)
 		conn_post(c, 0);
 	else if ((c->engine & UR_RECV) == 0)
 		arm_recv(c);
+	else if (UNLIKELY((c->flags & CONN_F_BULK) != 0))
+		call_back_multishot(c);
 }
 
 // What is left of a buffer sent in part goes alone, so that the owner's array is never changed.
@@ -400,10 +414,8 @@ keep_in_backlog(struct conn *c, struct rbuf *b)
 	for (; *at != NULL; at = &(*at)->next)
 		n++;
 	*at = b;
-	if (n >= BACKLOG_MOST && (c->engine & (UR_MULTI | UR_CANCEL)) == UR_MULTI) {
-		c->engine |= UR_CANCEL | UR_BULK;
-		cancel(c->loop, c, TAG_RECV);
-	}
+	if (n >= BACKLOG_MOST)
+		call_back_multishot(c);
 }
 
 static void

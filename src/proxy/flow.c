@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Body bytes from one connection to the other: receive, check the framing, send the very bytes
 // that were received, receive again. One piece is under way at a time, so a slow receiver stops
-// the sender, and a body of any size needs one buffer.
+// the sender, and a body of any size needs one buffer: a larger one while bytes keep filling it.
 #include "proxy/txn.h"
 
 void
@@ -82,9 +82,7 @@ flow_pump(struct flow *f)
 	}
 	if (f->eof)
 		return at_end_of_input(f);
-	if (!conn_receiving(f->from)) {
-		conn_drop_rbuf(f->from);
-		conn_recv(f->from);
-	}
+	if (!conn_receiving(f->from))
+		conn_recv_on(f->from);
 	return FLOW_WAITS;
 }

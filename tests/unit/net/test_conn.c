@@ -20,6 +20,8 @@ struct end {
 	uint32_t sum_in;      // of the bytes, order-dependent
 	bool echo;            // sends back what it gets
 	bool sink;            // throws away what it gets and asks for more
+	bool bulk;            // and says that it is a body
+	uint32_t most_in;     // the longest piece
 	bool close_in_event;  // closes itself in its next event
 	bool in_call;         // a conn_* call is under way: no event may come
 	bool no_early_drop;   // leaves the buffer alone after a receive
@@ -52,13 +54,20 @@ got_bytes(struct end *e)
 	for (uint32_t i = 0; i < n; i++)
 		e->sum_in = e->sum_in * 31 + (unsigned char)p[i];
 	e->n_in += n;
+	e->most_in = MAX(e->most_in, n);
 	if (e->echo) {
 		e->iov[0] = (struct iovec){(void *)(uintptr_t)p, n};
 		guarded_send(e, e->iov, 1);
 	} else if (e->sink) {
 		conn_consume(&e->c, n);
-		conn_drop_rbuf(&e->c);
-		guarded_recv(e);
+		e->in_call = true;
+		if (e->bulk) {
+			conn_recv_on(&e->c);
+		} else {
+			conn_drop_rbuf(&e->c);
+			conn_recv(&e->c);
+		}
+		e->in_call = false;
 	}
 }
 
@@ -665,6 +674,41 @@ test_nonblocking_and_unix(void)
 	close_end(&far);
 }
 
+// What fills its buffer is received into larger ones from then on; what does not, is not.
+static void
+test_bodies_in_bulk(void)
+{
+	static char lots[1 << 20];
+	int fd[2], room = 1 << 20;
+	struct end e, far;
+	tcp_pair(fd);
+	(void)setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)); // faster, no more
+	open_end(&e, fd[0]);
+	open_end(&far, fd[1]);
+	far.sink = far.bulk = true;
+	guarded_recv(&far);
+	uint32_t sum = 0;
+	for (uint32_t i = 0; i < sizeof(lots); i++) {
+		lots[i] = (char)(i * 2654435761u >> 24);
+		sum = sum * 31 + (unsigned char)lots[i];
+	}
+	e.iov[0] = (struct iovec){lots, sizeof(lots)};
+	guarded_send(&e, e.iov, 1);
+	TURN_UNTIL(far.n_in == sizeof(lots));
+	OK(far.n_in == sizeof(lots) && far.sum_in == sum);
+	OK(far.most_in > NET_BUFSIZE && far.most_in <= CONN_BULK_BYTES);
+	far.most_in = 0;
+	for (int i = 1; i <= 20; i++) {
+		e.iov[0] = (struct iovec){lots, 1000};
+		guarded_send(&e, e.iov, 1);
+		TURN_UNTIL(far.n_in == sizeof(lots) + (size_t)i * 1000);
+	}
+	IS_INT(far.most_in, 1000);
+	OK(far.c.in == NULL || far.c.in->cap == NET_BUFSIZE);
+	close_end(&e);
+	close_end(&far);
+}
+
 int
 main(void)
 {
@@ -673,6 +717,7 @@ main(void)
 	    test_idle_holds_nothing,
 	    test_receive_into_tail,
 	    test_big_send_is_paced,
+	    test_bodies_in_bulk,
 	    test_slow_receiver_holds_back,
 	    test_end_and_half_close,
 	    test_end_comes_last,
