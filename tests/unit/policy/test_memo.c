@@ -142,8 +142,8 @@ test_what_is_refused(void)
 static void
 test_many_reads(void)
 {
-	char name[8], script[] = "m = tide.memo(function() local n = 0 for i = 1, 20 do "
-				 "n = n + vars['v' .. i] end return n end)";
+	char name[16], script[] = "m = tide.memo(function() local n = 0 for i = 1, 20 do "
+				  "n = n + vars['v' .. i] end return n end)";
 	fake_init(&f);
 	for (int i = 1; i <= 20; i++) {
 		(void)snprintf(name, sizeof(name), "v%d", i);
