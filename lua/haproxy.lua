@@ -188,14 +188,21 @@ local function check_function(what, fn)
 	end
 end
 
+-- Returning nothing is no sample; returning nil is a sample, and false.
+local function sample(...)
+	local value = ...
+	if value == nil and select("#", ...) > 0 then return false end
+	return value
+end
+
 function core.register_fetches(name, fn)
 	check_function("register_fetches", fn)
-	host.register("fetch", name, 0, -1, function(n, ...) return fn(new_txn(n), ...) end)
+	host.register("fetch", name, 0, -1, function(n, ...) return sample(fn(new_txn(n), ...)) end)
 end
 
 function core.register_converters(name, fn)
 	check_function("register_converters", fn)
-	host.register("converter", name, 0, -1, function(_, ...) return fn(...) end)
+	host.register("converter", name, 0, -1, function(_, ...) return sample(fn(...)) end)
 end
 
 function core.register_action(name, where, fn, n_args)
@@ -376,8 +383,8 @@ local function list_proxies()
 		local p = setmetatable({ name = name, cap = cap, mode = mode, uuid = tonumber(id),
 			servers = {}, listeners = {} }, Proxy)
 		all[name] = p
-		if cap ~= "BACKEND" then front[name] = p end
-		if cap ~= "FRONTEND" then back[name] = p end
+		if cap ~= "backend" then front[name] = p end
+		if cap ~= "frontend" then back[name] = p end
 	end
 	core.proxies, core.frontends, core.backends = all, front, back
 end

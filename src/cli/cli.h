@@ -131,6 +131,8 @@ struct str cli_who(const struct cli_session *s);
 // Collects the rows of the modules (n pointers); they and their tables outlive it. The
 // framework's own commands (help, prompt, quit, ...) are in cli_module like anybody's.
 struct cli *cli_new(const struct module *const *modules, size_t n);
+// One more row, which outlives it. Rows before it win over it where they have the same words.
+void cli_add_row(struct cli *cli, const struct cli_command *row);
 // Every session must have been closed.
 void cli_free(struct cli **cli);
 // Objects that commands work on, by name: main binds "vars", "policy", ...; commands look up.

@@ -12,13 +12,19 @@ cli_new(const struct module *const *modules, size_t n)
 	cli->max_payload = CLI_PAYLOAD_BYTES;
 	for (size_t i = 0; i < n; i++) {
 		const struct cli_command *row = modules[i]->commands;
-		for (; row != NULL && row->words != NULL; row++) {
-			ASSERT(row->run != NULL && row->help != NULL);
-			VEC_GROW(cli->rows, cli->rows_cap, cli->n_rows);
-			cli->rows[cli->n_rows++] = row;
-		}
+		for (; row != NULL && row->words != NULL; row++)
+			cli_add_row(cli, row);
 	}
 	return cli;
+}
+
+void
+cli_add_row(struct cli *cli, const struct cli_command *row)
+{
+	CHECK_MAGIC(cli, CLI_MAGIC);
+	ASSERT(row->run != NULL && row->help != NULL);
+	VEC_GROW(cli->rows, cli->rows_cap, cli->n_rows);
+	cli->rows[cli->n_rows++] = row;
 }
 
 void

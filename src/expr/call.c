@@ -6,12 +6,14 @@
 
 #include "base/mem.h"
 #include "expr/expr_priv.h"
+#include "expr/pattern_ref.h"
 
 #define EXPR_CALLS_MAGIC 0x45585043u
 
 struct expr_calls {
 	uint32_t magic;
 	struct expr_set frozen;
+	struct expr_set *live; // of which only the pattern sets are looked at
 };
 
 static void
@@ -32,6 +34,7 @@ expr_calls_new(struct expr_set *set)
 	c->magic = EXPR_CALLS_MAGIC;
 	c->frozen = *set;
 	c->frozen.frozen = true;
+	c->live = set;
 	copy_map(&c->frozen.var_ids, &set->var_ids);
 	copy_map(&c->frozen.procs, &set->procs);
 	set->calls = c;
@@ -134,6 +137,7 @@ borrow(const struct expr_calls *c, struct expr_set *set, const struct sample_ctx
 {
 	CHECK_MAGIC(c, EXPR_CALLS_MAGIC);
 	*set = c->frozen;
+	set->refs = c->live->refs;
 	set->arena = *ctx->arena;
 	return (struct expr_env){.set = set, .place = &EXPR_ANYWHERE, .file = "", .line = 0};
 }
@@ -258,4 +262,26 @@ expr_calls_set_var(const struct expr_calls *c, struct str name, unsigned conds,
 	if (ref.scope == VAR_PROC && hash_map_get(&c->frozen.procs, ref.name) == NULL)
 		return 0;
 	return value != NULL ? var_set_if(&ref, conds, ctx, value) : var_unset(&ref, ctx);
+}
+
+const struct pattern_use *
+expr_calls_map(const struct expr_calls *c, bool loading, struct str file, enum pat_match match,
+	       struct err *err)
+{
+	const struct pattern_opts opts = {.match = match, .map = true};
+	struct expr_set frozen = c->frozen;
+	struct expr_env env = {.set = loading ? c->live : &frozen,
+			       .place = &EXPR_ANYWHERE,
+			       .file = "a script's Map.new",
+			       .line = 0};
+	frozen.refs = c->live->refs;
+	if (loading)
+		file = str_copy(&c->live->arena, file);
+	return pattern_use_get(&env, file, &opts, SMP_STR, err);
+}
+
+struct pattern_ref *
+expr_calls_patterns(const struct expr_calls *c, struct str name)
+{
+	return pattern_ref_find(c->live, name);
 }

@@ -6,8 +6,11 @@
 #pragma once
 
 #include "expr/expr.h"
+#include "expr/pattern.h"
 
 struct expr_calls;
+struct pattern_ref;
+struct pattern_use;
 
 #define EXPR_CALL_MAX_ARGS       12
 #define EXPR_CALL_MAX_TEXT_BYTES 4096 // all arguments of one call
@@ -43,3 +46,9 @@ enum expr_call_result expr_calls_var(const struct expr_calls *calls, struct str 
 // why. The name is kept in ctx->arena, as is the value.
 int expr_calls_set_var(const struct expr_calls *calls, struct str name, unsigned conds,
 		       struct sample_ctx *ctx, const struct sample *value, struct err *err);
+// The map of that file, looked up by that match; good for ever. `loading` (the thread that sets up,
+// before the workers run) loads it when nothing used it before; later only what is there is found.
+const struct pattern_use *expr_calls_map(const struct expr_calls *calls, bool loading,
+					 struct str file, enum pat_match match, struct err *err);
+// The map or list of that name or number, or NULL. None is added once the workers run.
+struct pattern_ref *expr_calls_patterns(const struct expr_calls *calls, struct str name);

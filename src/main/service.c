@@ -18,6 +18,7 @@
 #include "main/modules.h"
 #include "net/worker.h"
 #include "policy/policy.h"
+#include "proxy/lua_cli.h"
 #include "proxy/worker.h"
 #include "tidegate/vars.h"
 
@@ -162,6 +163,7 @@ start_cli(struct service *s, struct err *err)
 	cli_bind(s->cli, "setup", s->setup);
 	cli_bind(s->cli, "vars", s->set->vars);
 	cli_bind(s->cli, "expr", s->exprs);
+	lua_commands_add(s->setup, s->cli);
 	s->cli_server = cli_server_new(s->cli, cli_conf_of(s->conf), err);
 	return s->cli_server != NULL;
 }

@@ -40,6 +40,8 @@ policy_free(struct policy *p)
 	for (size_t i = 0; i < p->n_history; i++)
 		policy_gen_free(p->history[i]);
 	policy_source_close(p);
+	for (unsigned i = 0; i < p->n_args; i++)
+		mem_free((void *)(uintptr_t)p->args[i].p);
 	mem_free(p->history);
 	mem_free(p->fns);
 	mem_free(p->name);
@@ -58,6 +60,11 @@ policy_from(struct policy_engine *e, const struct policy_spec *spec)
 	p->on_error = spec->on_error;
 	p->limits = spec->limits;
 	p->memo_check = spec->memo_check;
+	ASSERT(spec->n_args <= POLICY_MAX_ARGS);
+	for (unsigned i = 0; i < spec->n_args; i++) {
+		const char *copy = mem_strdup(spec->args[i].p);
+		p->args[p->n_args++] = str_of(copy, spec->args[i].n);
+	}
 	p->budget_ns = spec->budget_ns > 0 ? spec->budget_ns : POLICY_DEFAULT_BUDGET;
 	p->effect_budget_ns =
 	    spec->effect_budget_ns > 0 ? spec->effect_budget_ns : POLICY_DEFAULT_EFFECT_BUDGET;
@@ -93,7 +100,8 @@ policy_add(struct policy_engine *e, const struct policy_spec *spec, struct err *
 		return NULL;
 	struct policy *p = policy_from(e, spec);
 	struct policy_gen *gen = NULL;
-	if (policy_source_open(p, spec->path != NULL ? spec->path : spec->name, err))
+	if (policy_source_open(p, spec->path != NULL ? spec->path : spec->name, err) &&
+	    policy_source_paths(p, spec->paths, err))
 		gen = policy_prepare(p, NULL, NULL, err);
 	else
 		err_wrap(err, "policy %s", p->name);
@@ -316,6 +324,30 @@ policy_resolve_entry(struct policy_engine *e, enum policy_kind kind, struct str 
 	fn->where |= where;
 	fn->n_args = n_args;
 	return policy_gen_entry_check(live_of(p), fn, err) ? fn : NULL;
+}
+
+void
+policy_each_command(struct policy_engine *e,
+		    void (*each)(void *arg, const struct policy_fn *fn, const char *usage),
+		    void *arg)
+{
+	for (size_t i = 0; i < e->n_policies; i++) {
+		const struct policy_gen *gen = live_of(e->policies[i]);
+		for (size_t k = 0; k < gen->n_entries; k++) {
+			const struct policy_entry *entry = &gen->entries[k];
+			if (entry->kind != POLICY_COMMAND)
+				continue;
+			struct str name = str_from_c(entry->name);
+			each(arg, fn_of(e->policies[i], POLICY_COMMAND, name),
+			     entry->usage != NULL ? entry->usage : "");
+		}
+	}
+}
+
+const struct policy_limits *
+policy_limits(const struct policy_fn *fn)
+{
+	return &fn->policy->limits;
 }
 
 // ---- workers --------------------------------------------------------------------------------

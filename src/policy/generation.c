@@ -33,7 +33,9 @@ check_functions(const struct policy_gen *gen, struct err *err)
 {
 	const struct policy *p = gen->policy;
 	for (size_t i = 0; i < p->n_fns; i++)
-		if (p->fns[i]->kind != POLICY_PREDICATE) {
+		if (p->fns[i]->kind == POLICY_COMMAND) {
+			continue; // the configuration does not name it: it may go
+		} else if (p->fns[i]->kind != POLICY_PREDICATE) {
 			if (!policy_gen_entry_check(gen, p->fns[i], err))
 				return false;
 		} else if (!policy_gen_has(gen, p->fns[i]->name)) {

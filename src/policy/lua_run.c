@@ -169,7 +169,7 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	if (run->sliced)
 		lua_sethook(run->co, slice_hook, LUA_MASKCOUNT, SLICE_INSTRUCTIONS);
 	enum guard_end end = guard_resume_run(s->guard, run->co, s->L, n_args, &n_results, &yielded,
-					      s->policy->budget_ns);
+					      s->policy->effect_budget_ns);
 	s->call = &s->idle;
 	s->run = NULL;
 	run->spent_ns += clock_mono_ns() - started;

@@ -42,7 +42,10 @@ run_script(lua_State *L, const struct policy_gen *gen)
 		lua_error(L);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
 	lua_setupvalue(L, -2, 1);
-	lua_call(L, 0, 0);
+	const struct policy *p = gen->policy;
+	for (unsigned i = 0; i < p->n_args; i++)
+		lua_pushlstring(L, p->args[i].p, p->args[i].n);
+	lua_call(L, (int)p->n_args, 0);
 }
 
 // Leaves the txn object and the functions by slot. [-0, +n, e]

@@ -35,6 +35,7 @@ struct policy_view;   // the generations one transaction sees
 #define POLICY_MIN_MEMORY            (UINT64_C(512) << 10)
 #define POLICY_MAX_ARGS              12
 #define POLICY_NAME_MAX              63
+#define POLICY_MAX_PATHS             8
 #define POLICY_KEPT_GENERATIONS      16 // sources kept as text for rollback
 
 // ---- set-up ---------------------------------------------------------------------------------
@@ -57,6 +58,10 @@ struct policy_spec {
 	bool memo_check;           // for finding faults: memoised functions run all the same
 	uint64_t effect_budget_ns; // CPU time of a timer's or on_change's call; 0: default
 	struct policy_limits limits;
+	const struct str *args; // given to the script as `...`
+	unsigned n_args;        // at most POLICY_MAX_ARGS
+	const char *const
+	    *paths; // where else `require` looks: "DIR/?.lua", NULL-terminated; or NULL
 };
 
 // vars may be NULL (`vars.x` is then an error outside self-tests). host is not copied.

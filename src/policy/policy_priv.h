@@ -13,9 +13,11 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "policy/guard.h"
+#include "policy/ip.h"
 #include "policy/policy.h"
 #include "policy/region.h"
 #include "policy/run.h"
+#include "policy/source.h"
 
 #define POLICY_STATE_MAGIC  0x9ca71e01u
 #define POLICY_WORKER_MAGIC 0x9ca71e02u
@@ -86,6 +88,13 @@ struct policy {
 	uint64_t budget_ns, memory_bytes, effect_budget_ns;
 	struct policy_effects *effects; // of the live generation; NULL: none
 	struct policy_limits limits;
+	struct str args[POLICY_MAX_ARGS]; // of the script
+	unsigned n_args;
+	struct policy_path { // where else modules are
+		int folder;
+		char *suffix; // ".lua", "/init.lua"
+	} paths[POLICY_MAX_PATHS];
+	unsigned n_paths;
 	struct policy_fn **fns;
 	size_t n_fns, cap_fns;
 	struct policy_gen **history; // published ones in order; the last is live
@@ -229,20 +238,6 @@ struct policy_state {
 	char error[512];                  // text of the last failure
 };
 
-// ---- source.c: texts, hashes, files beneath the policy's folder -----------------------------
-
-bool policy_source_open(struct policy *p, const char *path, struct err *err);
-void policy_source_close(struct policy *p); // whether open succeeded or not
-// text NULL: reads the configured file.
-struct policy_gen *policy_gen_new(struct policy *p, const struct str *text, const char *chunk,
-				  struct err *err);
-void policy_gen_free(struct policy_gen *gen);
-// The module's text, read and recorded at its first use; NULL with a cause.
-const struct policy_chunk *policy_gen_module(struct policy_gen *gen, const char *name,
-					     struct err *err);
-void policy_gen_hash(struct policy_gen *gen);
-bool policy_gen_has(const struct policy_gen *gen, const char *function);
-
 // ---- lua_state.c: building a state ----------------------------------------------------------
 
 struct policy_state *policy_state_new(struct policy_gen *gen, struct policy_worker *worker);
@@ -266,13 +261,6 @@ bool policy_state_eval(struct policy_state *s, struct str expression, struct sbu
 // s->error says why.
 enum policy_error policy_state_call(struct policy_state *s, unsigned slot,
 				    struct policy_call *call);
-
-// ---- ip.c
-
-// Text as an address, or as a prefix with its length in bits ("10.0.0.0/8", "10.0.0.1").
-bool policy_ip_parse(struct str text, struct policy_value *ip);
-bool policy_prefix_parse(struct str text, struct policy_value *ip, unsigned *bits);
-bool policy_ip_within(const struct policy_value *ip, const struct policy_value *net, unsigned bits);
 
 // ---- the rest -------------------------------------------------------------------------------
 

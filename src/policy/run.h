@@ -40,6 +40,12 @@ struct policy_fn *policy_resolve_entry(struct policy_engine *engine, enum policy
 				       struct str name, unsigned where, unsigned n_args,
 				       struct err *err);
 
+// Each command that the live generations register, resolved. Before policy_engine_start.
+void policy_each_command(struct policy_engine *engine,
+			 void (*each)(void *arg, const struct policy_fn *fn, const char *usage),
+			 void *arg);
+const struct policy_limits *policy_limits(const struct policy_fn *fn);
+
 // ---- calls that may wait --------------------------------------------------------------------
 
 enum policy_run_status {

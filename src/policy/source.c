@@ -41,6 +41,11 @@ policy_source_open(struct policy *p, const char *path, struct err *err)
 void
 policy_source_close(struct policy *p)
 {
+	for (unsigned i = 0; i < p->n_paths; i++) {
+		(void)close(p->paths[i].folder); // an O_PATH descriptor: nothing to lose
+		mem_free(p->paths[i].suffix);
+	}
+	p->n_paths = 0;
 	if (p->folder >= 0)
 		(void)close(p->folder); // O_PATH: nothing to lose
 	p->folder = -1;
@@ -119,9 +124,9 @@ open_beneath(int folder, const char *name)
 }
 
 static bool
-read_beneath(const struct policy *p, const char *name, struct str *out, struct err *err)
+read_beneath(int folder, const char *name, struct str *out, struct err *err)
 {
-	int fd = open_beneath(p->folder, name);
+	int fd = open_beneath(folder, name);
 	if (fd < 0 && errno == EXDEV)
 		return err_set(err, "leads out of the folder of its policy");
 	if (fd < 0)
@@ -138,7 +143,7 @@ policy_read_file(const struct policy *p, const char *name, struct str *out, stru
 		return err_set(err, "%s: a policy without a file has no folder", name);
 	if (name[0] == '/' || strstr(name, "..") != NULL)
 		return err_set(err, "%s: only files beneath the script's folder are read", name);
-	return read_beneath(p, name, out, err) || err_wrap(err, "%s", name);
+	return read_beneath(p->folder, name, out, err) || err_wrap(err, "%s", name);
 }
 
 static struct str
@@ -162,7 +167,7 @@ read_script(struct policy *p, const struct str *text, struct str *out, struct er
 	if (text == NULL && p->text.p != NULL)
 		text = &p->text;
 	if (text == NULL)
-		return read_beneath(p, p->file, out, err);
+		return read_beneath(p->folder, p->file, out, err);
 	*out = copy_text(*text);
 	return true;
 }
@@ -211,12 +216,12 @@ policy_gen_free(struct policy_gen *gen)
 	mem_free(gen);
 }
 
-// "a.b" is a/b.lua; only plain names.
+// "a.b" is a/b and the suffix; only plain names.
 static bool
-module_file(const char *name, char *out, size_t room)
+module_file(const char *name, const char *suffix, char *out, size_t room)
 {
 	size_t n = strlen(name);
-	if (n == 0 || n + 5 > room)
+	if (n == 0 || n + strlen(suffix) + 1 > room)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		char c = name[i];
@@ -227,7 +232,45 @@ module_file(const char *name, char *out, size_t room)
 			return false;
 		out[i] = dot ? '/' : c;
 	}
-	memcpy(out + n, ".lua", 5);
+	memcpy(out + n, suffix, strlen(suffix) + 1);
+	return true;
+}
+
+// In the script's own folder, else where lua-prepend-path says; `file` is told back.
+static bool
+read_module(const struct policy *p, const char *name, char *file, size_t room, struct str *text,
+	    struct err *err)
+{
+	for (unsigned i = 0; i < p->n_paths; i++) {
+		struct err other;
+		if (module_file(name, p->paths[i].suffix, file, room) &&
+		    read_beneath(p->paths[i].folder, file, text, &other))
+			return true;
+	}
+	if (!module_file(name, ".lua", file, room))
+		return err_set(err, "names are letters, digits, '_' and '-', with dots between");
+	return read_beneath(p->folder, file, text, err) ||
+	       err_wrap(err, "%s beneath the policy's folder", file);
+}
+
+bool
+policy_source_paths(struct policy *p, const char *const *paths, struct err *err)
+{
+	for (; paths != NULL && *paths != NULL; paths++) {
+		const char *mark = strstr(*paths, "/?");
+		if (mark == NULL || mark[2] == '\0' || strchr(mark + 2, '?') != NULL)
+			return err_set(err, "lua-prepend-path '%s': \"DIR/?.lua\" is expected",
+				       *paths);
+		char *folder = mem_strdup(*paths);
+		folder[mark - *paths] = '\0';
+		struct policy_path *at = &p->paths[p->n_paths];
+		at->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		mem_free(folder);
+		if (at->folder < 0)
+			return err_set(err, "lua-prepend-path '%s': %s", *paths, strerror(errno));
+		at->suffix = mem_strdup(mark + 2);
+		p->n_paths++;
+	}
 	return true;
 }
 
@@ -246,11 +289,7 @@ policy_gen_module(struct policy_gen *gen, const char *name, struct err *err)
 		err_set(err, "a policy without a file has no modules");
 	else if (gen->n_modules == POLICY_MAX_MODULES)
 		err_set(err, "more than %d modules", POLICY_MAX_MODULES);
-	else if (!module_file(name, file, sizeof(file)))
-		err_set(err, "names are letters, digits, '_' and '-', with dots between");
-	else if (!read_beneath(p, file, &text, err))
-		err_wrap(err, "%s beneath the policy's folder", file);
-	else {
+	else if (read_module(p, name, file, sizeof(file), &text, err)) {
 		VEC_GROW(gen->modules, gen->cap_modules, gen->n_modules);
 		struct policy_chunk *m = &gen->modules[gen->n_modules++];
 		*m = (struct policy_chunk){.name = mem_strdup(name),

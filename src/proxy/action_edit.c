@@ -184,7 +184,7 @@ replaced(const struct edit_args *a, struct txn *txn, struct str text, struct str
 	       regex_expand(format, text, &g, &txn->arena, out);
 }
 
-// Each element of a comma list by itself.
+// Each element of a comma list by itself; the white space around them stays.
 static bool
 replace_elements(const struct edit_args *a, struct txn *txn, struct str value, struct str *out,
 		 bool *changed)
@@ -199,9 +199,12 @@ replace_elements(const struct edit_args *a, struct txn *txn, struct str value, s
 		if (!replaced(a, txn, trimmed, &text, &here))
 			return false;
 		*changed |= here;
-		char *p =
-		    arena_printf(&txn->arena, "%.*s%s%.*s", (int)n, joined != NULL ? joined : "",
-				 joined != NULL ? ", " : "", STR_ARG(text));
+		size_t before = trimmed.n > 0 ? (size_t)(trimmed.p - piece.p) : piece.n;
+		size_t after = piece.n - before - trimmed.n;
+		char *p = arena_printf(&txn->arena, "%.*s%s%.*s%.*s%.*s", (int)n,
+				       joined != NULL ? joined : "", joined != NULL ? "," : "",
+				       (int)before, piece.p, STR_ARG(text), (int)after,
+				       piece.p + before + trimmed.n);
 		if (p == NULL)
 			return false;
 		joined = p;

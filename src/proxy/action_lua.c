@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The action `lua.NAME`. Words behind it go to the function as they are. What it returns is one
-// of HAProxy's act.* numbers; nothing is "go on".
+// The actions `lua.NAME` and `use-service lua.NAME`. Words behind the first go to the function as
+// they are. What it returns is one of HAProxy's act.* numbers; nothing is "go on".
 #include "proxy/action_lua.h"
 
 #include "policy/run.h"
@@ -15,6 +15,7 @@
 struct lua_rule {
 	struct lua_rule *next; // of the setup
 	const struct rule *rule;
+	enum policy_kind kind; // an action or a service
 	struct str name;
 	const struct policy_fn *fn;
 	unsigned n_args;
@@ -28,6 +29,10 @@ struct lua_call {
 	bool active, due;
 	int64_t code; // enum act_code: what it returned
 	enum lua_outcome outcome;
+	struct str body; // a service's: the request's, in the transaction's arena
+	size_t body_room;
+	bool body_begun, body_whole;
+	struct arena room; // for a long answer
 };
 
 // HAProxy's enum act_return, act.* in Lua.
@@ -50,25 +55,48 @@ is_condition(struct str word)
 	return str_eq(word, STR("if")) || str_eq(word, STR("unless"));
 }
 
+// To be linked; `word` is "lua.NAME".
+static struct lua_rule *
+new_rule(struct conf *conf, struct rule *rule, enum policy_kind kind, struct str word,
+	 struct err *err)
+{
+	struct proxy_setup *s = conf_bound(conf, "setup");
+	struct lua_rule *l = CONF_NEW(conf, struct lua_rule);
+	if (!str_starts(word, STR("lua.")) || word.n == 4) {
+		err_set(err, "'%.*s' is no lua.NAME", STR_ARG(word));
+		return NULL;
+	}
+	l->rule = rule;
+	l->kind = kind;
+	l->name = str_slice(word, 4, word.n);
+	l->next = s->lua_rules;
+	s->lua_rules = l;
+	rule->args = l;
+	return l;
+}
+
+static bool
+parse_service(struct conf *conf, const struct conf_line *line, int *at, struct rule *rule,
+	      struct err *err)
+{
+	struct str word;
+	return action_word(line, at, "a service", &word, err) &&
+	       new_rule(conf, rule, POLICY_SERVICE, word, err) != NULL;
+}
+
 static bool
 parse_lua(struct conf *conf, const struct conf_line *line, int *at, struct rule *rule,
 	  struct err *err)
 {
-	struct proxy_setup *s = conf_bound(conf, "setup");
-	struct lua_rule *l = CONF_NEW(conf, struct lua_rule);
-	l->rule = rule;
-	l->name = str_slice(line->argv[1], 4, line->argv[1].n);
-	if (l->name.n == 0)
-		return err_set(err, "a name is missing behind 'lua.'");
+	struct lua_rule *l = new_rule(conf, rule, POLICY_ACTION, line->argv[1], err);
+	if (l == NULL)
+		return false;
 	for (; *at < line->argc && !is_condition(line->argv[*at]); ++*at) {
 		if (l->n_args == POLICY_MAX_ARGS)
 			return err_set(err, "more than %d arguments", POLICY_MAX_ARGS);
 		l->args[l->n_args++] =
 		    (struct policy_value){.type = POLICY_T_STR, .s = line->argv[*at]};
 	}
-	l->next = s->lua_rules;
-	s->lua_rules = l;
-	rule->args = l;
 	return true;
 }
 
@@ -87,7 +115,7 @@ link_rule(const struct proxy_setup *s, struct lua_rule *l, struct err *err)
 		return err_set(err,
 			       "there is no script; a section 'policy NAME' or 'lua-load' names "
 			       "one");
-	l->fn = policy_resolve_entry(s->set->policies, POLICY_ACTION, l->name, where_of(l->rule),
+	l->fn = policy_resolve_entry(s->set->policies, l->kind, l->name, where_of(l->rule),
 				     l->n_args, err);
 	return l->fn != NULL;
 }
@@ -129,7 +157,26 @@ lua_call_end(struct txn *t)
 	if (c == NULL)
 		return;
 	policy_run_cancel(t->worker->policy, &c->run);
-	t->lua_call = NULL;
+	c->active = false;
+}
+
+void
+lua_call_free(struct txn *t)
+{
+	if (t->lua_call != NULL)
+		arena_fini(&t->lua_call->room);
+}
+
+struct arena *
+lua_call_room(struct txn *t)
+{
+	return t->lua_call != NULL ? &t->lua_call->room : &t->arena;
+}
+
+struct str
+lua_call_body(const struct txn *t)
+{
+	return t->lua_call != NULL && t->lua_call->body.p != NULL ? t->lua_call->body : STR("");
 }
 
 static bool
@@ -211,6 +258,7 @@ new_call(struct txn *t)
 	if (c == NULL)
 		return NULL;
 	*c = (struct lua_call){.run.woken = woken, .txn = t};
+	arena_init(&c->room, LUA_ANSWER_BYTES);
 	if (t->policy_view == NULL)
 		t->policy_view = policy_pin(t->worker->policy);
 	return t->lua_call = c;
@@ -227,7 +275,10 @@ run_lua(const struct rule *r, struct txn *t)
 		return RULE_CUT; // the transaction's end calls it off
 	if (c->active && !c->due)
 		return RULE_WAIT; // an event of a connection
-	c->run.may_wait = r->where != RULE_HTTP_AFTER_RESPONSE;
+	// An answer of our own is on its way out.
+	c->run.may_wait = r->where != RULE_HTTP_AFTER_RESPONSE && t->step != &step_reply;
+	c->run.sliced = false;
+	c->run.limit_ns = policy_limits(l->fn)->session_ns;
 	if (!c->active)
 		c->outcome = LUA_GOES_ON;
 	switch (call_once(l, c)) {
@@ -244,10 +295,109 @@ run_lua(const struct rule *r, struct txn *t)
 	return verdict_of(r, c);
 }
 
+// --- services ----------------------------------------------------------------------------------
+
+// The request's body is taken in whole before the service runs, up to this many bytes.
+#define BODY_BYTES ((size_t)32 << 10)
+
+static bool
+begin_body(struct lua_call *c)
+{
+	struct txn *t = c->txn;
+	uint64_t length = t->req.content_length;
+	c->body_begun = true;
+	c->body_whole =
+	    t->req.framing == HTTP_BODY_NONE || (t->req.framing == HTTP_BODY_LENGTH && length == 0);
+	if (c->body_whole)
+		return true;
+	if (t->req.framing == HTTP_BODY_LENGTH && length > BODY_BYTES)
+		return false;
+	c->body_room = t->req.framing == HTTP_BODY_LENGTH ? (size_t)length : BODY_BYTES;
+	c->body.p = arena_alloc(&t->arena, c->body_room, 1);
+	t->client_codec->begin_body(&t->req_in, &t->req, false);
+	flow_init(&t->up, &t->client->conn, NULL, &t->req_in, false);
+	return c->body.p != NULL;
+}
+
+// What stands in the client's buffer. False: too much, or no HTTP.
+static bool
+take_body(struct lua_call *c)
+{
+	struct flow *f = &c->txn->up;
+	struct iovec piece;
+	enum flow_result result;
+	while (flow_take(f, &piece, &result)) {
+		if (piece.iov_len > c->body_room - c->body.n)
+			return false;
+		memcpy((char *)(uintptr_t)c->body.p + c->body.n, piece.iov_base, piece.iov_len);
+		c->body.n += piece.iov_len;
+		flow_settle(f);
+	}
+	c->body_whole = f->ended;
+	return result != FLOW_BAD;
+}
+
+static enum rule_verdict
+await_body(struct lua_call *c)
+{
+	struct txn *t = c->txn;
+	struct conn *client = &t->client->conn;
+	uint64_t limit = t->frontend->timeouts.client_ns;
+	if (t->seen & (SEEN_CLIENT_EOF | SEEN_CLIENT_FAILED | SEEN_CLIENT_TIMEOUT))
+		return RULE_CUT;
+	if (conn_receiving(client))
+		return RULE_WAIT;
+	if (conn_unread(client) == 0)
+		conn_drop_rbuf(client);
+	else if (conn_room(client) == 0 && !conn_new_rbuf(client))
+		return RULE_FAIL;
+	conn_deadline(client, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
+	conn_recv(client);
+	return RULE_WAIT;
+}
+
+static enum rule_verdict
+run_service(const struct rule *r, struct txn *t)
+{
+	const struct lua_rule *l = r->args;
+	struct lua_call *c = t->lua_call != NULL ? t->lua_call : new_call(t);
+	if (c == NULL)
+		return action_failed(r, t);
+	if (c->active && client_left(t))
+		return RULE_CUT;
+	if (c->active && !c->due)
+		return RULE_WAIT;
+	if ((!c->body_begun && !begin_body(c)) || (!c->body_whole && !take_body(c))) {
+		txn_error_page(t, 413);
+		t->reply.close = true;
+		return RULE_REPLY;
+	}
+	if (!c->body_whole)
+		return await_body(c);
+	c->run.may_wait = c->run.sliced = true;
+	c->run.limit_ns = policy_limits(l->fn)->service_ns;
+	if (!c->active) {
+		c->outcome = LUA_GOES_ON;
+		conn_deadline(&t->client->conn, 0);
+	}
+	if (call_once(l, c) == POLICY_RUN_WAITS) {
+		watch_client(t);
+		return RULE_WAIT;
+	}
+	if (c->outcome != LUA_REPLIES)
+		txn_error_page(t, 500);
+	t->flags |= TXN_SERVICE;
+	return RULE_REPLY;
+}
+
 const struct action_row actions_lua[] = {
     {"lua.*", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE, parse_lua, run_lua,
      false, "lua.<action> [args...]",
      "Calls what a script registered as an action. It may edit the message, set variables, answer, "
      "and wait (not in http-after-response); when it fails, evaluation goes on."},
+    {"use-service", RULE_HTTP_REQUEST, parse_service, run_service, true,
+     "use-service lua.<service>",
+     "A service that a script registered answers. It may wait; the request's body is given to it "
+     "whole, up to 32k, and its answer may have 1m."},
     {.name = NULL},
 };

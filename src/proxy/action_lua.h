@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 
+struct arena;
 struct err;
 struct proxy_setup;
 struct txn;
@@ -18,3 +19,11 @@ void lua_call_end(struct txn *t);
 // What the present call of an action has asked to happen when it is through (policy_op.c).
 enum lua_outcome { LUA_GOES_ON, LUA_REPLIES };
 void lua_call_outcome(struct txn *t, enum lua_outcome outcome);
+
+// The request's body, as far as the service's call has it; empty elsewhere.
+struct str lua_call_body(const struct txn *t);
+// Memory for a long answer, capped at LUA_ANSWER_BYTES; lives as long as the transaction.
+struct arena *lua_call_room(struct txn *t);
+#define LUA_ANSWER_BYTES ((size_t)1 << 20)
+// With the transaction's memory: nothing of it is under way any more.
+void lua_call_free(struct txn *t);

@@ -10,6 +10,7 @@
 #include "policy/run.h"
 #include "proxy/action_priv.h"
 #include "proxy/host.h"
+#include "proxy/lua_cli.h"
 #include "proxy/policy_host.h"
 #include "proxy/setup.h"
 #include "proxy/txn.h"
@@ -22,6 +23,8 @@ struct policy_setup {
 	struct policy_setup *next;
 	const struct conf_line *line, *script_line;
 	struct str name, script;
+	const struct str *script_args; // of lua-load
+	unsigned n_script_args;
 	int on_error; // enum policy_on_error, in the order of the words below
 	uint64_t budget_ns, memory_bytes, effect_budget_ns;
 	bool memo_check;
@@ -170,8 +173,78 @@ parse_lua_load(struct conf *conf, void *obj, const struct conf_line *line, struc
 		return false;
 	p->script = path;
 	p->script_line = line;
+	p->script_args = line->argv + line->args + 1;
+	p->n_script_args = (unsigned)(line->argc - line->args - 1);
+	return p->n_script_args <= POLICY_MAX_ARGS ||
+	       err_set(err, "more than %d arguments for the script", POLICY_MAX_ARGS);
+}
+
+// HAProxy's templates, of which the last one given is tried first.
+static bool
+parse_lua_path(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy_setup *s = conf_bound(conf, "setup");
+	struct str path = line->values[0].s;
+	(void)obj;
+	if (line->values[1].given && !str_eq(line->values[1].s, STR("path")))
+		return err_set(err, "'%.*s': modules in C are not loaded; 'path' is there",
+			       STR_ARG(line->values[1].s));
+	if (s->n_lua_paths == POLICY_MAX_PATHS - 1)
+		return err_set(err, "more than %d folders", POLICY_MAX_PATHS - 1);
+	memmove(s->lua_paths + 1, s->lua_paths, s->n_lua_paths * sizeof(s->lua_paths[0]));
+	s->lua_paths[0] = path.p;
+	s->n_lua_paths++;
 	return true;
 }
+
+// --- tune.lua.* --------------------------------------------------------------------------------
+
+static bool
+parse_tune_lua(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	static const struct {
+		const char *word;
+		size_t offset;
+	} members[] = {
+	    {"tune.lua.session-timeout", offsetof(struct proxy_setup, lua_limits.session_ns)},
+	    {"tune.lua.task-timeout", offsetof(struct proxy_setup, lua_limits.task_ns)},
+	    {"tune.lua.service-timeout", offsetof(struct proxy_setup, lua_limits.service_ns)},
+	    {"tune.lua.burst-timeout", offsetof(struct proxy_setup, lua_burst_ns)},
+	};
+	struct proxy_setup *s = conf_bound(conf, "setup");
+	(void)obj;
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		if (str_eq(line->argv[0], str_from_c(members[i].word))) {
+			memcpy((char *)s + members[i].offset, &line->values[0].u, sizeof(uint64_t));
+			return true;
+		}
+	return err_set(err, "no such setting");
+}
+
+static bool
+parse_lua_maxmem(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy_setup *s = conf_bound(conf, "setup");
+	(void)obj;
+	(void)err;
+	s->lua_memory_bytes = (uint64_t)line->values[0].i << 20;
+	return true;
+}
+
+static const struct conf_arg lua_time_args[] = {{.name = "time",
+						 .type = CONF_TIME,
+						 .min = 0,
+						 .max = CONF_S(2147483),
+						 .unit = "ms",
+						 .help = "0: no limit."},
+						{.type = CONF_END}};
+static const struct conf_arg lua_maxmem_args[] = {
+    {.name = "megabytes", .type = CONF_INT, .min = 0, .max = 4096, .help = "0: the default, 8."},
+    {.type = CONF_END}};
+static const struct conf_arg lua_path_args[] = {
+    {.name = "template", .type = CONF_STR, .min = 1, .max = 4095, .help = "\"DIR/?.lua\"."},
+    {.name = "type", .type = CONF_STR, .flags = CONF_ARG_OPTIONAL, .help = "path"},
+    {.type = CONF_END}};
 
 // --- loading -----------------------------------------------------------------------------------
 
@@ -190,10 +263,10 @@ load_policies(struct proxy_setup *s)
 	if (s->first_policy == NULL)
 		return true;
 	struct policy_host_data *data = CONF_NEW(s->conf, struct policy_host_data);
-	*data =
-	    (struct policy_host_data){.set = set,
-				      .calls = expr_calls_new(s->exprs),
-				      .test_scratch = conf_alloc(s->conf, POLICY_SCRATCH_BYTES)};
+	data->set = set;
+	data->calls = expr_calls_new(s->exprs);
+	data->test_scratch = conf_alloc(s->conf, POLICY_SCRATCH_BYTES);
+	data->loading = true;
 	set->policies = policy_engine_new(&policy_host, data, set->vars);
 	for (const struct policy_setup *p = s->first_policy; p != NULL; p = p->next) {
 		struct policy_spec spec = {.name = p->name.p,
@@ -202,7 +275,15 @@ load_policies(struct proxy_setup *s)
 					   .budget_ns = p->budget_ns,
 					   .memory_bytes = p->memory_bytes,
 					   .memo_check = p->memo_check,
-					   .effect_budget_ns = p->effect_budget_ns};
+					   .effect_budget_ns = p->effect_budget_ns > 0
+								   ? p->effect_budget_ns
+								   : s->lua_burst_ns,
+					   .limits = s->lua_limits,
+					   .args = p->script_args,
+					   .n_args = p->n_script_args,
+					   .paths = s->lua_paths};
+		if (p->script_args != NULL && spec.memory_bytes == 0)
+			spec.memory_bytes = s->lua_memory_bytes;
 		struct err err = {0};
 		if (p->script.n == 0) {
 			ok = false; // told at the section's end
@@ -211,6 +292,7 @@ load_policies(struct proxy_setup *s)
 		if (policy_add(set->policies, &spec, &err) == NULL)
 			ok = conf_error(s->conf, p->script_line, "%s", err.text);
 	}
+	data->loading = false;
 	return ok;
 }
 
@@ -220,6 +302,8 @@ proxy_setup_link(struct proxy_setup *s)
 	CHECK_MAGIC(s, PROXY_SETUP_MAGIC);
 	s->policies_failed = !load_policies(s);
 	bool rules = s->policies_failed || lua_rules_link(s);
+	if (!s->policies_failed)
+		lua_commands_collect(s);
 	return expr_set_link(s->exprs, s->conf, report, s->conf) && rules && !s->policies_failed;
 }
 
@@ -391,17 +475,13 @@ has_value(enum policy_verdict v, const struct policy_call *call)
 	return v == POLICY_VALUE && (!ruled || call->out.b);
 }
 
-// As HAProxy has it: what it returns is text, and nothing is its false, "0".
+// As HAProxy has it: what it returns is text.
 static bool
 fetch_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
 {
 	struct policy_call call;
 	enum policy_verdict v = call_site(args[0].ptr, ctx, NULL, &call);
 	out->flags |= SMP_VOLATILE;
-	if (v == POLICY_NIL && call.gen > 0) {
-		sample_set_str(out, STR("0"));
-		return true;
-	}
 	return has_value(v, &call) && give_verdict(ctx, &call.out, out) &&
 	       sample_cast(out, SMP_STR, ctx);
 }
@@ -507,7 +587,45 @@ static const struct conf_keyword policy_keywords[] = {
      .words = "lua-load",
      .args = script_args,
      .parse = parse_lua_load,
-     .help = "Short form of a section 'policy' that is named after the file."},
+     .flags = CONF_EXTRA,
+     .help = "Short form of a section 'policy' that is named after the file. Further words are the "
+	     "script's arguments."},
+    {.sections = "global",
+     .words = "lua-load-per-thread",
+     .args = script_args,
+     .parse = parse_lua_load,
+     .flags = CONF_EXTRA,
+     .help = "The same: each worker always has a state of its own."},
+    {.sections = "global",
+     .words = "lua-prepend-path",
+     .args = lua_path_args,
+     .parse = parse_lua_path,
+     .help = "Where require looks before the script's own folder. Opened at start."},
+    {.sections = "global",
+     .words = "tune.lua.session-timeout",
+     .args = lua_time_args,
+     .parse = parse_tune_lua,
+     .help = "Time inside Lua of one action with its waits left out; default 4s."},
+    {.sections = "global",
+     .words = "tune.lua.service-timeout",
+     .args = lua_time_args,
+     .parse = parse_tune_lua,
+     .help = "The same of a service or command; default 4s."},
+    {.sections = "global",
+     .words = "tune.lua.task-timeout",
+     .args = lua_time_args,
+     .parse = parse_tune_lua,
+     .help = "The same of a task; default 0."},
+    {.sections = "global",
+     .words = "tune.lua.burst-timeout",
+     .args = lua_time_args,
+     .parse = parse_tune_lua,
+     .help = "CPU time of an action, service, command or task between two waits; default 10ms."},
+    {.sections = "global",
+     .words = "tune.lua.maxmem",
+     .args = lua_maxmem_args,
+     .parse = parse_lua_maxmem,
+     .help = "Most memory of one state of a script named by lua-load."},
     {.sections = NULL},
 };
 

@@ -383,7 +383,7 @@ static bool
 host_set_server(void *data, int backend, struct str server, struct str what, struct str value,
 		const char *who, struct err *err)
 {
-	const struct policy_host_data *d = data;
+	struct policy_host_data *d = data;
 	ASSERT(backend >> HANDLE_BITS == POLICY_BACKEND);
 	const struct proxy *p = d->set->all[backend & ((1 << HANDLE_BITS) - 1)];
 	return policy_server_set(p, server, what, value, who, err);
@@ -446,7 +446,7 @@ resolve_backend(const struct proxy_set *set, struct str name, struct err *err)
 static int
 host_resolve(void *data, enum policy_what what, struct str name, struct err *err)
 {
-	const struct policy_host_data *d = data;
+	struct policy_host_data *d = data;
 	int row = 0;
 	switch (what) {
 	case POLICY_FIELD:
@@ -514,7 +514,7 @@ ask_var(const struct policy_host_data *d, struct str name, struct sample_ctx *ct
 }
 
 static bool
-ask(const struct policy_host_data *d, int handle, const struct policy_value *args, unsigned n,
+ask(struct policy_host_data *d, int handle, const struct policy_value *args, unsigned n,
     struct sample_ctx *ctx, struct policy_value *out, struct err *err)
 {
 	enum policy_what what = (enum policy_what)(handle >> HANDLE_BITS);
@@ -546,7 +546,7 @@ static bool
 host_call(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
 	  struct policy_value *out, struct err *err)
 {
-	const struct policy_host_data *d = data;
+	struct policy_host_data *d = data;
 	struct policy_request *r = txn;
 	if (r == NULL) {
 		if (handle >> HANDLE_BITS == POLICY_OP)
@@ -651,7 +651,7 @@ parse_head(struct test_request *t, struct str text, struct err *err)
 static void *
 host_test_txn(void *data, const struct policy_test_request *q, struct arena *arena, struct err *err)
 {
-	const struct policy_host_data *d = data;
+	struct policy_host_data *d = data;
 	struct test_request *t = ARENA_NEW(arena, struct test_request);
 	struct sbuf b;
 	if (t == NULL) {
@@ -743,7 +743,7 @@ host_wake_at(void *data, struct policy_run *run, uint64_t mono_ns)
 static void
 host_effects_due(void *data)
 {
-	const struct policy_host_data *d = data;
+	struct policy_host_data *d = data;
 	if (d->set->effects != NULL)
 		effects_wake(d->set->effects);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "expr/pattern.h"
 #include "expr/sample.h"
 #include "policy/policy.h"
 
@@ -12,6 +13,7 @@ struct proxy_set;
 struct txn;
 
 #define POLICY_SCRATCH_BYTES ((size_t)64 << 10)
+#define POLICY_MAX_MAPS      256
 
 // policy_call's txn. The scratch holds what one question of a script needs until the next one.
 struct policy_request {
@@ -26,13 +28,19 @@ struct policy_host_data {
 	struct proxy_set *set;
 	const struct expr_calls *calls;
 	char *test_scratch; // of all self-tests' requests; they run on one thread at a time
+	bool loading;       // the configuration is being read: maps may be loaded
+	struct policy_map { // what scripts opened, by the number they hold
+		const struct pattern_use *use;
+		enum pat_match match;
+	} maps[POLICY_MAX_MAPS];
+	_Atomic unsigned n_maps; // the keeper appends, workers read what is below
 };
 extern const struct policy_host policy_host;
 
 // policy_op.c: what changes a transaction or lists the proxy's objects, one row each. find: the
 // row's number, -1 with a cause. ctx is NULL outside a transaction.
 int policy_op_find(struct str name, struct err *err);
-bool policy_op_call(const struct policy_host_data *d, int row, struct sample_ctx *ctx,
+bool policy_op_call(struct policy_host_data *d, int row, struct sample_ctx *ctx,
 		    const struct policy_value *args, unsigned n, struct policy_value *out,
 		    struct err *err);
 

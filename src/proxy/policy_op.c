@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "expr/call.h"
-#include "expr/pattern.h"
+#include "expr/pattern_ref.h"
 #include "proxy/action_lua.h"
 #include "proxy/action_priv.h"
 #include "proxy/host.h"
@@ -15,9 +15,10 @@
 #include "proxy/worker.h"
 
 #define ANSWER_BYTES 32768
+#define SMALL_BODY   4096
 
 struct op_call {
-	const struct policy_host_data *host;
+	struct policy_host_data *host;
 	struct txn *txn; // NULL: outside a transaction
 	const struct policy_value *args;
 	unsigned n;
@@ -354,6 +355,15 @@ op_get_var(struct op_call *c)
 	return give_text(c, str_of(room_of(c), text.n));
 }
 
+static bool
+op_set_log_level(struct op_call *c)
+{
+	if (c->args[0].type != POLICY_T_INT || c->args[0].i < 0 || c->args[0].i > 7)
+		return err_set(c->err, "a level is core.emerg to core.debug");
+	c->txn->log_level = (int8_t)(1 + c->args[0].i);
+	return give_bool(c, true);
+}
+
 // The number that private data are kept under until the transaction ends.
 static bool
 op_keep(struct op_call *c)
@@ -409,12 +419,92 @@ op_reply_body(struct op_call *c)
 	struct str body;
 	if (!text_arg(c, 0, &body))
 		return false;
-	t->reply.body = str_copy(&t->arena, body);
+	t->reply.body = str_copy(body.n > SMALL_BODY ? lua_call_room(t) : &t->arena, body);
 	if (t->reply.body.p == NULL && body.n > 0)
-		return err_set(c->err, "a body of %zu bytes is more than a transaction may hold",
+		return err_set(c->err, "a body of %zu bytes is longer than an answer may be",
 			       body.n);
 	lua_call_outcome(t, LUA_REPLIES);
 	return true;
+}
+
+static bool
+op_request_body(struct op_call *c)
+{
+	return give_text(c, lua_call_body(c->txn));
+}
+
+// --- maps and lists ------------------------------------------------------------------------------
+
+// Map.new(file, method): a number that stands for it.
+static bool
+op_map_open(struct op_call *c)
+{
+	struct policy_host_data *d = c->host;
+	struct str file, word;
+	enum pat_match match;
+	if (!text_arg(c, 0, &file) || !text_arg(c, 1, &word))
+		return false;
+	if (!pat_match_parse(word, &match) || match == PAT_FOUND || match == PAT_BOOL)
+		return err_set(c->err, "'%.*s' is no method of a map", STR_ARG(word));
+	const struct pattern_use *use = expr_calls_map(d->calls, d->loading, file, match, c->err);
+	if (use == NULL)
+		return false;
+	unsigned n = atomic_load_explicit(&d->n_maps, memory_order_relaxed);
+	for (unsigned i = 0; i < n; i++)
+		if (d->maps[i].use == use)
+			return give_int(c, i);
+	if (n == POLICY_MAX_MAPS)
+		return err_set(c->err, "more than %d maps", POLICY_MAX_MAPS);
+	d->maps[n] = (struct policy_map){use, match};
+	atomic_store_explicit(&d->n_maps, n + 1, memory_order_release);
+	return give_int(c, n);
+}
+
+static bool
+op_map_lookup(struct op_call *c)
+{
+	const struct policy_host_data *d = c->host;
+	struct arena arena = {.at = room_of(c), .end = room_of(c) + ANSWER_BYTES};
+	struct sample_ctx ctx = {.arena = &arena};
+	struct sample s = {0};
+	if (c->args[0].type != POLICY_T_INT || c->args[0].i < 0 ||
+	    c->args[0].i >= atomic_load_explicit(&d->n_maps, memory_order_acquire))
+		return err_set(c->err, "no such map");
+	const struct policy_map *m = &d->maps[c->args[0].i];
+	if (!to_sample(c, &c->args[1], &s))
+		return false;
+	if (!sample_cast(&s, pat_match_type(m->match), &ctx))
+		return true;
+	const struct pattern_entry *e = pattern_use_match(m->use, &s, &ctx);
+	return e == NULL || give_text(c, e->value);
+}
+
+static bool
+change_patterns(struct op_call *c, enum pattern_change change)
+{
+	const struct proxy_set *set = c->host->set;
+	struct str name, key, value = STR("");
+	if (!text_arg(c, 0, &name) || !text_arg(c, 1, &key) ||
+	    (c->n > 2 && !text_arg(c, 2, &value)))
+		return false;
+	struct pattern_ref *r = expr_calls_patterns(c->host->calls, name);
+	if (r == NULL)
+		return err_set(c->err, "nothing in the configuration uses '%.*s'", STR_ARG(name));
+	if (set->threads == NULL)
+		return err_set(c->err, "not before the proxy runs");
+	return give_bool(c, pattern_ref_post(r, set->threads, change, key, value));
+}
+
+static bool
+op_put(struct op_call *c)
+{
+	return change_patterns(c, PATTERN_PUT);
+}
+
+static bool
+op_del(struct op_call *c)
+{
+	return change_patterns(c, PATTERN_DEL);
 }
 
 // --- the process -------------------------------------------------------------------------------
@@ -439,7 +529,7 @@ op_info(struct op_call *c)
 	return give_text(c, str_of(room_of(c), text.n));
 }
 
-// Lines "name FRONTEND|BACKEND|PROXY http|tcp id".
+// Lines "name frontend|backend|proxy http|tcp id".
 static bool
 op_proxies(struct op_call *c)
 {
@@ -450,9 +540,9 @@ op_proxies(struct op_call *c)
 		const struct proxy *p = set->all[i];
 		unsigned both = p->caps & (PROXY_FRONTEND | PROXY_BACKEND);
 		sbuf_printf(&b, "%.*s %s %s %u\n", STR_ARG(p->name),
-			    both == PROXY_FRONTEND  ? "FRONTEND"
-			    : both == PROXY_BACKEND ? "BACKEND"
-						    : "PROXY",
+			    both == PROXY_FRONTEND  ? "frontend"
+			    : both == PROXY_BACKEND ? "backend"
+						    : "proxy",
 			    p->mode == PROXY_HTTP ? "http" : "tcp", p->id);
 	}
 	struct str text = sbuf_str(&b);
@@ -490,6 +580,14 @@ static const struct op_row rows[] = {
     {"reply_begin", ANY_TXN, 2, 2, op_reply_begin},
     {"reply_header", ANY_TXN, 2, 2, op_reply_header},
     {"reply_body", ANY_TXN, 1, 1, op_reply_body},
+    {"request_body", ANY_TXN, 0, 0, op_request_body},
+    {"set_log_level", ANY_TXN, 1, 1, op_set_log_level},
+    {"map_open", ANYWHERE, 2, 2, op_map_open},
+    {"map_lookup", ANYWHERE, 2, 2, op_map_lookup},
+    {"set_map", ANYWHERE, 3, 3, op_put},
+    {"del_map", ANYWHERE, 2, 2, op_del},
+    {"add_acl", ANYWHERE, 2, 2, op_put},
+    {"del_acl", ANYWHERE, 2, 2, op_del},
     {"get_var", ANYWHERE, 1, 1, op_get_var},
     {"info", ANYWHERE, 0, 0, op_info},
     {"proxies", ANYWHERE, 0, 0, op_proxies},
@@ -514,13 +612,13 @@ is_possible(const struct op_row *r, const struct txn *t, struct err *err)
 		return err_set(err, "there is no transaction here");
 	if (r->side == REQUEST && t->ctx.res != NULL)
 		return err_set(err, "the request was sent already");
-	if (r->side == RESPONSE && (t->ctx.res == NULL || t->flags & TXN_RESPONSE_SENT))
+	if (r->side == RESPONSE && t->ctx.res == NULL)
 		return err_set(err, "there is no response to be changed here");
 	return true;
 }
 
 bool
-policy_op_call(const struct policy_host_data *d, int row, struct sample_ctx *ctx,
+policy_op_call(struct policy_host_data *d, int row, struct sample_ctx *ctx,
 	       const struct policy_value *args, unsigned n, struct policy_value *out,
 	       struct err *err)
 {

@@ -40,6 +40,8 @@ proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *
 	conf_bind(conf, "expr", exprs);
 	conf_bind(conf, "backends", &s->backend_objects);
 	conf_defer(conf, NULL, conf_check_proxies, s);
+	s->lua_limits =
+	    (struct policy_limits){.session_ns = 4 * NS_PER_S, .service_ns = 4 * NS_PER_S};
 	return s;
 }
 

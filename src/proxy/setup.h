@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "expr/expr.h"
+#include "policy/policy.h"
 #include "proxy/proxy.h"
 
 struct conf;
@@ -26,8 +27,13 @@ struct proxy_setup {
 	struct proxy *last_defaults;     // what a section without "from" starts from
 	struct hash_map backend_objects; // struct backend by name
 	struct policy_setup *first_policy, **policy_tail;
-	struct lua_rule *lua_rules; // action_lua.c: to be linked
-	bool policies_failed;       // a script could not be loaded: what lua() names is not known
+	struct lua_rule *lua_rules;       // action_lua.c: to be linked
+	struct lua_command *lua_commands; // lua_cli.c
+	struct policy_limits lua_limits;  // tune.lua.*: of all scripts
+	uint64_t lua_burst_ns, lua_memory_bytes;
+	const char *lua_paths[POLICY_MAX_PATHS]; // lua-prepend-path, the last first
+	unsigned n_lua_paths;
+	bool policies_failed; // a script could not be loaded: what lua() names is not known
 	uint32_t next_id;
 	uint64_t rlimit_nofile; // ulimit-n
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/accesslog.h"
+#include "proxy/action_lua.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
@@ -87,6 +88,7 @@ free_when_alone(struct txn *t)
 	rbuf_unref(&t->in_flight);
 	rbuf_unref(&t->up.held);
 	rbuf_unref(&t->down.held);
+	lua_call_free(t);
 	t->magic = 0;
 	if (w->txns.n_free < w->txns.keep)
 		arena_reset(&t->arena);

@@ -80,6 +80,7 @@ enum txn_flags {
 	TXN_LUA_KEEPS = 1 << 20,    // scripts keep private data of it
 	TXN_QUEUED = 1 << 13,       // in its backend's queue
 	TXN_PLACED = 1 << 14,       // has a place at t->server to give back (maxconn)
+	TXN_SERVICE = 1 << 21,      // a service answers: its answer is a response to the rules
 	TXN_RESET_CLIENT = 1 << 12, // the end of the connection must not pass for a body's end
 };
 
@@ -211,6 +212,8 @@ bool txn_client_gave_up(const struct txn *t);
 // The request body's framing was refused: counts it by its reason.
 void txn_count_bad_body(struct txn *t);
 
+// http-response rules of backend and frontend, for a response that is not a server's.
+enum rule_verdict txn_response_rules(struct txn *t);
 // http-after-response rules of backend and frontend.
 enum rule_verdict txn_after_response_rules(struct txn *t);
 

@@ -200,6 +200,19 @@ write_reply(struct txn *t, struct iovec *iov, size_t max)
 	return t->client_codec->write_response(&t->res_out, &t->res, iov, max);
 }
 
+// The rules on responses; those of http-response for a service's answer only, which they may
+// replace by another.
+static enum rule_verdict
+judge(struct txn *t, bool *ok)
+{
+	enum rule_verdict v = t->flags & TXN_SERVICE ? txn_response_rules(t) : RULE_NEXT;
+	if (v == RULE_REPLY) {
+		*ok = build_head(t);
+		v = RULE_NEXT;
+	}
+	return v == RULE_NEXT || v == RULE_ALLOW ? txn_after_response_rules(t) : v;
+}
+
 static enum step_verdict
 run_reply(struct txn *t)
 {
@@ -211,7 +224,7 @@ run_reply(struct txn *t)
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 	bool ok = build_head(t);
 	t->ctx.res = &t->res;
-	enum rule_verdict v = txn_after_response_rules(t);
+	enum rule_verdict v = judge(t, &ok);
 	if (!ok || v == RULE_FAIL || v == RULE_REPLY || v == RULE_CUT)
 		return txn_cut(t, "PR");
 	size_t max = H1_WRITE_IOV(t->res.n_fields);

@@ -25,6 +25,13 @@ txn_after_response_rules(struct txn *t)
 	return run_lists(t, b, &t->frontend->http_after_response);
 }
 
+enum rule_verdict
+txn_response_rules(struct txn *t)
+{
+	const struct rule_list *b = t->backend != NULL ? &t->backend->http_response : NULL;
+	return run_lists(t, b, &t->frontend->http_response);
+}
+
 // 100, 102, 103...: passed on as they are, then the next head is awaited. 101 is final.
 static bool
 is_interim(const struct txn *t)

@@ -13,6 +13,7 @@
 #include "proxy/effects.h"
 #include "proxy/expiry.h"
 #include "proxy/gate.h"
+#include "proxy/lua_cli.h"
 #include "proxy/policy_host.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
@@ -97,6 +98,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	pool_init(&w->txns, txn_bytes, 256);
 	list_init(&w->all_clients);
 	list_init(&w->all_txns);
+	list_init(&w->lua_commands);
 	sbuf_init(&w->log_line, LOG_LINE_CAP);
 	start_backends(w);
 	gates_start(w);
@@ -143,6 +145,7 @@ worker_stop(struct worker *net, void *arg)
 	client_close_all(w);
 	server_conn_close_idle(w);
 	settle(w);
+	lua_commands_end(w);
 	if (w->policy != NULL)
 		policy_worker_leave(w->policy);
 	for (size_t i = 0; i < set->n_backends; i++)

@@ -38,6 +38,7 @@ struct proxy_worker {
 	struct policy_worker *policy; // NULL without policies
 	struct auth_cache *auth;      // auth_priv.h; NULL without userlists
 	char *policy_scratch;         // policy_host.h; likewise
+	struct list lua_commands;     // lua_cli.c: under way here
 	struct sbuf log_line;         // scratch
 	struct acceptor **acceptors;  // one for each bind
 	struct gate *gates;           // likewise
