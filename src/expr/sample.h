@@ -99,6 +99,8 @@ struct sample_host {
 	// the keeper. value NULL: unset. False: refused (type, bounds), counted by the host.
 	bool (*shm_write)(const struct sample_ctx *ctx, uint32_t handle,
 			  const struct sample *value);
+	// The session's variables, made at their first write. NULL: no memory, or no session.
+	struct var_scope *(*session)(const struct sample_ctx *ctx);
 };
 
 enum var_scope_id { VAR_PROC, VAR_SESS, VAR_TXN, VAR_REQ, VAR_RES, VAR_SHM, VAR_N_SCOPES };
@@ -136,8 +138,8 @@ bool sample_cast(struct sample *s, enum sample_type to, struct sample_ctx *ctx);
 // Whether a value declared `from` may be cast to `to`; known when parsing.
 bool sample_can_cast(enum sample_type from, enum sample_type to);
 
-// The value as text: what a header, a log line or a string converter sees. STR, BIN and METH
-// cost nothing; others are printed into the arena. False at the arena's cap.
+// The value as text: what a header, a log line or a string converter sees. STR, BIN (up to its
+// first NUL) and METH are not copied; others are printed into the arena. False at the arena's cap.
 bool sample_text(struct sample *s, struct sample_ctx *ctx, struct str *out);
 
 static inline void

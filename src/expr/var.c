@@ -264,7 +264,10 @@ var_set(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *
 		       ctx->host->shm_write(ctx, ref->id, value);
 	if (ref->scope == VAR_PROC)
 		return proc_set(ref->proc, value);
-	return scope_set(ctx->vars[ref->scope], ref->id, value);
+	struct var_scope **v = &ctx->vars[ref->scope];
+	if (*v == NULL && ref->scope == VAR_SESS && ctx->host != NULL && ctx->host->session != NULL)
+		*v = ctx->host->session(ctx);
+	return scope_set(*v, ref->id, value);
 }
 
 bool

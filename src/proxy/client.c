@@ -87,6 +87,7 @@ client_closed(struct client *c)
 	if (UNLIKELY(c->places != 0))
 		gate_give(c->bind, c->places);
 	atomic_store_explicit(&w->n_clients, w->n_clients - 1, memory_order_relaxed);
+	session_end(c);
 	c->magic = 0;
 	pool_put(&w->clients, c);
 	if (UNLIKELY(w->accepts_paused) && !w->draining && w->n_clients < w->max_clients)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "expr/sample.h"
+#include "expr/var.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "proxy/worker.h"
@@ -12,6 +13,11 @@
 struct bind;
 struct server;
 struct txn;
+
+struct session {
+	struct arena arena;
+	struct var_scope vars;
+};
 
 struct client {
 	uint32_t magic;
@@ -25,6 +31,7 @@ struct client {
 	uint8_t places;       // for gate_give
 	uint32_t linger_left; // bytes still thrown away before closing; 0: not lingering
 	struct sample_addr src, dst;
+	struct session *session; // sess. variables; NULL until the first is written
 };
 
 struct server_conn {
@@ -47,6 +54,12 @@ void client_end(struct client *c, bool linger);
 // A connection that has its places (gate.h). Closes fd when there is no memory.
 void client_open(struct proxy_worker *w, const struct bind *b, int fd, uint8_t places);
 void client_close_all(struct proxy_worker *w);
+
+// The sess. variables of a connection, made when first asked for; they live as long as it does.
+// NULL: no memory.
+struct var_scope *session_vars(struct client *c);
+// Its end, if there is one.
+void session_end(struct client *c);
 
 // An idle connection of this worker to the server, or NULL. `ask` the kernel whether the server has
 // closed it: for requests that cannot be sent again.

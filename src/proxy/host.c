@@ -106,11 +106,19 @@ host_log(const struct sample_ctx *ctx)
 	return v;
 }
 
+static struct var_scope *
+host_session(const struct sample_ctx *ctx)
+{
+	const struct txn *t = ctx->host_data;
+	return t->client != NULL ? session_vars(t->client) : NULL;
+}
+
 const struct sample_host proxy_sample_host = {
     .text = host_text,
     .number = host_number,
     .log = host_log,
     .shm_write = proxy_shm_write,
+    .session = host_session,
 };
 
 bool

@@ -31,6 +31,7 @@ init_context(struct txn *t)
 	    .now_real_ns = loop_real_ns(w->loop),
 	    .rand_state = t->id * UINT64_C(0x9e3779b97f4a7c15) + now,
 	    .shm = w->set->vars,
+	    .vars[VAR_SESS] = t->client->session != NULL ? &t->client->session->vars : NULL,
 	    .vars[VAR_TXN] = &t->vars_txn,
 	    .vars[VAR_REQ] = &t->vars_req,
 	    .vars[VAR_RES] = &t->vars_res,
@@ -245,6 +246,7 @@ void
 txn_client_closed(struct txn *t)
 {
 	t->client = NULL;
+	t->ctx.vars[VAR_SESS] = NULL;
 	free_when_alone(t);
 }
 

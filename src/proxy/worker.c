@@ -94,6 +94,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	w->max_clients = share_of(g->maxconn, set->n_workers);
 	size_t txn_bytes = sizeof(struct txn) + 2 * g->max_headers * sizeof(struct http_field);
 	pool_init(&w->clients, sizeof(struct client), 4096);
+	pool_init(&w->sessions, sizeof(struct session), 256);
 	pool_init(&w->server_conns, sizeof(struct server_conn), 1024);
 	pool_init(&w->txns, txn_bytes, 256);
 	list_init(&w->all_clients);
@@ -156,6 +157,7 @@ worker_stop(struct worker *net, void *arg)
 	sbuf_fini(&w->log_line);
 	if (w->n_clients == 0 && w->n_server_conns == 0) {
 		pool_fini(&w->clients);
+		pool_fini(&w->sessions);
 		pool_fini(&w->server_conns);
 		txn_pool_fini(&w->txns);
 	}

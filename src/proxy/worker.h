@@ -26,7 +26,7 @@ struct proxy_worker {
 	struct proxy_set *set;
 	struct worker *net;
 	struct loop *loop;
-	struct pool clients, server_conns, txns;
+	struct pool clients, sessions, server_conns, txns;
 	struct backend_worker *backends; // by struct backend's index
 	struct list all_clients, all_txns;
 	_Atomic uint32_t n_clients; // written by this worker, relaxed
