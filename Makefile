@@ -56,7 +56,8 @@ help:
 	@echo 'demo       play the whole story against a running proxy; fails if a step is not seen'
 	@echo 'check      every test; last line: N passed, N failed'
 	@echo 'unit scenario lint replay   parts of check, run by themselves'
-	@echo 'soak fuzz  long runs, not part of check'
+	@echo 'soak fuzz differential'
+	@echo '           long runs, not part of check'
 	@echo 'bench bench-json bench-instructions bench-profiles bench-growth'
 	@echo '           measure; JOBS= ROUNDS= SECONDS= PEERS= UPDATE=1, see tests/bench/README.md'
 	@echo 'fmt        format the sources'
@@ -167,6 +168,9 @@ bench bench-json bench-instructions bench-profiles bench-growth: $(OUT)/.package
 	@tests/bench/run $@ $(BENCH)
 soak: $(OUT)/.packages-check all
 	@tests/soak $(OUT)
+# Random expressions through haproxy and tidegate: make differential [ROUNDS=20] [SEED=1]
+differential: $(OUT)/.packages-check all
+	@tests/differential/run $(OUT) --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1) --cases 1500
 
 fmt: $(OUT)/.packages-check
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -188,7 +192,7 @@ clean:
 	rm -rf build build-* tidegate tidectl
 
 FORCE:
-.PHONY: all fast pgo help run demo doc unit scenario lint check fuzz replay bench bench-json bench-instructions \
+.PHONY: all fast pgo help run demo doc differential unit scenario lint check fuzz replay bench bench-json bench-instructions \
 	bench-profiles bench-growth soak \
 	fmt install clean FORCE
 .SECONDARY:

@@ -283,6 +283,18 @@ conv_be2hex(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *
 	return true;
 }
 
+static bool
+conv_htonl(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
+{
+	uint32_t v = (uint32_t)smp->i;
+	char bytes[] = {(char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v};
+	struct str copy = str_copy(ctx->arena, str_of(bytes, sizeof(bytes)));
+	ctx->failed |= copy.p == NULL;
+	smp->type = SMP_BIN;
+	smp->s = copy;
+	return copy.p != NULL;
+}
+
 static const struct arg_spec args_form[] = {{ARG_INT, .name = "in_form", .flags = ARG_OPTIONAL,
 					     .min = 0, .max = 1},
 					    {.type = ARG_END}};
@@ -324,5 +336,7 @@ const struct conv_row expr_convs_code[] = {
 	     "chunks of little endian bytes as decimal numbers"),
     CODE_ROW("be2hex", args_hex_chunks, SMP_BIN, SMP_STR, conv_be2hex, NULL,
 	     "chunks of bytes as hexadecimal text"),
+    CODE_ROW("htonl", NULL, SMP_INT, SMP_BIN, conv_htonl, NULL,
+	     "the lowest 32 bits of an integer as four bytes, the highest first"),
     {.name = NULL},
 };

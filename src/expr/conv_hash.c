@@ -11,8 +11,8 @@
 
 // Bob Jenkins' integer mixing (burtleburtle.net/bob/hash/integer.html), then a multiplication
 // by a prime near 3/4 of the range, as HAProxy spreads hashes.
-static uint32_t
-avalanche(uint32_t a)
+uint32_t
+hash_avalanche(uint32_t a)
 {
 	a = (a + 0x7ed55d16u) + (a << 12);
 	a = (a ^ 0xc761c23cu) ^ (a >> 19);
@@ -57,13 +57,18 @@ hash_djb2(struct str s)
 	return h;
 }
 
-static uint32_t
-hash_sdbm(struct str s)
+uint32_t
+hash_sdbm_more(uint32_t h, struct str s)
 {
-	uint32_t h = 0;
 	for (size_t i = 0; i < s.n; i++)
 		h = h * 65599 + (uint8_t)s.p[i];
 	return h;
+}
+
+static uint32_t
+hash_sdbm(struct str s)
+{
+	return hash_sdbm_more(0, s);
 }
 
 static uint32_t
@@ -96,7 +101,7 @@ hash_wt6(struct str s)
 				struct sample *smp)                                       \
 	{                                                                                 \
 		uint32_t h = hash_##name(smp->s);                                         \
-		sample_set_int(smp, args[0].i != 0 ? avalanche(h) : h);                   \
+		sample_set_int(smp, args[0].i != 0 ? hash_avalanche(h) : h);              \
 		return true;                                                              \
 	}
 HASH_CONV(crc32)

@@ -21,7 +21,7 @@ check_operand(struct expr_arg *args, struct expr_env *env, enum sample_type *out
 static bool
 operand(const struct expr_arg *args, struct sample_ctx *ctx, int64_t *out)
 {
-	struct sample s;
+	struct sample s = {.flags = 0};
 	if (args[0].ptr == NULL) {
 		*out = args[0].i;
 		return true;

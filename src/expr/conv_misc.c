@@ -196,8 +196,7 @@ json_put(char *p, uint32_t code)
 	return 6;
 }
 
-// Malformed input: utf8 gives no sample, utf8s and utf8ps leave the byte out, utf8p takes it as
-// a code point.
+// Malformed input: utf8 and utf8p give no sample, utf8s and utf8ps leave the byte out.
 static bool
 conv_json(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
 {
@@ -210,12 +209,11 @@ conv_json(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *sm
 	for (size_t i = 0; i < s.n;) {
 		uint32_t code = (uint8_t)s.p[i];
 		size_t used = args[0].i == JSON_ASCII ? 1 : utf8_next(str_slice(s, i, s.n), &code);
-		if (used == 0 && args[0].i == JSON_UTF8)
+		if (used == 0 && (args[0].i == JSON_UTF8 || args[0].i == JSON_UTF8P))
 			return false;
 		i += used == 0 ? 1 : used;
-		if (used == 0 && args[0].i != JSON_UTF8P)
-			continue;
-		n += json_put(p + n, code);
+		if (used > 0)
+			n += json_put(p + n, code);
 	}
 	sample_set_str(smp, str_of(p, n));
 	return true;

@@ -107,10 +107,13 @@ conv_field(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sa
 	return cut_pieces(args, false, smp->s, &smp->s);
 }
 
+// A word that is not there is an empty text, unlike a field, as in HAProxy.
 static bool
 conv_word(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *smp)
 {
-	return cut_pieces(args, true, smp->s, &smp->s);
+	if (!cut_pieces(args, true, smp->s, &smp->s))
+		smp->s.n = 0;
+	return true;
 }
 
 static bool
@@ -195,11 +198,10 @@ port_colon(struct str host)
 }
 
 static bool
-conv_host_only(const struct expr_arg *args UNUSED, struct sample_ctx *ctx UNUSED,
-	       struct sample *smp)
+conv_host_only(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
 {
 	smp->s = str_slice(smp->s, 0, port_colon(smp->s));
-	return true;
+	return conv_lower(args, ctx, smp);
 }
 
 static bool
@@ -270,13 +272,13 @@ check_add_item(struct expr_arg *args, struct expr_env *env UNUSED, enum sample_t
 static bool
 conv_strcmp(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
 {
-	struct sample other;
+	struct sample other = {.flags = 0};
 	if (!var_get(&args[0].var, ctx, &other) || !sample_cast(&other, SMP_STR, ctx))
 		return false;
 	size_t n = MIN(smp->s.n, other.s.n);
 	int d = n > 0 ? memcmp(smp->s.p, other.s.p, n) : 0;
 	if (d == 0)
-		d = (int)((int64_t)smp->s.n - (int64_t)other.s.n);
+		d = (smp->s.n > other.s.n) - (smp->s.n < other.s.n);
 	sample_set_int(smp, d);
 	return true;
 }
@@ -338,6 +340,14 @@ conv_regsub(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *
 	return join(smp, ctx, parts, n);
 }
 
+// Pieces are counted from 1, or from the end from -1: 0 names none.
+static bool
+check_pieces(struct expr_arg *args, struct expr_env *env UNUSED, enum sample_type *out UNUSED,
+	     struct err *err)
+{
+	return args[0].i != 0 || err_set(err, "pieces are counted from 1, or from the end from -1");
+}
+
 // ---- rows
 
 static const struct arg_spec args_pieces[] = {{ARG_INT, .name = "index"},
@@ -377,9 +387,9 @@ const struct conv_row expr_convs_text[] = {
     TEXT_ROW("lower", NULL, SMP_STR, conv_lower, NULL, "ASCII letters in lower case"),
     TEXT_ROW("upper", NULL, SMP_STR, conv_upper, NULL, "ASCII letters in upper case"),
     TEXT_ROW("length", NULL, SMP_INT, conv_length, NULL, "number of bytes"),
-    TEXT_ROW("field", args_pieces, SMP_STR, conv_field, NULL,
+    TEXT_ROW("field", args_pieces, SMP_STR, conv_field, check_pieces,
 	     "the piece between delimiters, from 1, from the end below 0; empty pieces count"),
-    TEXT_ROW("word", args_pieces, SMP_STR, conv_word, NULL,
+    TEXT_ROW("word", args_pieces, SMP_STR, conv_word, check_pieces,
 	     "as field, but empty pieces do not count"),
     {.name = "bytes",
      .args = args_bytes,
@@ -395,7 +405,8 @@ const struct conv_row expr_convs_text[] = {
     TEXT_ROW("reverse", NULL, SMP_STR, conv_reverse, NULL, "last byte first"),
     TEXT_ROW("reverse_dom", NULL, SMP_STR, conv_reverse_dom, NULL,
 	     "labels of a domain in reverse order"),
-    TEXT_ROW("host_only", NULL, SMP_STR, conv_host_only, NULL, "a host without its port"),
+    TEXT_ROW("host_only", NULL, SMP_STR, conv_host_only, NULL,
+	     "a host without its port, in lower case"),
     TEXT_ROW("port_only", NULL, SMP_INT, conv_port_only, NULL, "the port of a host; 0: none"),
     TEXT_ROW("concat", args_concat, SMP_STR, conv_concat, NULL,
 	     "appends a text, a variable and a text"),

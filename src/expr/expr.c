@@ -80,12 +80,14 @@ add_own_rows(struct expr_set *set)
 	add_fetches(set, expr_fetches_conn);
 	add_fetches(set, expr_fetches_http);
 	add_fetches(set, expr_fetches_state);
+	add_fetches(set, expr_fetches_target);
 	add_convs(set, expr_convs_text);
 	add_convs(set, expr_convs_int);
 	add_convs(set, expr_convs_code);
 	add_convs(set, expr_convs_hash);
 	add_convs(set, expr_convs_misc);
 	add_convs(set, expr_convs_map);
+	add_convs(set, expr_convs_http);
 }
 
 struct expr_set *

@@ -67,6 +67,8 @@ check_bin(struct expr_arg *args, struct expr_env *env, enum sample_type *out UNU
 	struct str text = args[0].s;
 	char *p = arena_alloc(expr_set_arena(env->set), text.n / 2 + 1, 1);
 	ASSERT(p != NULL);
+	if (text.n == 0)
+		return err_set(err, "a hexadecimal number is missing");
 	if (text.n % 2 != 0)
 		return err_set(err, "'%.*s' has an odd number of digits", STR_ARG(text));
 	for (size_t i = 0; i < text.n; i += 2) {

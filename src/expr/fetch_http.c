@@ -165,8 +165,9 @@ give_value(const struct expr_arg *args, struct http_head *h, bool full, struct s
 	struct str value;
 	if (h == NULL)
 		return false;
-	if (args[1].given || !ctx->iter.on)
-		return http_value_at(h, name, full, args[1].given ? (int)args[1].i : -1, &value) &&
+	int occurrence = (int)args[1].i; // 0, as when left out: any
+	if (occurrence != 0 || !ctx->iter.on)
+		return http_value_at(h, name, full, occurrence != 0 ? occurrence : -1, &value) &&
 		       give(out, value);
 	struct http_values it;
 	http_values_init(&it, h, name, full);
@@ -221,6 +222,16 @@ give_ip(const struct expr_arg *args, struct http_head *h, struct sample_ctx *ctx
 	return false;
 }
 
+// What is there but empty counts as 0, as in HAProxy.
+static bool
+to_number(struct sample *out, struct sample_ctx *ctx)
+{
+	if (out->s.n > 0)
+		return sample_cast(out, SMP_INT, ctx);
+	sample_set_int(out, 0);
+	return true;
+}
+
 #define FIELD_FETCHES(side, head)                                                                 \
 	static bool fetch_##side##_hdr(const struct expr_arg *args, struct sample_ctx *ctx,       \
 				       struct sample *out)                                        \
@@ -246,7 +257,7 @@ give_ip(const struct expr_arg *args, struct http_head *h, struct sample_ctx *ctx
 					   struct sample *out)                                    \
 	{                                                                                         \
 		return give_value(args, head_or_miss(ctx->head, ctx, out), false, ctx, out) &&    \
-		       sample_cast(out, SMP_INT, ctx);                                            \
+		       to_number(out, ctx);                                                       \
 	}                                                                                         \
 	static bool fetch_##side##_hdr_ip(const struct expr_arg *args, struct sample_ctx *ctx,    \
 					  struct sample *out)                                     \
@@ -259,7 +270,7 @@ give_ip(const struct expr_arg *args, struct http_head *h, struct sample_ctx *ctx
 		return give_names(args, head_or_miss(ctx->head, ctx, out), ctx, out);             \
 	}
 
-// Distinct names in order of appearance.
+// The names of all lines in their order, in lower case, whatever the peer wrote.
 static bool
 give_names(const struct expr_arg *args, struct http_head *h, struct sample_ctx *ctx,
 	   struct sample *out)
@@ -276,15 +287,14 @@ give_names(const struct expr_arg *args, struct http_head *h, struct sample_ctx *
 		return false;
 	for (int i = 0; i < h->n_fields; i++) {
 		const struct http_field *f = &h->field[i];
-		struct http_name name = {str_of(f->name, f->name_n), f->id};
-		if ((f->flags & HTTP_FIELD_DROP) || http_head_find(h, &name, NULL) != f)
+		if (f->flags & HTTP_FIELD_DROP)
 			continue;
 		if (n > 0) {
 			memcpy(p + n, delim.p, delim.n);
 			n += delim.n;
 		}
-		memcpy(p + n, f->name, f->name_n);
-		n += f->name_n;
+		for (uint32_t c = 0; c < f->name_n; c++)
+			p[n++] = (char)byte_lower((unsigned char)f->name[c]);
 	}
 	sample_set_str(out, str_of(p, n));
 	return true;
@@ -354,7 +364,7 @@ give_cookie_count(const struct expr_arg *args, struct http_head *h, struct sampl
 					    struct sample *out)                                  \
 	{                                                                                        \
 		return give_cookie(args, head_or_miss(ctx->head, ctx, out), ctx, out) &&         \
-		       sample_cast(out, SMP_INT, ctx);                                           \
+		       to_number(out, ctx);                                                      \
 	}
 COOKIE_FETCHES(req, req)
 COOKIE_FETCHES(res, res)
@@ -440,7 +450,7 @@ fetch_urlp(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *o
 static bool
 fetch_urlp_val(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
 {
-	return fetch_urlp(args, ctx, out) && sample_cast(out, SMP_INT, ctx);
+	return fetch_urlp(args, ctx, out) && to_number(out, ctx);
 }
 
 // ---- rows
@@ -500,7 +510,7 @@ const struct fetch_row expr_fetches_http[] = {
     REQ("req.hdr_ip", "hdr_ip", args_hdr, SMP_ADDR, MANY, fetch_req_hdr_ip, check_name,
 	"a header's value as an address; others are passed over"),
     REQ("req.hdr_names", NULL, args_delim, SMP_STR, 0, fetch_req_hdr_names, NULL,
-	"the names of all headers"),
+	"the names of all header lines in their order, in lower case; joined by delim (,)"),
     REQ("req.cook", "cook cookie", args_hdr_cnt, SMP_STR, ALIASES | MANY, fetch_req_cook, NULL,
 	"a cookie's value"),
     REQ("req.cook_cnt", "cook_cnt", args_hdr_cnt, SMP_INT, 0, fetch_req_cook_cnt, NULL,

@@ -154,13 +154,16 @@ int_to_bin(struct sample *s, struct sample_ctx *ctx)
 	return true;
 }
 
-// As HAProxy's read_int64: leading digits count, the rest does not, "abc" is 0; limits hold.
+// As HAProxy's read_int64: leading digits count, the rest does not, "abc" is 0, "" nothing;
+// limits hold.
 static bool
 str_to_int64(struct sample *s, struct sample_ctx *ctx UNUSED)
 {
 	struct str t = s->s;
 	size_t i = 0;
 	bool negative = false;
+	if (t.n == 0)
+		return false;
 	int64_t value = 0;
 	if (t.n > 0 && (t.p[0] == '-' || t.p[0] == '+')) {
 		negative = t.p[0] == '-';
@@ -217,21 +220,13 @@ to_meth_type(struct sample *s, struct sample_ctx *ctx UNUSED)
 	return true;
 }
 
+// The bytes as they are, up to the first NUL, as HAProxy has it; the converter hex prints them all.
 static bool
-bin_to_str(struct sample *s, struct sample_ctx *ctx)
+bin_to_str(struct sample *s, struct sample_ctx *ctx UNUSED)
 {
-	static const char hex[] = "0123456789ABCDEF";
-	char *p = arena_alloc(ctx->arena, s->s.n * 2 + 1, 1);
-	if (p == NULL) {
-		ctx->failed = true;
-		return false;
-	}
-	for (size_t i = 0; i < s->s.n; i++) {
-		p[2 * i] = hex[(uint8_t)s->s.p[i] >> 4];
-		p[2 * i + 1] = hex[(uint8_t)s->s.p[i] & 15];
-	}
-	p[2 * s->s.n] = '\0';
-	sample_set_str(s, str_of(p, 2 * s->s.n));
+	size_t nul = str_find_byte(s->s, '\0');
+	s->type = SMP_STR;
+	s->s.n = MIN(s->s.n, nul);
 	return true;
 }
 
@@ -279,8 +274,7 @@ sample_can_cast(enum sample_type from, enum sample_type to)
 bool
 sample_text(struct sample *s, struct sample_ctx *ctx, struct str *out)
 {
-	if (s->type != SMP_STR && s->type != SMP_BIN && s->type != SMP_METH &&
-	    !sample_cast(s, SMP_STR, ctx))
+	if (s->type != SMP_STR && s->type != SMP_METH && !sample_cast(s, SMP_STR, ctx))
 		return false;
 	*out = s->s;
 	return true;

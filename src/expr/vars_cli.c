@@ -255,7 +255,7 @@ get_proc(struct command *c)
 	struct sample_ctx ctx = {0};
 	struct arena arena;
 	struct var_ref ref;
-	struct sample v;
+	struct sample v = {.flags = 0};
 	struct str text;
 	if (c->set == NULL || !var_parse(&env, c->name, &ref, &c->err))
 		return refuse(c);

@@ -83,6 +83,8 @@ struct str
 http_head_base(struct http_head *h, struct arena *a)
 {
 	struct str path = http_head_path(h);
+	if (path.n > 0 && path.p[0] != '/') // "*"
+		path.n = 0;
 	char *p = arena_alloc(a, h->host.n + path.n + 1, 1);
 	if (p == NULL)
 		return STR_NULL;

@@ -117,7 +117,8 @@ static const struct {
     {"if { str(nonsense) -m ip 10.0.0.0/8 }", "fail"},
     // binary
     {"if { bin(cafe) -m bin CAFE }", "pass"},
-    {"if { bin(cafe) -m str CAFE }", "pass"},
+    {"if { bin(cafe) -m str CAFE }", "fail"},
+    {"if { bin(6162) -m str ab }", "pass"},
     {"if { bin(cafe) -m bin CAFF }", "fail"},
     // a type that is known when it runs
     {"if { var(txn.yes) }", "pass"},
