@@ -23,6 +23,7 @@
 #define MUST_CHECK        __attribute__((warn_unused_result))
 #define CACHE_LINE        64
 #define UNUSED            __attribute__((unused))
+#define SELDOM            __attribute__((cold, noinline)) // kept out of its callers' way
 
 // A mistake of ours, never of a user, a peer or a file. On in release builds: prints what was
 // believed, where, and what the current worker was doing, then aborts.

@@ -100,7 +100,18 @@ policy_circuit_failed(struct policy_fn_count *c, enum policy_error e, uint64_t n
 
 // ---- calling --------------------------------------------------------------------------------
 
-static enum policy_error
+SELDOM void
+policy_count_stop(struct policy *p, enum policy_error e)
+{
+	_Atomic uint64_t *counter = e == POLICY_E_BUDGET    ? &p->soft_stops
+				    : e == POLICY_E_MEMORY  ? &p->memory_failures
+				    : e == POLICY_E_STOPPED ? &p->hard_stops
+							    : NULL;
+	if (counter != NULL)
+		atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static inline enum policy_error
 try_state(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
 	  struct policy_call *call)
 {
@@ -117,13 +128,7 @@ try_state(struct policy_worker *w, struct policy_state *s, const struct policy_f
 		return e;
 	}
 	call->out = (struct policy_value){0};
-	struct policy *p = s->policy;
-	if (e == POLICY_E_BUDGET)
-		atomic_fetch_add_explicit(&p->soft_stops, 1, memory_order_relaxed);
-	if (e == POLICY_E_MEMORY)
-		atomic_fetch_add_explicit(&p->memory_failures, 1, memory_order_relaxed);
-	if (e == POLICY_E_STOPPED)
-		atomic_fetch_add_explicit(&p->hard_stops, 1, memory_order_relaxed);
+	policy_count_stop(s->policy, e);
 	return e;
 }
 
@@ -158,7 +163,7 @@ count_failure(struct policy_worker *w, struct policy_state *s, const struct poli
 }
 
 // The call failed with call->error.
-static enum policy_verdict
+static SELDOM enum policy_verdict
 on_error(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
 	 struct policy_call *call)
 {
@@ -179,7 +184,7 @@ on_error(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 	return verdict_of(call, c);
 }
 
-static enum policy_error
+static inline enum policy_error
 try_live(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
 	 struct policy_call *call)
 {
@@ -194,34 +199,20 @@ try_live(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 	return e;
 }
 
-static enum policy_verdict
-call_once(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
-	  struct policy_call *call)
-{
-	call->error = try_live(w, at, fn, call);
-	if (LIKELY(call->error == POLICY_E_NONE))
-		return verdict_of(call, &w->counts[fn->id]);
-	return on_error(w, at, fn, call);
-}
-
 // One call in SAMPLE_EVERY is timed.
-static enum policy_verdict
-call_timed(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
-	   struct policy_call *call)
+static SELDOM void
+sample(const struct policy_view_entry *at, const struct policy_fn *fn, struct policy_fn_count *c,
+       uint64_t start_ns)
 {
-	uint64_t start = clock_mono_ns();
-	enum policy_verdict v = call_once(w, at, fn, call);
-	uint64_t ns = MAX(clock_mono_ns() - start, UINT64_C(1));
+	uint64_t ns = MAX(clock_mono_ns() - start_ns, UINT64_C(1));
 	unsigned bucket = MIN(63u - (unsigned)__builtin_clzl(ns), POLICY_LATENCY_BUCKETS - 1u);
-	policy_count(&w->counts[fn->id].sampled[bucket]);
+	policy_count(&c->sampled[bucket]);
 	const struct region *r = &at->live->region;
-	if (at->live->ready) {
-		atomic_store_explicit(&fn->policy->memory_used, r->used, memory_order_relaxed);
-		if (r->peak > atomic_load_explicit(&fn->policy->memory_peak, memory_order_relaxed))
-			atomic_store_explicit(&fn->policy->memory_peak, r->peak,
-					      memory_order_relaxed);
-	}
-	return v;
+	if (!at->live->ready)
+		return;
+	atomic_store_explicit(&fn->policy->memory_used, r->used, memory_order_relaxed);
+	if (r->peak > atomic_load_explicit(&fn->policy->memory_peak, memory_order_relaxed))
+		atomic_store_explicit(&fn->policy->memory_peak, r->peak, memory_order_relaxed);
 }
 
 enum policy_verdict
@@ -229,10 +220,16 @@ policy_call(struct policy_worker *w, struct policy_view *view, const struct poli
 	    struct policy_call *call)
 {
 	struct policy_view_entry *at = &view->e[fn->policy->index];
-	policy_count(&w->counts[fn->id].calls);
-	if (UNLIKELY(w->n_calls++ % SAMPLE_EVERY == 0))
-		return call_timed(w, at, fn, call);
-	return call_once(w, at, fn, call);
+	struct policy_fn_count *c = &w->counts[fn->id];
+	bool timed = w->n_calls++ % SAMPLE_EVERY == 0;
+	uint64_t start_ns = UNLIKELY(timed) ? clock_mono_ns() : 0;
+	policy_count(&c->calls);
+	call->error = try_live(w, at, fn, call);
+	enum policy_verdict v =
+	    LIKELY(call->error == POLICY_E_NONE) ? verdict_of(call, c) : on_error(w, at, fn, call);
+	if (UNLIKELY(timed))
+		sample(at, fn, c, start_ns);
+	return v;
 }
 
 // ---- calls that may wait ----------------------------------------------------------------------

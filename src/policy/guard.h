@@ -84,9 +84,24 @@ enum guard_end guard_pcall(struct guard *g, struct lua_State *L, int n_args, int
 enum guard_end guard_resume_run(struct guard *g, struct lua_State *co, struct lua_State *from,
 				int n_args, int *n_results, bool *yielded, uint64_t budget_ns);
 
-// Around a host function. _leave may not return: a stop that came meanwhile is served then.
-void guard_postpone(struct guard *g);
-void guard_resume(struct guard *g);
+// Around a host function. _resume may not return: a stop that came meanwhile is served then.
+static inline void
+guard_postpone(struct guard *g)
+{
+	g->postponed = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+void guard_serve_pending(struct guard *g);
+static inline void
+guard_resume(struct guard *g)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	g->postponed = 0;
+	if (UNLIKELY(g->pending))
+		guard_serve_pending(g);
+}
+
 // A coroutine starts (`co`) and has ended (back to L); the stop follows into and out of it.
 void guard_switch(struct guard *g, struct lua_State *to);
 

@@ -64,20 +64,9 @@ on_signal(int number)
 	serve_stop(g, kind);
 }
 
-void
-guard_postpone(struct guard *g)
+SELDOM void
+guard_serve_pending(struct guard *g)
 {
-	g->postponed = 1;
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-void
-guard_resume(struct guard *g)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	g->postponed = 0;
-	if (LIKELY(!g->pending))
-		return;
 	int kind = g->pending;
 	g->pending = 0;
 	serve_stop(g, kind);
@@ -140,7 +129,7 @@ guard_detach(struct guard *g)
 	ASSERT(r == 0);
 }
 
-static void
+static inline void
 enter(struct guard *g, lua_State *L, uint64_t budget_ns)
 {
 	uint64_t seq = atomic_load_explicit(&g->seq, memory_order_relaxed);

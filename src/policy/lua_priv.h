@@ -38,11 +38,15 @@ extern const char policy_key_inits;   // core.register_init's functions
 extern const char policy_key_privs;   // private data of transactions, by their number
 extern const char policy_key_done;    // as a light userdata: the error that ends a run at once
 extern const char policy_key_effects; // the functions of effects, in order
+extern const char policy_key_kept;    // name -> reading, while nothing is written
 extern const char policy_key_written; // of the self-test that runs: variable -> when it was written
 
 // ---- lua_sandbox.c
 // G and E with the safe half of the standard library. [-0, +0, e]
 void policy_lua_sandbox(lua_State *L);
+
+// ---- lua_string.c
+void policy_lua_string_open(lua_State *L); // ours into the table on top. [-0, +0, m]
 
 // ---- lua_freeze.c
 // Freezes everything reachable from G: tables become read-only; a function that assigns to a
@@ -74,6 +78,9 @@ uint32_t policy_lua_var(lua_State *L, int index);
 void policy_lua_push_reading(lua_State *L, const struct tidevars_value *v);
 // Pushes vars[NAME] for the name at index. [-0, +1, e]
 void policy_lua_read_var(lua_State *L, int index);
+// Forgets what is kept of readings: something other than a predicate runs, or reads are noted.
+// [-0, +0, -]
+void policy_lua_vars_drop(lua_State *L, struct policy_state *s);
 
 // ---- lua_backends.c
 void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]

@@ -163,6 +163,7 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	s->call = call;
 	s->run = run;
 	s->recording = NULL;
+	policy_lua_vars_drop(s->L, s);
 	s->txn->host_txn = call->txn;
 	s->done_code = -1;
 	run->wake_ns = 0;
@@ -189,17 +190,6 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	return policy_state_error(s, run->co, end);
 }
 
-static void
-count_stop(struct policy *p, enum policy_error e)
-{
-	_Atomic uint64_t *counter = e == POLICY_E_BUDGET    ? &p->soft_stops
-				    : e == POLICY_E_MEMORY  ? &p->memory_failures
-				    : e == POLICY_E_STOPPED ? &p->hard_stops
-							    : NULL;
-	if (counter != NULL)
-		atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
 static enum policy_run_status
 failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
        struct policy_call *call, enum policy_error e)
@@ -209,7 +199,7 @@ failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *
 	call->gen = 0;
 	if (fn == NULL)
 		return POLICY_RUN_FAILED; // a task: its owner tells
-	count_stop(fn->policy, e);
+	policy_count_stop(fn->policy, e);
 	policy_call_failed(w, s, fn, call);
 	return fn->policy->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED : POLICY_RUN_FAILED;
 }

@@ -18,8 +18,8 @@
 
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
     policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor,
-    policy_key_entries, policy_key_done, policy_key_effects, policy_key_written, policy_key_inits,
-    policy_key_privs;
+    policy_key_entries, policy_key_done, policy_key_effects, policy_key_written, policy_key_kept,
+    policy_key_inits, policy_key_privs;
 
 // [-3, +0, e] E.__newindex
 static int
@@ -496,6 +496,7 @@ open_libs(lua_State *L)
 	open_base(L);
 	open_lib(L, LUA_STRLIBNAME, luaopen_string);
 	remove_fields(L, no_dump);
+	policy_lua_string_open(L);
 	// The metatable all strings share is out of reach.
 	lua_pushliteral(L, "");
 	lua_getmetatable(L, -1);

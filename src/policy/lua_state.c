@@ -9,6 +9,7 @@
 #include "policy/effects.h"
 #include "policy/lua_priv.h"
 #include "policy/run_priv.h"
+#include "tidegate/vars.h"
 
 #define SPARE_SLOTS 64
 #define ARENA_BYTES (256u << 10)
@@ -28,6 +29,7 @@ policy_name_put(lua_State *L, struct policy_names *n, int index, uint32_t value)
 	lua_settop(L, at - 1);
 	n->slot[i].key = key;
 	n->slot[i].value = value;
+	n->n_kept++;
 }
 
 // ---- loading, inside a protected call -------------------------------------------------------
@@ -109,6 +111,7 @@ policy_state_protected(struct policy_state *s, int n_args, int n_results, uint64
 {
 	s->call = &s->idle;
 	s->recording = NULL;
+	policy_lua_vars_drop(s->L, s);
 	enum guard_end end = guard_pcall(s->guard, s->L, n_args, n_results, budget_ns);
 	if (end == GUARD_OK)
 		return true;
@@ -206,7 +209,9 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 	s->n_effects = 0;
 	memset(&s->var_names, 0, sizeof(s->var_names));
 	memset(&s->txn_names, 0, sizeof(s->txn_names));
-	s->header_handle = s->cookie_handle = -1;
+	memset(&s->header_names, 0, sizeof(s->header_names));
+	s->kept = (struct policy_kept_vars){0};
+	s->cookie_handle = -1;
 	s->idle = (struct policy_call){.arena = &s->arena,
 				       .now_boot_ns = clock_boot_ns(),
 				       .now_real_ns = clock_real_ns()};
@@ -303,6 +308,10 @@ enum policy_error
 policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *call)
 {
 	enum policy_error error = POLICY_E_NONE;
+	if (LIKELY(lua_type(L, -1) == LUA_TBOOLEAN)) {
+		call->out = (struct policy_value){.type = POLICY_T_BOOL, .b = lua_toboolean(L, -1)};
+		return error;
+	}
 	if (UNLIKELY(!policy_lua_get(L, -1, &call->out))) {
 		(void)snprintf(s->error, sizeof(s->error), "the verdict is a %s",
 			       lua_typename(L, lua_type(L, -1)));
@@ -328,6 +337,20 @@ keep_memo_string(struct policy_call *call)
 	return call->out.s.p != NULL ? POLICY_E_NONE : POLICY_E_MEMORY;
 }
 
+// Once a call: do the kept readings stand?
+static inline void
+look_at_vars(struct policy_state *s)
+{
+	if (!s->kept.wanted)
+		return;
+	uint64_t changes = tidevars_changes(s->policy->engine->vars);
+	s->kept.calls++;
+	if (LIKELY(changes == s->kept.changes))
+		return;
+	policy_lua_vars_drop(s->L, s);
+	s->kept.changes = changes;
+}
+
 enum policy_error
 policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *call)
 {
@@ -340,6 +363,7 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	}
 	s->recording = NULL;
 	s->txn->host_txn = call->txn;
+	look_at_vars(s);
 	int n_args = 1;
 	if (UNLIKELY(call->n_args > 0)) {
 		ASSERT(call->n_args <= POLICY_MAX_ARGS);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `vars`: the shared table as scripts read it. A name is looked up once per state; afterwards its
-// handle is found by the address of the interned string. In a self-test the test's t.vars stands
-// for the table: what it does not set reads as the declared default.
+// handle is found by the address of the interned string. While nothing is written, what predicates
+// read stands in a Lua table behind `vars`, where Lua finds it without a call. In a self-test the
+// test's t.vars stands for the table: what it does not set reads as the declared default.
 #include <string.h>
 
 #include "policy/lua_priv.h"
@@ -76,6 +77,43 @@ read_in_test(lua_State *L, struct policy_state *s)
 	return 1;
 }
 
+// ---- kept readings --------------------------------------------------------------------------
+
+// The reading on top is the same until something is written. Index 1 is the table that Lua looked
+// into in vain. [-0, +0, e]
+static void
+keep(lua_State *L, struct policy_state *s, const struct tidevars_value *v)
+{
+	struct policy_kept_vars *k = &s->kept;
+	k->wanted = true;
+	if (k->calls < POLICY_KEEP_AFTER || k->n == POLICY_KEPT_VARS || s->phase != POLICY_FROZEN ||
+	    v->type == TIDEVARS_COUNTER || v->until_boot_ns != TIDEVARS_NEVER || !lua_istable(L, 1))
+		return;
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 1);
+	k->n++;
+}
+
+void
+policy_lua_vars_drop(lua_State *L, struct policy_state *s)
+{
+	s->kept.calls = 0;
+	if (LIKELY(s->kept.n == 0))
+		return;
+	s->kept.n = 0;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_kept);
+	for (lua_pushnil(L); lua_next(L, -2);) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_pushnil(L);
+		lua_rawset(L, -4);
+	}
+	lua_pop(L, 1);
+}
+
+// ---- vars -----------------------------------------------------------------------------------
+
 // [-2, +1, e]
 static int
 vars_index(lua_State *L)
@@ -97,9 +135,11 @@ vars_index(lua_State *L)
 	if (UNLIKELY(tidevars_read(s->policy->engine->vars, handle, s->call->now_boot_ns, &v) !=
 		     TIDEVARS_OK))
 		return luaL_error(L, "vars.%s: gone", lua_tostring(L, 2));
+	policy_lua_push_reading(L, &v);
 	if (s->recording != NULL)
 		policy_lua_memo_note(L, handle, &v);
-	policy_lua_push_reading(L, &v);
+	else
+		keep(L, s, &v);
 	return 1;
 }
 
@@ -130,13 +170,19 @@ policy_lua_read_var(lua_State *L, int index)
 void
 policy_lua_vars_open(lua_State *L)
 {
-	static const luaL_Reg meta[] = {{"__index", vars_index},
-					{"__newindex", vars_newindex},
-					{NULL, NULL}};
 	(void)lua_newuserdatauv(L, 1, 0);
 	lua_createtable(L, 0, 3);
-	luaL_setfuncs(L, meta, 0);
+	lua_pushcfunction(L, vars_newindex);
+	lua_setfield(L, -2, "__newindex");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
+	lua_newtable(L); // kept readings; what is not there is asked for
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key_kept);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, vars_index);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+	lua_setfield(L, -2, "__index");
 	lua_setmetatable(L, -2);
 }

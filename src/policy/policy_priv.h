@@ -178,11 +178,24 @@ struct policy_worker {
 // Names looked up before, by the address of the Lua string, which an anchor in the registry keeps
 // alive (so an address means one name for the state's life).
 struct policy_names {
+	unsigned n_kept; // ever
 	struct {
 		const char *key;
 		uint32_t value;
 	} slot[POLICY_NAME_SLOTS];
 };
+
+// What `vars` reads stands in a Lua table while nothing at all is written, so that reading it
+// again calls no function. Only predicates of frozen scripts read it there: they cannot write, so
+// looking once at the beginning of a call is enough.
+struct policy_kept_vars {
+	bool wanted;      // the script reads variables
+	unsigned calls;   // since the table changed; from POLICY_KEEP_AFTER on readings are kept
+	unsigned n;       // that are kept
+	uint64_t changes; // of the table, when they were last known to stand
+};
+#define POLICY_KEEP_AFTER 8
+#define POLICY_KEPT_VARS  64
 
 enum policy_phase {
 	POLICY_LOADING, // the top level runs: globals may be written, no request
@@ -233,9 +246,10 @@ struct policy_state {
 	struct list tasks;              // its own
 	unsigned n_tasks;
 	bool tasks_on; // its generation is live
-	struct policy_names var_names, txn_names;
-	int header_handle, cookie_handle; // the host's; -1: not asked yet
-	char error[512];                  // text of the last failure
+	struct policy_names var_names, txn_names, header_names;
+	struct policy_kept_vars kept;
+	int cookie_handle; // the host's; -1: not asked yet
+	char error[512];   // text of the last failure
 };
 
 // ---- lua_state.c: building a state ----------------------------------------------------------

@@ -36,6 +36,8 @@ enum policy_run_status policy_run_first(struct policy_worker *w, struct policy_s
 // Gives the run a coroutine of the state, which waits for the function and its arguments.
 enum policy_error policy_run_start(struct policy_state *s, struct policy_run *run);
 
+// ---- call.c: a call was stopped, or failed for want of memory; other errors do nothing
+void policy_count_stop(struct policy *p, enum policy_error e);
 // ---- call.c: counts, circuit and report of a call that failed with call->error
 void policy_call_failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
 			struct policy_call *call);

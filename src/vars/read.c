@@ -265,6 +265,13 @@ tidevars_epoch(const struct tidevars *t)
 	return vars_epoch(t);
 }
 
+// Both only grow.
+uint64_t
+tidevars_changes(const struct tidevars *t)
+{
+	return vars_epoch(t) + atomic_load_explicit(&t->hdr->declared, memory_order_acquire);
+}
+
 uint64_t
 tidevars_now_boot_ns(void)
 {
