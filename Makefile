@@ -10,7 +10,7 @@ PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
 VERSION  = 0.1
 OUT      = build
 CC       = gcc
-OPT      = -O2 -g
+OPT      = -O2 -g -fno-plt
 LTO      = $(if $(findstring clang,$(CC)),,-flto=auto)
 FAST     = $(OUT)-fast
 BENCH    = $(FAST)

@@ -220,10 +220,8 @@ TIDEVARS_API int tidevars_read_holds(struct tidevars *t, uint32_t handle, uint64
 // tidevars_epoch. Does not see a time to live pass: bound the timeout by until_boot_ns.
 TIDEVARS_API int tidevars_wait(struct tidevars *t, uint32_t handle, uint64_t version,
 			       uint64_t timeout_ns);
-// Number of the table's last commit.
+// Number of the table's last commit; a number that differs after each commit or declaration.
 TIDEVARS_API uint64_t tidevars_epoch(const struct tidevars *t);
-// A number that differs after each commit and each declaration: while it stands, so does every
-// reading up to its until, but for counters. Load it before the readings it shall vouch for.
 TIDEVARS_API uint64_t tidevars_changes(const struct tidevars *t);
 
 // ---- writing -------------------------------------------------------------------------------

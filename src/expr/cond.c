@@ -24,13 +24,12 @@ eval(const struct expr *e, struct sample_ctx *ctx, struct sample *out)
 	return e->fetch(e->args, ctx, out);
 }
 
+// The sample, and each further one of a fetch that iterates.
 static enum acl_result
-test_eval(const struct acl_test *t, struct sample_ctx *ctx)
+test_each(const struct acl_test *t, struct sample_ctx *ctx)
 {
 	enum acl_result result = ACL_FAIL;
 	struct sample s;
-	ctx->iter.field = ctx->iter.at = 0;
-	ctx->iter.on = t->expr->flags & ROW_ITERATES;
 	for (;;) {
 		if (!eval(t->expr, ctx, &s)) {
 			if (s.flags & SMP_MAY_CHANGE)
@@ -46,8 +45,21 @@ test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 	return result;
 }
 
-enum acl_result
-acl_eval(const struct acl *a, struct sample_ctx *ctx)
+static inline enum acl_result
+test_eval(const struct acl_test *t, struct sample_ctx *ctx)
+{
+	struct sample s;
+	ctx->iter.field = ctx->iter.at = 0;
+	ctx->iter.on = t->expr->flags & ROW_ITERATES;
+	if (ctx->iter.on)
+		return test_each(t, ctx);
+	if (!eval(t->expr, ctx, &s))
+		return s.flags & SMP_MAY_CHANGE ? ACL_MISS : ACL_FAIL;
+	return test_matches(t, &s, ctx) ? ACL_PASS : ACL_FAIL;
+}
+
+static enum acl_result
+any_test(const struct acl *a, struct sample_ctx *ctx)
 {
 	enum acl_result best = ACL_FAIL;
 	for (const struct acl_test *t = a->tests, *end = t + a->n_tests; t < end; t++) {
@@ -57,6 +69,12 @@ acl_eval(const struct acl *a, struct sample_ctx *ctx)
 		best = MAX(best, r);
 	}
 	return best;
+}
+
+enum acl_result
+acl_eval(const struct acl *a, struct sample_ctx *ctx)
+{
+	return LIKELY(a->n_tests == 1) ? test_eval(a->tests, ctx) : any_test(a, ctx);
 }
 
 static inline enum acl_result

@@ -98,17 +98,6 @@ http_head_base(struct http_head *h, struct arena *a)
 // --- lookup ------------------------------------------------------------------------------------
 
 struct http_field *
-http_head_find_id(const struct http_head *h, enum http_field_id id, const struct http_field *after)
-{
-	if (!http_head_has_id(h, id))
-		return NULL;
-	for (size_t i = after != NULL ? (size_t)(after - h->field) + 1 : 0; i < h->n_fields; i++)
-		if (h->field[i].id == id && !(h->field[i].flags & HTTP_FIELD_DROP))
-			return &h->field[i];
-	return NULL;
-}
-
-struct http_field *
 http_head_find(const struct http_head *h, const struct http_name *name,
 	       const struct http_field *after)
 {

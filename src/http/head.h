@@ -138,8 +138,17 @@ http_head_has_id(const struct http_head *h, enum http_field_id id)
 {
 	return (h->present >> id) & 1;
 }
-struct http_field *http_head_find_id(const struct http_head *h, enum http_field_id id,
-				     const struct http_field *after);
+static inline struct http_field *
+http_head_find_id(const struct http_head *h, enum http_field_id id, const struct http_field *after)
+{
+	if (!http_head_has_id(h, id))
+		return NULL;
+	const struct http_field *end = h->field + h->n_fields;
+	for (const struct http_field *f = after != NULL ? after + 1 : h->field; f < end; f++)
+		if (f->id == id && !(f->flags & HTTP_FIELD_DROP))
+			return h->field + (f - h->field);
+	return NULL;
+}
 
 // Walks the values of a name: each element of comma lists (HAProxy's hdr: a comma inside a quoted
 // string does not split) or, `full`, each field's whole value (fhdr).

@@ -39,8 +39,8 @@ struct policy_value {
 
 enum policy_what {
 	POLICY_FIELD,   // txn.NAME: method path query host src dst version url port ...; no args
-	POLICY_HEADER,  // txn.headers[x]; arg: the name as written; one handle, name is empty
-	POLICY_COOKIE,  // txn.cookies[x]; likewise
+	POLICY_HEADER,  // txn.headers[NAME]; arg: the same name
+	POLICY_COOKIE,  // txn.cookies[x]; arg: x as written; one handle, name is empty
 	POLICY_VAR,     // txn:get_var(x); likewise
 	POLICY_FETCH,   // txn.f:NAME(args...)
 	POLICY_CONV,    // txn.c:NAME(input, args...); the first arg is the input
@@ -64,10 +64,11 @@ struct policy_test_request {
 // with stops postponed: they must be short, must not block and must not call policies. `data`
 // is the host's. Any member but post may be NULL: "not there".
 struct policy_host {
-	// A name to a handle >= 0 that stays valid; -1 with a cause (and a suggestion). W, once a
-	// name and state.
+	// A name to a handle >= 0 that stays valid; -1 with a cause (and a suggestion). Not there
+	// without `call`. W, once a name and state.
 	int (*resolve)(void *data, enum policy_what what, struct str name, struct err *err);
-	// Asks the handle. False: err says why (a script error). True with out NIL: no sample. W.
+	// Asks the handle. False: err says why (a script error). True with out NIL: no sample, or
+	// with a string, whose .p is not NULL. W.
 	bool (*call)(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
 		     struct policy_value *out, struct err *err);
 	// A request to be passed as txn to `call`, in memory of the arena; NULL with a cause.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-// `txn`, the request: names that the host answers. Objects are made once per
-// state; a field is fetched when it is read. A self-test's request answers from the table it was
-// made of, unless the host can make a real request of it.
+// `txn`, the request: names that the host answers. Objects are made once per state; a field is
+// fetched when it is read. What is the same for every request (the parts, methods) stands in a
+// table behind the live one, where Lua finds it without a call. A self-test's request answers from
+// the table it was made of, unless the host can make a real request of it.
 #include <string.h>
 
 #include "policy/lua_priv.h"
 
-#define TXN_TYPE "tide.txn"
+#define TXN_TYPE "tide.txn" // of a self-test's; the live one has a metatable of its own
+
+#define LIVE_HEADERS "tide.headers of the request"
 
 // What a name of txn is: kept in txn_names as kind << 24 | handle.
 enum { IS_FIELD, IS_PART, IS_GET_VAR, IS_EDIT };
@@ -27,7 +30,7 @@ static const struct {
 	uint8_t uv, what;
 	bool or_nothing;
 } parts[] = {
-    {"headers", "tide.headers", UV_HEADERS, POLICY_HEADER, false},
+    {"headers", "tide.headers", UV_HEADERS, POLICY_HEADER, false}, // the live one: LIVE_HEADERS
     {"cookies", "tide.cookies", UV_COOKIES, POLICY_COOKIE, false},
     {"f", "tide.fetches", UV_F, POLICY_FETCH, false},
     {"sf", "tide.fetches", UV_SF, POLICY_FETCH, true},
@@ -53,29 +56,40 @@ policy_lua_resolve(lua_State *L, enum policy_what what, struct str name)
 	return handle;
 }
 
-int
-policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args, unsigned n)
+// [-0, +1, e]
+static inline int
+ask(lua_State *L, struct policy_state *s, void *txn, int handle, const struct policy_value *args,
+    unsigned n)
 {
-	struct policy_state *s = state_of(L);
 	const struct policy_engine *e = s->policy->engine;
 	struct policy_value out = {0};
 	struct err err;
 	err.text[0] = '\0';
-	if (e->host->call == NULL)
-		return luaL_error(L, "not available here");
 	guard_postpone(s->guard);
 	bool ok = e->host->call(e->data, txn, handle, args, n, &out, &err);
 	guard_resume(s->guard);
 	if (!ok)
 		return luaL_error(L, "%s", err.text);
-	policy_lua_push(L, &out);
+	if (LIKELY(out.type == POLICY_T_STR))
+		lua_pushlstring(L, out.s.p, out.s.n);
+	else
+		policy_lua_push(L, &out);
 	return 1;
+}
+
+int
+policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args, unsigned n)
+{
+	return ask(L, state_of(L), txn, handle, args, n);
 }
 
 struct lua_txn *
 policy_lua_txn_at(lua_State *L, int index)
 {
-	return luaL_testudata(L, index, TXN_TYPE);
+	struct lua_txn *live = state_of(L)->txn;
+	return live != NULL && lua_touserdata(L, index) == live
+		   ? live
+		   : luaL_testudata(L, index, TXN_TYPE);
 }
 
 // The live request outside its call (kept by a coroutine, say) is no request.
@@ -151,8 +165,10 @@ table_entry(lua_State *L, const char *table, struct str name, bool any_case)
 static int
 txn_get_var(lua_State *L)
 {
-	struct lua_txn *t = luaL_checkudata(L, 1, TXN_TYPE);
+	struct lua_txn *t = policy_lua_txn_at(L, 1);
 	struct policy_value arg = {.type = POLICY_T_STR};
+	if (t == NULL)
+		return luaL_error(L, "call it with a colon: txn:get_var(...)");
 	arg.s.p = luaL_checklstring(L, 2, &arg.s.n);
 	policy_lua_memo_forbid(L, "the request");
 	if (t->test && t->host_txn == NULL)
@@ -180,61 +196,133 @@ classify(lua_State *L, const struct lua_txn *t)
 	return IS_FIELD << 24 | (uint32_t)policy_lua_resolve(L, POLICY_FIELD, str_of(name, n));
 }
 
-// [-2, +1, e]
+// What is the same for every request, for the object at 1. [-0, +1, e]
 static int
-txn_index(lua_State *L)
+push_method(lua_State *L, uint32_t what)
 {
-	struct policy_state *s = state_of(L);
-	struct lua_txn *t = lua_touserdata(L, 1);
-	if (UNLIKELY(lua_type(L, 2) != LUA_TSTRING))
-		return luaL_error(L, "txn[...]: a field's name is a string");
-	int64_t known = policy_name_get(&s->txn_names, lua_tostring(L, 2));
-	uint32_t what = (uint32_t)known;
-	if (UNLIKELY(known < 0)) {
-		what = classify(L, t);
-		if (!s->testing)
-			policy_name_put(L, &s->txn_names, 2, what);
-	}
 	if (what >> 24 == IS_PART) {
 		lua_getiuservalue(L, 1, (int)(what & 0xff));
 		return 1;
 	}
 	if (what >> 24 == IS_EDIT)
 		return policy_lua_push_edit(L, (int)(what & 0xff));
-	if (what >> 24 == IS_GET_VAR) {
-		lua_pushcfunction(L, txn_get_var);
-		return 1;
-	}
+	lua_pushcfunction(L, txn_get_var);
+	return 1;
+}
+
+// The name at 2. A number becomes a string here; it is no name, and not found. [-0, +0, e]
+static const char *
+name_asked(lua_State *L)
+{
+	const char *name = lua_tostring(L, 2);
+	if (UNLIKELY(name == NULL))
+		luaL_error(L, "txn[...]: a field's name is a string");
+	return name;
+}
+
+// A self-test's. [-2, +1, e]
+static int
+test_index(lua_State *L)
+{
+	struct lua_txn *t = lua_touserdata(L, 1);
+	const char *name = name_asked(L);
+	uint32_t what = classify(L, t);
+	if (what >> 24 != IS_FIELD)
+		return push_method(L, what);
 	policy_lua_memo_forbid(L, "the request");
-	if (UNLIKELY(t->test && t->host_txn == NULL)) {
+	if (t->host_txn == NULL) {
 		push_table(L, 1);
-		return table_field(L, lua_tostring(L, 2));
+		return table_field(L, name);
 	}
-	return policy_lua_ask(L, policy_lua_host_txn(L, t), (int)(what & 0xffffff), NULL, 0);
+	return policy_lua_ask(L, t->host_txn, (int)(what & 0xffffff), NULL, 0);
+}
+
+// A name that the live object was not asked for before: a method goes into the table of them at 1,
+// and is pushed; a field is remembered. [-0, +(0|1), e]
+static SELDOM uint32_t
+learn(lua_State *L, struct policy_state *s)
+{
+	uint32_t what = classify(L, s->txn);
+	if (what >> 24 == IS_FIELD) {
+		policy_name_put(L, &s->txn_names, 2, what);
+		return what;
+	}
+	lua_pushvalue(L, 2);
+	push_method(L, what);
+	lua_rawset(L, 1);
+	push_method(L, what);
+	return what;
+}
+
+// The live one's, when the table of its methods, at 1, has no such name. [-2, +1, e]
+static int
+live_index(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	int64_t known = policy_name_get(&s->txn_names, name_asked(L));
+	uint32_t what = LIKELY(known >= 0) ? (uint32_t)known : learn(L, s);
+	if (UNLIKELY(what >> 24 != IS_FIELD))
+		return 1;
+	policy_lua_memo_forbid(L, "the request");
+	return ask(L, s, policy_lua_host_txn(L, s->txn), (int)(what & 0xffffff), NULL, 0);
 }
 
 // ---- headers, cookies -----------------------------------------------------------------------
 
-// [-2, +1, e]
+// The handle of the header whose name is at 2 is asked for once. So many names are kept that a
+// script's own find room, and not those that it makes up. [-0, +0, e]
+static SELDOM int
+learn_header(lua_State *L, struct policy_state *s, struct str name)
+{
+	int handle = policy_lua_resolve(L, POLICY_HEADER, name);
+	if (s->header_names.n_kept < POLICY_NAME_SLOTS / 2)
+		policy_name_put(L, &s->header_names, 2, (uint32_t)handle);
+	return handle;
+}
+
+// The name at 2. [-0, +0, e]
+static inline struct policy_value
+entry_name(lua_State *L)
+{
+	struct policy_value name = {.type = POLICY_T_STR};
+	name.s.p = lua_tolstring(L, 2, &name.s.n);
+	if (UNLIKELY(name.s.p == NULL))
+		luaL_typeerror(L, 2, "string");
+	policy_lua_memo_forbid(L, "the request");
+	return name;
+}
+
+// headers[x] of the live request. [-2, +1, e]
+static int
+live_header(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	struct policy_value name = entry_name(L);
+	void *txn = policy_lua_host_txn(L, s->txn);
+	int64_t known = policy_name_get(&s->header_names, name.s.p);
+	int handle = LIKELY(known >= 0) ? (int)known : learn_header(L, s, name.s);
+	return ask(L, s, txn, handle, &name, 1);
+}
+
+// Cookies, and a self-test's headers. [-2, +1, e]
 static int
 entry_index(lua_State *L)
 {
+	struct policy_state *s = state_of(L);
 	struct part *p = lua_touserdata(L, 1);
-	struct policy_value arg = {.type = POLICY_T_STR};
-	arg.s.p = luaL_checklstring(L, 2, &arg.s.n);
-	policy_lua_memo_forbid(L, "the request");
+	struct policy_value name = entry_name(L);
 	if (p->txn->test && p->txn->host_txn == NULL) {
 		bool headers = p->what == POLICY_HEADER;
 		lua_getiuservalue(L, 1, 1);
 		push_table(L, -1);
-		return table_entry(L, headers ? "headers" : "cookies", arg.s, headers);
+		return table_entry(L, headers ? "headers" : "cookies", name.s, headers);
 	}
 	void *txn = policy_lua_host_txn(L, p->txn);
-	struct policy_state *s = state_of(L);
-	int *handle = p->what == POLICY_HEADER ? &s->header_handle : &s->cookie_handle;
-	if (UNLIKELY(*handle < 0))
-		*handle = policy_lua_resolve(L, p->what, STR(""));
-	return policy_lua_ask(L, txn, *handle, &arg, 1);
+	if (p->what == POLICY_HEADER)
+		return ask(L, s, txn, policy_lua_resolve(L, p->what, name.s), &name, 1);
+	if (UNLIKELY(s->cookie_handle < 0))
+		s->cookie_handle = policy_lua_resolve(L, p->what, STR(""));
+	return ask(L, s, txn, s->cookie_handle, &name, 1);
 }
 
 // ---- f, sf, c, sc ---------------------------------------------------------------------------
@@ -305,17 +393,46 @@ no_newindex(lua_State *L)
 	return luaL_error(L, "predicates do not change the request");
 }
 
+// Of the metatable on top, whose __index is at top - 1 and goes. [-1, +0, m]
 static void
-new_type(lua_State *L, const char *name, lua_CFunction index)
+fill_type(lua_State *L)
 {
-	luaL_newmetatable(L, name);
-	lua_pushcfunction(L, index);
+	lua_insert(L, -2);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, no_newindex);
 	lua_setfield(L, -2, "__newindex");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
+}
+
+static void
+new_type(lua_State *L, const char *name, lua_CFunction index)
+{
+	lua_pushcfunction(L, index);
+	luaL_newmetatable(L, name);
+	fill_type(L);
 	lua_pop(L, 1);
+}
+
+// The metatable of the live object at `index`, which has its parts, for itself alone: __index is
+// the table of its methods, and that one's __index a function. [-0, +0, m]
+static void
+set_live_type(lua_State *L, int index)
+{
+	lua_newtable(L);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		lua_getiuservalue(L, index, parts[i].uv);
+		lua_setfield(L, -2, parts[i].name);
+	}
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, live_index);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+	lua_createtable(L, 0, 4);
+	fill_type(L);
+	lua_pushliteral(L, TXN_TYPE);
+	lua_setfield(L, -2, "__name");
+	lua_setmetatable(L, index);
 }
 
 struct lua_txn *
@@ -324,20 +441,23 @@ policy_lua_txn_new(lua_State *L, bool live)
 	struct lua_txn *t = lua_newuserdatauv(L, sizeof(*t), UV_N);
 	int index = lua_gettop(L);
 	*t = (struct lua_txn){.live = live};
-	luaL_setmetatable(L, TXN_TYPE);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		struct part *p = lua_newuserdatauv(L, sizeof(*p), 2);
 		*p = (struct part){.txn = t,
 				   .what = parts[i].what,
 				   .uv = parts[i].uv,
 				   .or_nothing = parts[i].or_nothing};
-		luaL_setmetatable(L, parts[i].type);
+		luaL_setmetatable(L, live && i == 0 ? LIVE_HEADERS : parts[i].type);
 		lua_pushvalue(L, index);
 		lua_setiuservalue(L, -2, 1);
 		lua_newtable(L);
 		lua_setiuservalue(L, -2, 2);
 		lua_setiuservalue(L, index, parts[i].uv);
 	}
+	if (live)
+		set_live_type(L, index);
+	else
+		luaL_setmetatable(L, TXN_TYPE);
 	return t;
 }
 
@@ -464,8 +584,9 @@ policy_lua_test_txn(lua_State *L)
 void
 policy_lua_txn_open(lua_State *L)
 {
-	new_type(L, TXN_TYPE, txn_index);
+	new_type(L, TXN_TYPE, test_index);
 	new_type(L, "tide.headers", entry_index);
+	new_type(L, LIVE_HEADERS, live_header);
 	new_type(L, "tide.cookies", entry_index);
 	new_type(L, "tide.fetches", method_index);
 	new_type(L, "tide.converters", method_index);

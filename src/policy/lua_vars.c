@@ -79,8 +79,9 @@ read_in_test(lua_State *L, struct policy_state *s)
 
 // ---- kept readings --------------------------------------------------------------------------
 
-// The reading on top is the same until something is written. Index 1 is the table that Lua looked
-// into in vain. [-0, +0, e]
+// The reading on top is the same until something is written. Predicates of frozen scripts cannot
+// write, so that looking once at the beginning of a call is enough for them; nothing else keeps. 1
+// is the table that Lua looked into in vain. [-0, +0, e]
 static void
 keep(lua_State *L, struct policy_state *s, const struct tidevars_value *v)
 {

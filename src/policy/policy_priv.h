@@ -185,9 +185,7 @@ struct policy_names {
 	} slot[POLICY_NAME_SLOTS];
 };
 
-// What `vars` reads stands in a Lua table while nothing at all is written, so that reading it
-// again calls no function. Only predicates of frozen scripts read it there: they cannot write, so
-// looking once at the beginning of a call is enough.
+// Readings stand in a Lua table while nothing is written: predicates look once, when a call begins.
 struct policy_kept_vars {
 	bool wanted;      // the script reads variables
 	unsigned calls;   // since the table changed; from POLICY_KEEP_AFTER on readings are kept

@@ -428,14 +428,15 @@ give_verdict(struct sample_ctx *ctx, const struct policy_value *v, struct sample
 }
 
 // One call; `input`, when not NULL, is its first argument. The rest of *call is told back.
-static enum policy_verdict
+static inline enum policy_verdict
 call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct policy_value *input,
 	  struct policy_call *call)
 {
 	struct policy_value args[POLICY_MAX_ARGS];
-	*call = (struct policy_call){0};
-	if (ctx->host != &proxy_sample_host || site == NULL)
+	if (UNLIKELY(ctx->host != &proxy_sample_host || site == NULL)) {
+		*call = (struct policy_call){0};
 		return POLICY_NIL; // no transaction
+	}
 	struct txn *t = ctx->host_data;
 	struct proxy_worker *w = t->worker;
 	if (t->policy_view == NULL)
@@ -446,7 +447,12 @@ call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct poli
 				     .now_boot_ns = ctx->now_boot_ns,
 				     .now_real_ns = ctx->now_real_ns,
 				     .args = site->args,
-				     .n_args = site->n_args};
+				     .n_args = site->n_args,
+				     // All members: what is left out would be cleared at length.
+				     .output = NULL,
+				     .out = {0},
+				     .error = POLICY_E_NONE,
+				     .gen = 0};
 	if (input != NULL) {
 		memcpy(args, site->args, site->n_args * sizeof(args[0]));
 		args[0] = *input;
@@ -463,8 +469,12 @@ fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *ou
 {
 	struct policy_call call;
 	out->flags |= SMP_VOLATILE;
-	return call_site(args[0].ptr, ctx, NULL, &call) == POLICY_VALUE &&
-	       give_verdict(ctx, &call.out, out);
+	if (call_site(args[0].ptr, ctx, NULL, &call) != POLICY_VALUE)
+		return false;
+	if (UNLIKELY(call.out.type != POLICY_T_BOOL))
+		return give_verdict(ctx, &call.out, out);
+	sample_set_bool(out, call.out.b);
+	return true;
 }
 
 // HAProxy has no sample when a call fails; only `on-error true` says otherwise.

@@ -249,13 +249,16 @@ field_id(const struct sample_ctx *ctx, struct policy_value *out)
 static const struct {
 	const char *name;
 	bool (*get)(const struct sample_ctx *ctx, struct policy_value *out);
+	bool evaluates; // expressions, which use the context
 } fields[] = {
-    {"method", field_method},     {"path", field_path},         {"query", field_query},
-    {"host", field_host},         {"url", field_url},           {"version", field_version},
-    {"src", field_src},           {"src_port", field_src_port}, {"dst", field_dst},
-    {"port", field_port},         {"dst_port", field_port},     {"status", field_status},
-    {"frontend", field_frontend}, {"backend", field_backend},   {"server", field_server},
-    {"unique_id", field_id},
+    {"method", field_method, false},     {"path", field_path, false},
+    {"query", field_query, false},       {"host", field_host, false},
+    {"url", field_url, false},           {"version", field_version, false},
+    {"src", field_src, false},           {"src_port", field_src_port, false},
+    {"dst", field_dst, false},           {"port", field_port, false},
+    {"dst_port", field_port, false},     {"status", field_status, false},
+    {"frontend", field_frontend, false}, {"backend", field_backend, false},
+    {"server", field_server, false},     {"unique_id", field_id, true},
 };
 
 // ---- headers, cookies ---------------------------------------------------------------------------
@@ -278,19 +281,33 @@ join_header(const struct sample_ctx *ctx, const struct http_name *name, const st
 	return give_str(out, all);
 }
 
-static bool
-ask_header(const struct sample_ctx *ctx, struct str text, struct policy_value *out, struct err *err)
+static inline const struct http_field *
+find_field(const struct http_head *h, const struct http_name *name, const struct http_field *after)
+{
+	return LIKELY(name->id != HTTP_FIELD_OTHER) ? http_head_find_id(h, name->id, after)
+						    : http_head_find(h, name, after);
+}
+
+// False: there are several lines, for join_header.
+static inline bool
+header_at_once(const struct sample_ctx *ctx, const struct http_name *name,
+	       const struct http_field **f, struct policy_value *out)
 {
 	const struct http_head *h = request_head(ctx);
-	if (h == NULL)
+	*f = h != NULL ? find_field(h, name, NULL) : NULL;
+	if (*f == NULL)
 		return true;
-	struct http_name name = http_name_of(text);
-	const struct http_field *f = http_head_find(h, &name, NULL);
-	if (f == NULL)
-		return true;
-	if (http_head_find(h, &name, f) != NULL)
-		return join_header(ctx, &name, f, out, err);
-	return give_str(out, f->value_n > 0 ? http_field_value(f) : STR(""));
+	if (find_field(h, name, *f) != NULL)
+		return false;
+	return give_str(out, (*f)->value_n > 0 ? http_field_value(*f) : STR(""));
+}
+
+static bool
+ask_header(const struct sample_ctx *ctx, const struct http_name *name, struct policy_value *out,
+	   struct err *err)
+{
+	const struct http_field *f;
+	return header_at_once(ctx, name, &f, out) || join_header(ctx, name, f, out, err);
 }
 
 static bool
@@ -465,6 +482,8 @@ host_resolve(void *data, enum policy_what what, struct str name, struct err *err
 		row = policy_op_find(name, err);
 		break;
 	case POLICY_HEADER:
+		row = (int)http_field_id_of(name);
+		break;
 	case POLICY_COOKIE:
 	case POLICY_VAR:
 		break;
@@ -523,7 +542,8 @@ ask(struct policy_host_data *d, int handle, const struct policy_value *args, uns
 	case POLICY_FIELD:
 		return fields[row].get(ctx, out);
 	case POLICY_HEADER:
-		return ask_header(ctx, args[0].s, out, err);
+		return ask_header(ctx, &(struct http_name){args[0].s, (enum http_field_id)row}, out,
+				  err);
 	case POLICY_COOKIE:
 		return ask_cookie(ctx, args[0].s, out);
 	case POLICY_VAR:
@@ -540,23 +560,12 @@ ask(struct policy_host_data *d, int handle, const struct policy_value *args, uns
 }
 
 // The question borrows the context: its arena is the scratch meanwhile, and what the rules' own
-// evaluation keeps there (place in an iteration, failure) is put back. Host functions are not left
-// by a stop, and do not throw.
-static bool
-host_call(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
-	  struct policy_value *out, struct err *err)
+// evaluation keeps there (place in an iteration, failure) is put back.
+static SELDOM bool
+ask_borrowing(struct policy_host_data *d, const struct policy_request *r, int handle,
+	      const struct policy_value *args, unsigned n, struct policy_value *out,
+	      struct err *err)
 {
-	struct policy_host_data *d = data;
-	struct policy_request *r = txn;
-	if (r == NULL) {
-		if (handle >> HANDLE_BITS == POLICY_OP)
-			return policy_op_call(d, handle & ((1 << HANDLE_BITS) - 1), NULL, args, n,
-					      out, err);
-		if (handle >> HANDLE_BITS != POLICY_BACKEND)
-			return err_set(err, "there is no request here");
-		return ask(d, handle, args, n, NULL, out, err);
-	}
-	CHECK_MAGIC(r, POLICY_REQUEST_MAGIC);
 	// Exactly that memory: without a block and with a cap of 0 it does not grow.
 	struct arena scratch = {.at = r->scratch, .end = r->scratch + POLICY_SCRATCH_BYTES};
 	struct sample_ctx *ctx = r->ctx;
@@ -570,6 +579,43 @@ host_call(void *data, void *txn, int handle, const struct policy_value *args, un
 	ctx->failed = failed;
 	ctx->iter = iter;
 	return ok;
+}
+
+// Outside a transaction.
+static SELDOM bool
+ask_without(struct policy_host_data *d, int handle, const struct policy_value *args, unsigned n,
+	    struct policy_value *out, struct err *err)
+{
+	if (handle >> HANDLE_BITS == POLICY_OP)
+		return policy_op_call(d, handle & ((1 << HANDLE_BITS) - 1), NULL, args, n, out,
+				      err);
+	if (handle >> HANDLE_BITS != POLICY_BACKEND)
+		return err_set(err, "there is no request here");
+	return ask(d, handle, args, n, NULL, out, err);
+}
+
+// What most scripts ask needs neither memory nor the context's state. Host functions are not left
+// by a stop, and do not throw.
+static bool
+host_call(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
+	  struct policy_value *out, struct err *err)
+{
+	struct policy_host_data *d = data;
+	struct policy_request *r = txn;
+	if (UNLIKELY(r == NULL))
+		return ask_without(d, handle, args, n, out, err);
+	CHECK_MAGIC(r, POLICY_REQUEST_MAGIC);
+	enum policy_what what = (enum policy_what)(handle >> HANDLE_BITS);
+	int row = handle & ((1 << HANDLE_BITS) - 1);
+	const struct http_field *f;
+	if (what == POLICY_FIELD && !fields[row].evaluates)
+		return fields[row].get(r->ctx, out);
+	if (what == POLICY_HEADER) {
+		struct http_name name = {args[0].s, (enum http_field_id)row};
+		if (LIKELY(header_at_once(r->ctx, &name, &f, out)))
+			return true;
+	}
+	return ask_borrowing(d, r, handle, args, n, out, err);
 }
 
 // ---- a self-test's request ----------------------------------------------------------------------

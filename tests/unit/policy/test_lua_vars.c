@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// `vars` as predicates read it again and again: a reading is kept while nothing is written, and each
-// way in which it can change is seen by the next call: a write, a time to live, a counter, another
-// declaration, an action of the same script, a memo that notes what it reads.
+// `vars` as predicates read it again and again: a reading is kept while nothing is written, and
+// each way in which it can change is seen by the next call: a write, a time to live, a counter,
+// another declaration, an action of the same script, a memo that notes what it reads.
 #include "fake.h"
 
 #include "policy/run.h"
@@ -36,7 +36,7 @@ ask(void)
 		if (fake_ask(&f, f.fn, &txn) != POLICY_VALUE)
 			return -1;
 		double now = f.call.out.type == POLICY_T_DOUBLE ? f.call.out.d
-			     : f.call.out.type == POLICY_T_INT	? (double)f.call.out.i
+			     : f.call.out.type == POLICY_T_INT  ? (double)f.call.out.i
 								: (double)f.call.out.b;
 		if (i > 0 && (first > now || first < now))
 			return -1;
@@ -138,11 +138,12 @@ test_action(void)
 static void
 test_closed(void)
 {
-	OK(begin("function m() local a = vars.maint\n"
-		 "  local ok = pcall(function() vars.maint = 1 end)\n"
-		 "  local walk = pcall(function() for k in pairs(vars) do end end)\n"
-		 "  return not ok and not walk and getmetatable(vars) == false and vars.maint == a\n"
-		 "end"));
+	OK(begin(
+	    "function m() local a = vars.maint\n"
+	    "  local ok = pcall(function() vars.maint = 1 end)\n"
+	    "  local walk = pcall(function() for k in pairs(vars) do end end)\n"
+	    "  return not ok and not walk and getmetatable(vars) == false and vars.maint == a\n"
+	    "end"));
 	OK(ask() == 1);
 	fake_stop(&f);
 }
