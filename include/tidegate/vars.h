@@ -40,7 +40,7 @@ enum {
 	TIDEVARS_DAMAGED,  // the file shrank under a running process (see tidevars_guard_sigbus)
 	TIDEVARS_SYSTEM,   // a system call failed: err->sys_errno
 	TIDEVARS_TIMEOUT,  // tidevars_wait: nothing changed in time
-	TIDEVARS_NOT_HELD, // release: this owner holds nothing
+	TIDEVARS_NOT_HELD, // release, extend: this owner holds nothing
 	TIDEVARS_BAD_CALL  // arguments that make no sense together
 };
 
@@ -243,10 +243,12 @@ enum {                    // tidevars_op.kind
 	TIDEVARS_UNSET,   // back to the default; on a HOLD: releases all
 	TIDEVARS_ADD,     // INT, FLOAT, GAUGE, COUNTER: adds value (of the variable's type)
 	TIDEVARS_CAS,     // value, if the present reading equals expect
-	TIDEVARS_TAKE,    // HOLD: takes for `owner`, or renews what that owner holds
+	TIDEVARS_TAKE,    // HOLD: takes for `owner`, or renews what that owner holds; a renewal
+			  // that gives no reason keeps the old one
 	TIDEVARS_RELEASE, // HOLD: gives back what `owner` holds; NOT_HELD
 	TIDEVARS_EXPIRE,  // in the log only: a time to live or a hold has run out
-	TIDEVARS_FORGET   // in the log only
+	TIDEVARS_FORGET,  // in the log only
+	TIDEVARS_EXTEND   // HOLD: what `owner` holds stands for ttl_ns from now; NOT_HELD
 };
 // "set", "unset"...
 TIDEVARS_API const char *tidevars_kind_name(uint32_t kind);
@@ -256,7 +258,7 @@ struct tidevars_op {
 	uint32_t kind;
 	struct tidevars_value value, expect; // type must be the variable's
 	uint64_t ttl_ns;   // 0: as declared (ADD: what is left, if so); TIDEVARS_NEVER: none
-	const char *owner; // TAKE, RELEASE; NULL: the writer's name
+	const char *owner; // TAKE, EXTEND, RELEASE; NULL: the writer's name
 };
 
 // All operations in one commit, or none and an error that names the variable. A variable may be
@@ -282,6 +284,9 @@ TIDEVARS_API int tidevars_add(struct tidevars *t, uint32_t handle,
 TIDEVARS_API int tidevars_take(struct tidevars *t, uint32_t handle, const char *owner,
 			       uint64_t ttl_ns, const struct tidevars_writer *writer,
 			       struct tidevars_error *err);
+TIDEVARS_API int tidevars_extend(struct tidevars *t, uint32_t handle, const char *owner,
+				 uint64_t ttl_ns, const struct tidevars_writer *writer,
+				 struct tidevars_error *err);
 TIDEVARS_API int tidevars_release(struct tidevars *t, uint32_t handle, const char *owner,
 				  const struct tidevars_writer *writer, struct tidevars_error *err);
 // Adds to a counter: one atomic instruction, any thread. UNKNOWN, TYPE, REFUSED (read only or

@@ -22,7 +22,7 @@ enum {                        // tidevars_decl.flags
 enum { // tidevars_decl.writable_by; a writer needs one that fits; 0: any
 	TIDEVARS_BY_ANY = 1,
 	TIDEVARS_BY_UID = 2, // writer's uid equals writable_uid
-	TIDEVARS_BY_GID = 4, // writer's gid equals writable_gid
+	TIDEVARS_BY_GID = 4, // writer's gid is writable_gid; of this process any of its groups
 	TIDEVARS_BY_LUA = 8, // writer's source is TIDEVARS_FROM_LUA
 	TIDEVARS_BY_CLI = 16 // writer's source is TIDEVARS_FROM_CLI
 };
@@ -66,6 +66,7 @@ struct tidevars_info {
 	uint64_t deadline_boot_ns; // when the value ends; NEVER
 	uint64_t written_real_ns;
 	uint64_t expired; // times a time to live (or a hold) was found to have passed
+	uint64_t refused; // writes that writable_by did not allow
 	uint32_t source, uid, pid;
 	char who[TIDEVARS_WHO_MAX + 1];
 	char reason[TIDEVARS_REASON_MAX + 1];
@@ -90,7 +91,8 @@ struct tidevars_log_entry {
 	uint32_t kind; // TIDEVARS_SET...
 	uint32_t source, uid, pid;
 	struct tidevars_value before, after; // a string's `before` is empty, `after` cut
-	char text[48];                       // STRING: `after`; HOLD: the owner; NUL-terminated
+	char text[48];                       // STRING: `after`; HOLD: the owner, of an EXPIRE
+					     // whose hold it was; NUL-terminated
 	char who[TIDEVARS_WHO_MAX + 1];
 	char reason[TIDEVARS_REASON_MAX + 1];
 };

@@ -43,6 +43,7 @@ tidevars_info(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct 
 	struct layout_cold cold;
 	out->deadline_boot_ns = TIDEVARS_NEVER;
 	out->expired = atomic_load(&m->slot->live.expired);
+	out->refused = atomic_load(&m->slot->live.refused);
 	if (!vars_copy_cold(t, m, &r, &cold))
 		return TIDEVARS_OK; // damaged: the value says so
 	bool unset = (r.flags & LAYOUT_HOT_DEFAULT) != 0;

@@ -26,6 +26,18 @@ find_owner(const struct vars_holds *s, struct str owner)
 	return i;
 }
 
+// The hold stands from now on for the operation's time, the declared one, or for ever.
+static void
+renew(const struct vars_commit *c, const struct vars_meta *m, const struct tidevars_op *op,
+      struct layout_hold *h)
+{
+	uint64_t ttl = op->ttl_ns != 0 ? op->ttl_ns : m->ttl != 0 ? m->ttl : TIDEVARS_NEVER;
+	if (c->who.reason[0] != '\0')
+		memcpy(h->reason, c->who.reason, sizeof(h->reason));
+	h->until_boot = vars_after(c->now_boot, ttl);
+	h->until_real = vars_after(c->now_real, ttl);
+}
+
 static int
 take(const struct vars_commit *c, const struct vars_meta *m, const struct tidevars_op *op,
      struct str owner, struct vars_holds *s)
@@ -44,10 +56,28 @@ take(const struct vars_commit *c, const struct vars_meta *m, const struct tideva
 		h->taken_real = c->now_real;
 		s->n++;
 	}
-	uint64_t ttl = op->ttl_ns != 0 ? op->ttl_ns : m->ttl != 0 ? m->ttl : TIDEVARS_NEVER;
-	memcpy(h->reason, c->who.reason, sizeof(h->reason));
-	h->until_boot = vars_after(c->now_boot, ttl);
-	h->until_real = vars_after(c->now_real, ttl);
+	renew(c, m, op, h);
+	return TIDEVARS_OK;
+}
+
+static int
+not_held(const struct vars_commit *c, const struct vars_meta *m, struct str owner,
+	 const struct vars_holds *s)
+{
+	char owners[400];
+	list_owners(s, owners, sizeof(owners));
+	return vars_fail(c->err, TIDEVARS_NOT_HELD, "'%s' is held by %s, not by %.*s", m->name,
+			 s->n > 0 ? owners : "nobody", STR_ARG(owner));
+}
+
+static int
+extend(const struct vars_commit *c, const struct vars_meta *m, const struct tidevars_op *op,
+       struct str owner, struct vars_holds *s)
+{
+	size_t i = find_owner(s, owner);
+	if (i == s->n)
+		return not_held(c, m, owner, s);
+	renew(c, m, op, &s->h[i]);
 	return TIDEVARS_OK;
 }
 
@@ -64,10 +94,7 @@ release(const struct vars_commit *c, const struct vars_meta *m, struct str owner
 	}
 	if (s->n == 0 && !strict)
 		return TIDEVARS_OK;
-	char owners[400];
-	list_owners(s, owners, sizeof(owners));
-	return vars_fail(c->err, TIDEVARS_NOT_HELD, "'%s' is held by %s, not by %.*s", m->name,
-			 s->n > 0 ? owners : "nobody", STR_ARG(owner));
+	return not_held(c, m, owner, s);
 }
 
 static void
@@ -77,8 +104,9 @@ drop_ran_out(uint64_t now, struct vars_holds *s)
 	for (size_t i = 0; i < s->n; i++) {
 		if (now < s->h[i].until_boot)
 			s->h[kept++] = s->h[i];
+		else
+			memcpy(s->gone[s->ran_out++], s->h[i].owner, sizeof(s->gone[0]));
 	}
-	s->ran_out = s->n - kept;
 	s->n = kept;
 }
 
@@ -89,6 +117,7 @@ vars_holds_apply(const struct vars_commit *c, const struct vars_meta *m,
 	struct vars_record r;
 	if (!vars_copy_holds(c->t, m, &r, out->h, &out->n))
 		out->n = 0; // no record in force: begin anew
+	out->ran_out = 0;
 	drop_ran_out(c->now_boot, out);
 	struct str owner = str_from_c(op->owner != NULL ? op->owner : c->who.who);
 	if (owner.n == 0 || owner.n > TIDEVARS_WHO_MAX)
@@ -97,6 +126,8 @@ vars_holds_apply(const struct vars_commit *c, const struct vars_meta *m,
 	switch (op->kind) {
 	case TIDEVARS_TAKE:
 		return take(c, m, op, owner, out);
+	case TIDEVARS_EXTEND:
+		return extend(c, m, op, owner, out);
 	case TIDEVARS_RELEASE:
 		return release(c, m, owner, true, out);
 	case TIDEVARS_SET:

@@ -116,7 +116,8 @@ struct layout_live {
 	_Atomic uint32_t desc_now;     // 0 or 1: the desc that counts
 	uint32_t reserved0;
 	_Atomic uint64_t fleet_revision;
-	uint64_t reserved[3];
+	_Atomic uint64_t refused; // writes that writable_by did not allow
+	uint64_t reserved[2];
 };
 
 enum layout_state { LAYOUT_FREE = 0, LAYOUT_LIVE = 1, LAYOUT_FORGOTTEN = 2 };

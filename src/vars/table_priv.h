@@ -117,8 +117,8 @@ uint64_t vars_log_append(struct tidevars *t, struct layout_log *entry, uint64_t 
 // hold.c: the holds that stand at `now_boot` after `op` (a checked one), and how many had run out.
 struct vars_holds {
 	struct layout_hold h[LAYOUT_N_HOLDS];
-	size_t n;
-	uint64_t ran_out;
+	size_t n, ran_out;
+	char gone[LAYOUT_N_HOLDS][TIDEVARS_WHO_MAX + 1]; // whose had run out
 };
 struct vars_commit;
 int vars_holds_apply(const struct vars_commit *c, const struct vars_meta *m,

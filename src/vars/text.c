@@ -67,8 +67,8 @@ tidevars_source_name(uint32_t source)
 const char *
 tidevars_kind_name(uint32_t kind)
 {
-	static const char *const names[] = {"none", "set",     "unset",  "add",   "cas",
-					    "take", "release", "expire", "forget"};
+	static const char *const names[] = {"none", "set",     "unset",  "add",    "cas",
+					    "take", "release", "expire", "forget", "extend"};
 	return kind < ARRAY_LEN(names) ? names[kind] : "unknown";
 }
 

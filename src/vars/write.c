@@ -5,6 +5,7 @@
 // `dirty` set and stamps above the epoch, which nobody believes and the next writer voids.
 #include <errno.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "vars/table_priv.h"
@@ -122,6 +123,21 @@ vars_check_value(const struct vars_meta *m, const struct tidevars_value *v,
 	return check_bounds(m, vars_value_word(v), err);
 }
 
+// A process is in its further groups too; of others only the one group that they came with counts.
+static bool
+in_group(const struct vars_commit *c, uint32_t gid)
+{
+	gid_t groups[256];
+	if (c->who.gid == gid)
+		return true;
+	int n = c->who.pid == c->t->pid ? getgroups((int)ARRAY_LEN(groups), groups) : 0;
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
 static int
 check_rights(const struct vars_commit *c, const struct vars_meta *m)
 {
@@ -129,10 +145,11 @@ check_rights(const struct vars_commit *c, const struct vars_meta *m)
 	uint32_t by = m->writable_by;
 	if (by == 0 || (by & TIDEVARS_BY_ANY) != 0 ||
 	    ((by & TIDEVARS_BY_UID) != 0 && w->uid == m->writable_uid) ||
-	    ((by & TIDEVARS_BY_GID) != 0 && w->gid == m->writable_gid) ||
+	    ((by & TIDEVARS_BY_GID) != 0 && in_group(c, m->writable_gid)) ||
 	    ((by & TIDEVARS_BY_LUA) != 0 && w->source == TIDEVARS_FROM_LUA) ||
 	    ((by & TIDEVARS_BY_CLI) != 0 && w->source == TIDEVARS_FROM_CLI))
 		return TIDEVARS_OK;
+	atomic_fetch_add_explicit(&m->slot->live.refused, 1, memory_order_relaxed);
 	return vars_fail(c->err, TIDEVARS_REFUSED, "'%s' may not be written by %s (uid %u, %s)",
 			 m->name, w->who, w->uid, tidevars_source_name(w->source));
 }
@@ -297,6 +314,7 @@ check_kind(const struct vars_commit *c, struct change *ch, size_t n)
 	case TIDEVARS_EXPIRE:
 		return check_expire(c, ch);
 	case TIDEVARS_TAKE:
+	case TIDEVARS_EXTEND:
 	case TIDEVARS_RELEASE:
 		return vars_fail(c->err, TIDEVARS_TYPE, "'%s' is of type %s, not a hold",
 				 ch->m->name, tidevars_type_name(ch->m->type));
@@ -360,24 +378,35 @@ log_text(struct layout_log *e, const char *text, size_t n)
 	memcpy(e->text, text, e->text_n);
 }
 
-// What had run out before this write, if anything: counted, and an entry of its own.
+// One expiry: counted, and an entry of its own.
 static void
-log_ran_out(struct vars_commit *c, const struct change *ch, uint64_t holds_out)
+log_expiry(struct vars_commit *c, const struct change *ch, const uint64_t values[2],
+	   struct str text)
 {
 	struct layout_log e;
 	bool hold = ch->m->type == TIDEVARS_HOLD;
-	bool out = hold ? holds_out > 0 : (ch->cur.flags & LAYOUT_HOT_DEFAULT) == 0 && !ch->live;
-	if (!out)
-		return;
-	atomic_fetch_add(&ch->m->slot->live.expired, hold ? holds_out : 1);
+	atomic_fetch_add(&ch->m->slot->live.expired, 1);
 	vars_log_start(c, ch->m, TIDEVARS_EXPIRE, &e);
 	memset(e.reason, 0, sizeof(e.reason));
-	e.before = ch->cur.value;
-	e.after = hold ? ch->cur.value - holds_out : ch->m->initial;
+	e.before = values[0];
+	e.after = values[1];
 	e.flags = !hold || e.after == 0 ? 2 : 0;
-	if (ch->m->type == TIDEVARS_STRING)
-		log_text(&e, ch->m->initial_text, ch->m->initial_n);
+	log_text(&e, text.p, text.n);
 	(void)vars_log_append(c->t, &e, c->stamp);
+}
+
+// What had run out before this write, if anything; each hold by itself.
+static void
+log_ran_out(struct vars_commit *c, const struct change *ch, const struct vars_holds *holds)
+{
+	const struct vars_meta *m = ch->m;
+	uint64_t left = ch->cur.value;
+	bool text = m->type == TIDEVARS_STRING;
+	for (size_t i = 0; i < holds->ran_out; i++, left--)
+		log_expiry(c, ch, (uint64_t[2]){left, left - 1}, str_from_c(holds->gone[i]));
+	if (m->type != TIDEVARS_HOLD && (ch->cur.flags & LAYOUT_HOT_DEFAULT) == 0 && !ch->live)
+		log_expiry(c, ch, (uint64_t[2]){ch->cur.value, m->initial},
+			   text ? str_of(m->initial_text, m->initial_n) : STR(""));
 }
 
 static uint64_t
@@ -423,7 +452,8 @@ store_relaxed(_Atomic uint64_t *to, uint64_t word)
 static void
 store_change(struct vars_commit *c, const struct change *ch)
 {
-	struct vars_holds holds = {.n = 0};
+	struct vars_holds holds;
+	holds.n = holds.ran_out = 0;
 	if (ch->m->type == TIDEVARS_HOLD)
 		(void)vars_holds_apply(c, ch->m, ch->op, &holds); // as when it was checked
 	unsigned spare = 1 - ch->cur.which;
@@ -431,7 +461,7 @@ store_change(struct vars_commit *c, const struct change *ch)
 	const struct layout_hot *cur = &ch->m->slot->hot[ch->cur.which];
 	bool expire = ch->op->kind == TIDEVARS_EXPIRE; // nobody wrote: the age goes on
 	struct layout_cold cold = c->who;
-	log_ran_out(c, ch, holds.ran_out);
+	log_ran_out(c, ch, &holds);
 	cold.log_seq = expire ? tidevars_log_last(c->t) : log_change(c, ch);
 	store_relaxed(&h->stamp, 0);
 	// A reader that sees any store below sees the void stamp (vars_still).
@@ -578,12 +608,18 @@ vars_commit_ops(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 	return try_only ? TIDEVARS_OK : vars_sync(t, err);
 }
 
+static bool
+is_operation(uint32_t kind)
+{
+	return (kind >= TIDEVARS_SET && kind <= TIDEVARS_RELEASE) || kind == TIDEVARS_EXTEND;
+}
+
 int
 tidevars_commit(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 		const struct tidevars_writer *writer, struct tidevars_error *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (ops[i].kind < TIDEVARS_SET || ops[i].kind > TIDEVARS_RELEASE)
+		if (!is_operation(ops[i].kind))
 			return vars_fail(err, TIDEVARS_BAD_CALL, "no such operation");
 	}
 	return vars_commit_ops(t, ops, n, writer, false, err);
@@ -594,7 +630,7 @@ tidevars_try_commit(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 		    const struct tidevars_writer *writer, struct tidevars_error *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (ops[i].kind < TIDEVARS_SET || ops[i].kind > TIDEVARS_RELEASE)
+		if (!is_operation(ops[i].kind))
 			return vars_fail(err, TIDEVARS_BAD_CALL, "no such operation");
 	}
 	return vars_commit_ops(t, ops, n, writer, true, err);

@@ -41,6 +41,17 @@ tidevars_take(struct tidevars *t, uint32_t handle, const char *owner, uint64_t t
 }
 
 int
+tidevars_extend(struct tidevars *t, uint32_t handle, const char *owner, uint64_t ttl_ns,
+		const struct tidevars_writer *writer, struct tidevars_error *err)
+{
+	struct tidevars_op op = {.handle = handle,
+				 .kind = TIDEVARS_EXTEND,
+				 .ttl_ns = ttl_ns,
+				 .owner = owner};
+	return vars_commit_ops(t, &op, 1, writer, false, err);
+}
+
+int
 tidevars_release(struct tidevars *t, uint32_t handle, const char *owner,
 		 const struct tidevars_writer *writer, struct tidevars_error *err)
 {

@@ -78,6 +78,56 @@ test_expiry(struct tidevars *t)
 	OK(info.expired == 2 && info.value.flags == TIDEVARS_IS_DEFAULT);
 }
 
+// Whose hold ran out stands in the log, one entry each.
+static void
+test_expiry_log(struct tidevars *t)
+{
+	struct tidevars_writer w = at(T0, "ops");
+	struct tidevars_error err;
+	struct tidevars_log_entry e;
+	uint32_t h = test_declare(t, "logged", TIDEVARS_HOLD);
+	uint64_t seq = tidevars_log_last(t);
+	(void)tidevars_take(t, h, "one", 10 * SECOND, &w, &err);
+	(void)tidevars_take(t, h, "two", 10 * SECOND, &w, &err);
+	(void)tidevars_take(t, h, "three", 30 * SECOND, &w, &err);
+	w = at(T0 + 15 * SECOND, "ops");
+	(void)tidevars_release(t, h, "three", &w, &err);
+	const char *want[] = {"take one 1",   "take two 2",   "take three 3",
+			      "expire one 2", "expire two 1", "release three 0"};
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		char got[128];
+		OK(tidevars_log_next(t, seq, &e) == 1);
+		(void)snprintf(got, sizeof(got), "%s %s %d", tidevars_kind_name(e.kind), e.text,
+			       (int)e.after.u.i);
+		IS_STR(got, want[i]);
+		seq = e.seq;
+	}
+}
+
+static void
+test_extend(struct tidevars *t)
+{
+	struct tidevars_writer w = at(T0, "ops");
+	struct tidevars_error err;
+	struct tidevars_hold holds[TIDEVARS_HOLDS_MAX];
+	size_t n;
+	uint32_t h = test_declare(t, "extended", TIDEVARS_HOLD);
+	IS_INT(tidevars_extend(t, h, "deploy", SECOND, &w, &err), TIDEVARS_NOT_HELD);
+	IS_STR(err.text, "'extended' is held by nobody, not by deploy");
+	IS_INT(tidevars_take(t, h, "deploy", 10 * SECOND, &w, &err), TIDEVARS_OK);
+	w = at(T0 + 5 * SECOND, "ops");
+	w.reason = NULL;
+	IS_INT(tidevars_extend(t, h, "deploy", 20 * SECOND, &w, &err), TIDEVARS_OK);
+	(void)tidevars_read_holds(t, h, T0, holds, &n);
+	OK(n == 1 && holds[0].until_boot_ns == T0 + 25 * SECOND && holds[0].taken_real_ns == T0);
+	IS_STR(holds[0].reason, "db migration");
+	w = at(T0 + 25 * SECOND, "ops");
+	OK_MSG(tidevars_extend(t, h, "deploy", SECOND, &w, &err) == TIDEVARS_NOT_HELD,
+	       "what has run out cannot be extended");
+	IS_INT(tidevars_extend(t, test_declare(t, "j", TIDEVARS_INT), "x", 0, &w, &err),
+	       TIDEVARS_TYPE);
+}
+
 static void
 test_full(struct tidevars *t)
 {
@@ -108,6 +158,8 @@ main(void)
 		return 1;
 	test_owners(t);
 	test_expiry(t);
+	test_expiry_log(t);
+	test_extend(t);
 	test_full(t);
 	tidevars_close(&t);
 	return tap_done();

@@ -231,6 +231,9 @@ test_rights(struct tidevars *t)
 	struct tidevars_value v = test_int(1);
 	IS_INT(tidevars_set(t, h, &v, 0, &w, &err), TIDEVARS_REFUSED);
 	IS_STR(err.text, "'guarded' may not be written by tester (uid 7, cli)");
+	struct tidevars_info info;
+	(void)tidevars_info(t, h, T0, &info, &err);
+	IS_INT(info.refused, 1);
 	w.uid = 70;
 	IS_INT(tidevars_set(t, h, &v, 0, &w, &err), TIDEVARS_OK);
 	w.uid = 7;
