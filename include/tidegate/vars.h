@@ -215,15 +215,6 @@ struct tidevars_hold {
 TIDEVARS_API int tidevars_read_holds(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns,
 				     struct tidevars_hold out[TIDEVARS_HOLDS_MAX], size_t *n);
 
-// Blocks until the variable's version differs from `version` (as read before), or for at most
-// timeout_ns: OK or TIMEOUT. TIDEVARS_NO_HANDLE waits for any commit; version is then the last
-// tidevars_epoch. Does not see a time to live pass: bound the timeout by until_boot_ns.
-TIDEVARS_API int tidevars_wait(struct tidevars *t, uint32_t handle, uint64_t version,
-			       uint64_t timeout_ns);
-// Number of the table's last commit; a number that differs after each commit or declaration.
-TIDEVARS_API uint64_t tidevars_epoch(const struct tidevars *t);
-TIDEVARS_API uint64_t tidevars_changes(const struct tidevars *t);
-
 // ---- writing -------------------------------------------------------------------------------
 
 // Who writes. NULL for a writer means this process by name, uid and pid. Texts may be NULL; they
@@ -303,3 +294,4 @@ TIDEVARS_API int tidevars_set_text(struct tidevars *t, const char *name, const c
 #endif
 
 #include "tidegate/vars_admin.h" // declarations, details, the write log
+#include "tidegate/vars_wait.h"  // waiting for a change

@@ -255,6 +255,49 @@ vars_wake(struct tidevars *t)
 	(void)vars_futex(&h->changes, FUTEX_WAKE, INT32_MAX, 0); // none asleep is fine
 }
 
+void
+tidevars_poke(struct tidevars *t)
+{
+	CHECK_MAGIC(t, VARS_MAGIC);
+	if ((t->flags & TIDEVARS_READ_ONLY) != 0)
+		return;
+	atomic_store(&t->hdr->waiting, 1);
+	vars_wake(t);
+}
+
+// A reader without write permission cannot ask to be woken: it looks by itself.
+static uint64_t
+ask_to_be_woken(struct tidevars *t)
+{
+	if ((t->flags & TIDEVARS_READ_ONLY) != 0)
+		return 50 * NS_PER_MS;
+	atomic_store(&t->hdr->waiting, 1);
+	return NS_PER_S;
+}
+
+uint32_t
+tidevars_ticket(struct tidevars *t)
+{
+	CHECK_MAGIC(t, VARS_MAGIC);
+	uint32_t changes = atomic_load(&t->hdr->changes);
+	(void)ask_to_be_woken(t);
+	return changes;
+}
+
+int
+tidevars_wait_ticket(struct tidevars *t, uint32_t ticket, uint64_t timeout_ns)
+{
+	CHECK_MAGIC(t, VARS_MAGIC);
+	struct layout_header *h = t->hdr;
+	bool silent = (t->flags & TIDEVARS_READ_ONLY) != 0;
+	uint64_t nap = MIN(silent ? 50 * NS_PER_MS : NS_PER_S, timeout_ns);
+	if (atomic_load(&h->changes) == ticket)
+		(void)vars_futex(&h->changes, FUTEX_WAIT, ticket, nap);
+	// After a nap: whoever was killed before its wake, or nobody; the caller reads and sees.
+	bool look = nap < timeout_ns || atomic_load(&h->changes) != ticket;
+	return tidevars_damaged(t) ? TIDEVARS_DAMAGED : look ? TIDEVARS_OK : TIDEVARS_TIMEOUT;
+}
+
 // What tidevars_wait waits for.
 static uint64_t
 version_now(struct tidevars *t, uint32_t handle)
@@ -268,12 +311,9 @@ tidevars_wait(struct tidevars *t, uint32_t handle, uint64_t version, uint64_t ti
 	CHECK_MAGIC(t, VARS_MAGIC);
 	struct layout_header *h = t->hdr;
 	uint64_t start = clock_mono_ns();
-	uint64_t nap = (t->flags & TIDEVARS_READ_ONLY) != 0 ? 50 * NS_PER_MS : NS_PER_S;
 	for (;;) {
 		uint32_t changes = atomic_load(&h->changes);
-		// A reader without write permission cannot ask to be woken: it looks by itself.
-		if ((t->flags & TIDEVARS_READ_ONLY) == 0)
-			atomic_store(&h->waiting, 1);
+		uint64_t nap = ask_to_be_woken(t);
 		if (version_now(t, handle) != version)
 			return TIDEVARS_OK;
 		if (tidevars_damaged(t))

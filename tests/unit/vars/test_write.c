@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // vars/write, vars/read: each type, bounds, time to live on an injected clock, staleness,
 // commits of several, rights.
+#include <pthread.h>
+
 #include "table.h"
 
 #define T0 (1000 * SECOND) // the tests' present, on both clocks' terms
@@ -217,6 +219,38 @@ test_commit(struct tidevars *t)
 	IS_INT(tidevars_wait(t, h[0], tidevars_version(t, h[0]), 1000000), TIDEVARS_TIMEOUT);
 }
 
+static void *
+count_later(void *arg)
+{
+	struct tidevars *t = arg;
+	uint32_t h;
+	(void)usleep(20000);
+	(void)tidevars_find(t, "ticked", 6, &h, NULL);
+	(void)tidevars_count_up(t, h, 1, T0);
+	return NULL;
+}
+
+// One ticket covers all variables, counters too; what came before the wait ends it at once.
+static void
+test_ticket(struct tidevars *t)
+{
+	pthread_t thread;
+	uint32_t h = test_declare(t, "ticked", TIDEVARS_COUNTER);
+	uint32_t ticket = tidevars_ticket(t);
+	IS_INT(tidevars_wait_ticket(t, ticket, 1000000), TIDEVARS_TIMEOUT);
+	(void)tidevars_count_up(t, h, 1, T0);
+	IS_INT(tidevars_wait_ticket(t, ticket, SECOND), TIDEVARS_OK);
+	OK(tidevars_ticket(t) != ticket);
+	ticket = tidevars_ticket(t);
+	tidevars_poke(t);
+	IS_INT(tidevars_wait_ticket(t, ticket, SECOND), TIDEVARS_OK);
+	ticket = tidevars_ticket(t);
+	OK(pthread_create(&thread, NULL, count_later, t) == 0);
+	IS_INT(tidevars_wait_ticket(t, ticket, 30 * SECOND), TIDEVARS_OK);
+	IS_INT(test_read(t, h, T0).u.i, 2);
+	(void)pthread_join(thread, NULL);
+}
+
 static void
 test_rights(struct tidevars *t)
 {
@@ -293,6 +327,7 @@ main(void)
 	test_ttl(t);
 	test_stale(t);
 	test_commit(t);
+	test_ticket(t);
 	test_rights(t);
 	test_log(t);
 	tidevars_close(&t);
