@@ -199,9 +199,10 @@ void http_head_drop(struct http_head *h, struct http_field *f);
 // In place, keeping the field's position.
 enum http_edit http_head_replace(struct http_head *h, struct arena *a, struct http_field *f,
 				 struct str value);
-// A line "Name: value\r\n" that outlives the head (static, or the connection's); not copied and
-// not checked. For what is the same for each request. FULL when the table is.
-enum http_edit http_head_add_line(struct http_head *h, struct str line);
+// For what is the same for each request: a line "Name: value\r\n", not checked, is understood once,
+// and added to heads that it outlives, not copied. FULL when the table is.
+struct http_field http_field_of_line(struct str line);
+enum http_edit http_head_add_made(struct http_head *h, const struct http_field *made);
 
 enum http_edit http_head_set_method(struct http_head *h, struct arena *a, struct str method);
 enum http_edit http_head_set_path(struct http_head *h, struct arena *a, struct str path);

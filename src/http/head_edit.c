@@ -62,22 +62,26 @@ http_head_add(struct http_head *h, struct arena *a, struct str name, struct str 
 					     .flags = HTTP_FIELD_ADDED});
 }
 
-enum http_edit
-http_head_add_line(struct http_head *h, struct str line)
+struct http_field
+http_field_of_line(struct str line)
 {
-	if (h->n_fields == h->max_fields)
-		return HTTP_EDIT_FULL;
 	size_t colon = str_find_byte(line, ':');
 	ASSERT(colon != SIZE_MAX && str_ends(line, STR("\r\n")));
 	struct str value = str_trim(str_slice(line, colon + 1, line.n - 2));
-	return append(h, (struct http_field){
-			     .name = line.p,
-			     .value = value.p,
-			     .value_n = (uint32_t)value.n,
-			     .name_n = (uint16_t)colon,
-			     .id = (uint8_t)http_field_id_of(str_of(line.p, colon)),
-			     .flags = HTTP_FIELD_ADDED,
-			 });
+	return (struct http_field){
+	    .name = line.p,
+	    .value = value.p,
+	    .value_n = (uint32_t)value.n,
+	    .name_n = (uint16_t)colon,
+	    .id = (uint8_t)http_field_id_of(str_of(line.p, colon)),
+	    .flags = HTTP_FIELD_ADDED,
+	};
+}
+
+enum http_edit
+http_head_add_made(struct http_head *h, const struct http_field *made)
+{
+	return h->n_fields < h->max_fields ? append(h, *made) : HTTP_EDIT_FULL;
 }
 
 void

@@ -42,6 +42,7 @@ struct reply_args {
 	uint16_t status;
 	bool status_given, has_body, default_page;
 	struct str content_type;
+	const struct http_field *type_line;
 	struct action_text body;
 	struct reply_field *fields, **tail;
 	const struct reply_header *fixed; // the fields, when all are constant
@@ -124,6 +125,15 @@ parse_field(struct conf *conf, const struct conf_line *line, int *at, struct rul
 	return true;
 }
 
+static const struct http_field *
+make_line(struct conf *conf, struct str name, struct str value)
+{
+	struct http_field *line = CONF_NEW(conf, struct http_field);
+	char *text = conf_printf(conf, "%.*s: %.*s\r\n", STR_ARG(name), STR_ARG(value));
+	*line = http_field_of_line(str_from_c(text));
+	return line;
+}
+
 // Constant headers become the reply's list once and for all.
 static void
 fix_fields(struct conf *conf, struct reply_args *a)
@@ -134,7 +144,7 @@ fix_fields(struct conf *conf, struct reply_args *a)
 			return;
 	for (const struct reply_field *f = a->fields; f != NULL; f = f->next) {
 		struct reply_header *h = CONF_NEW(conf, struct reply_header);
-		*h = (struct reply_header){.name = f->name, .value = f->value.text};
+		*h = (struct reply_header){.line = make_line(conf, f->name, f->value.text)};
 		*tail = h;
 		tail = &h->next;
 	}
@@ -185,6 +195,8 @@ parse_reply(struct conf *conf, const struct conf_line *line, int *at, struct rul
 	fix_fields(conf, a);
 	if (a->has_body && a->content_type.n == 0)
 		a->content_type = STR("text/plain");
+	if (a->content_type.n > 0)
+		a->type_line = make_line(conf, STR("content-type"), a->content_type);
 	if (a->status == 204 && a->has_body)
 		return err_set(err, "status 204 has no body");
 	bool page = a->page != NULL || a->default_page;
@@ -243,7 +255,7 @@ reply_with(const struct rule *r, struct txn *txn)
 		txn->reply.status = a->status;
 	} else {
 		txn->reply = (struct reply){.status = a->status,
-					    .content_type = a->content_type,
+					    .type_line = a->type_line,
 					    .headers = a->fixed};
 		if (a->has_body && !action_text_get(&a->body, txn, &txn->reply.body))
 			return RULE_FAIL;

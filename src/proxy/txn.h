@@ -27,12 +27,14 @@ struct rule;
 // or the transaction's arena.
 struct reply {
 	uint16_t status;
-	struct str reason;       // empty: the standard phrase
-	struct str content_type; // empty: none
+	struct str reason;                  // empty: the standard phrase
+	struct str content_type;            // empty: none, or type_line
+	const struct http_field *type_line; // the same, made once; or NULL
 	struct str body;
 	const struct reply_header {
 		const struct reply_header *next;
 		struct str name, value;
+		const struct http_field *line; // the same, made once; or NULL
 	} * headers;
 	bool close;  // close the client connection behind it
 	bool tarpit; // not before timeout tarpit

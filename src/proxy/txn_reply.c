@@ -157,10 +157,12 @@ decide_persistence(struct txn *t)
 		t->flags |= TXN_CLIENT_CLOSE | TXN_CLIENT_LINGER;
 }
 
-static bool
-add(struct txn *t, struct str name, struct str value)
+static inline bool
+add(struct txn *t, const struct http_field *line, struct str name, struct str value)
 {
-	return http_head_add(&t->res, &t->arena, name, value) == HTTP_EDIT_OK;
+	enum http_edit e = LIKELY(line != NULL) ? http_head_add_made(&t->res, line)
+						: http_head_add(&t->res, &t->arena, name, value);
+	return e == HTTP_EDIT_OK;
 }
 
 static bool
@@ -173,10 +175,10 @@ build_head(struct txn *t)
 	h->method = t->req.method;
 	bool ok = r->reason.n == 0 ||
 		  http_head_set_status(h, &t->arena, r->status, r->reason) == HTTP_EDIT_OK;
-	if (r->content_type.n > 0)
-		ok = ok && add(t, STR("content-type"), r->content_type);
+	if (r->type_line != NULL || r->content_type.n > 0)
+		ok = ok && add(t, r->type_line, STR("content-type"), r->content_type);
 	for (const struct reply_header *f = r->headers; f != NULL; f = f->next)
-		ok = ok && add(t, f->name, f->value);
+		ok = ok && add(t, f->line, f->name, f->value);
 	http_head_set_framing(h, HTTP_BODY_LENGTH, r->body.n);
 	if (r->status == 204 || r->status == 304)
 		http_head_set_framing(h, HTTP_BODY_NONE, 0);

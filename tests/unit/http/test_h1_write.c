@@ -146,6 +146,13 @@ test_strip(void)
 	feed_fini(&f);
 }
 
+static enum http_edit
+add_line(struct http_head *h, struct str line)
+{
+	struct http_field made = http_field_of_line(line);
+	return http_head_add_made(h, &made);
+}
+
 static void
 test_edit_fields(void)
 {
@@ -167,7 +174,7 @@ test_edit_fields(void)
 				       "b: 9\r\nhost: new\r\n" END);
 	OK(http_head_del(&f.head, &b) == 1 && http_head_del(&f.head, &b) == 0);
 	OK_MSG(http_head_del(&f.head, &length) == 0, "framing is not to be deleted");
-	OK(http_head_add_line(&f.head, STR("Via: us\r\n")) == HTTP_EDIT_OK);
+	OK(add_line(&f.head, STR("Via: us\r\n")) == HTTP_EDIT_OK);
 	OK(http_head_has_id(&f.head, HTTP_FIELD_VIA));
 	IS_STR(write_out(&f, 0, NULL), "POST / HTTP/1.1\r\nC: two\r\nContent-Length: 4\r\nD: x\r\n"
 				       "host: new\r\nVia: us\r\n" END);
@@ -184,7 +191,7 @@ test_edit_fields(void)
 	while (f.head.n_fields < FEED_FIELDS)
 		OK(http_head_add(&f.head, &a, STR("E"), STR("")) == HTTP_EDIT_OK);
 	OK(http_head_add(&f.head, &a, STR("E"), STR("")) == HTTP_EDIT_FULL);
-	OK(http_head_add_line(&f.head, STR("E:\r\n")) == HTTP_EDIT_FULL);
+	OK(add_line(&f.head, STR("E:\r\n")) == HTTP_EDIT_FULL);
 	arena_fini(&a);
 	feed_fini(&f);
 }
@@ -244,7 +251,7 @@ test_own_response(void)
 	struct arena a;
 	arena_init(&a, 4096);
 	http_head_init_response(&f.head, f.table, FEED_FIELDS, 503);
-	OK(http_head_add_line(&f.head, STR("Retry-After: 5\r\n")) == HTTP_EDIT_OK);
+	OK(add_line(&f.head, STR("Retry-After: 5\r\n")) == HTTP_EDIT_OK);
 	http_head_set_framing(&f.head, HTTP_BODY_LENGTH, UINT64_MAX);
 	IS_STR(write_out(&f, H1_WRITE_CLOSE, NULL),
 	       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
