@@ -6,7 +6,8 @@
 // buffers, which are rbufs and change hands whole; a replacement goes into the ring at once. What
 // arrives before the owner asks waits in conn.backlog; a backlog that grows means a bulk transfer:
 // the multishot is called back and the conn goes on one receive at a time, so that the peer feels
-// the owner's pace. Receives behind unread bytes are single and go to the buffer's free tail.
+// the owner's pace. Receives behind unread bytes are single and go to the buffer's free tail. A
+// body in full flow is polled for, and moved by plain calls: see recv_now.
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -54,6 +55,7 @@ enum {
 	UR_HAS = 1u << 3,    // the socket held more bytes after the last receive
 	UR_BULK = 1u << 4,   // one receive at a time
 	UR_FIXED = 1u << 5,  // O_NONBLOCK was taken off
+	UR_POLL = 1u << 6,   // what is in the kernel is a poll: the receive follows by itself
 };
 
 // Lives from the preparation of its submission to the system call that submits it.
@@ -257,12 +259,61 @@ cancel(struct loop *l, void *object, enum tag tag)
 	tag_sqe(sqe, NULL, TAG_NONE);
 }
 
+// A body in full flow is received and sent on one connection at a time, while its bytes are in the
+// cache: receives of a whole turn completed together had pushed each other's out before they were
+// sent. The ring tells only that there are bytes.
+static void
+arm_poll(struct conn *c)
+{
+	struct io_uring_sqe *sqe = get_sqe(c->loop);
+	io_uring_prep_poll_add(sqe, c->fd, POLLIN | POLLRDHUP);
+	tag_sqe(sqe, c, TAG_RECV);
+	c->engine |= UR_RECV | UR_POLL;
+	c->n_ops++;
+}
+
+// One piece of such a body, if the socket has it.
+static void
+recv_now(struct conn *c)
+{
+	if (c->in == NULL && !conn_lend(c)) {
+		conn_fail_recv(c, reason_of_recv(ENOMEM));
+		return;
+	}
+	uint32_t room = conn_room(c);
+	ssize_t n = recv(c->fd, c->in->data + c->in_end, room, MSG_DONTWAIT);
+	if (n > 0) {
+		stat_add(&c->loop->stats.recvs, 1);
+		stat_add(&c->loop->stats.recv_bytes, (uint64_t)n);
+		c->in_end += (uint32_t)n;
+		c->engine &= ~(uint32_t)UR_HAS;
+		c->engine |= (uint32_t)n == room ? UR_HAS : 0;
+		c->flags |= CONN_P_RECV;
+		return;
+	}
+	if (conn_unread(c) == 0)
+		rbuf_unref(&c->in);
+	if (n == 0) {
+		c->why = reason_get(REASON_PEER_CLOSED);
+		c->flags |= CONN_F_EOF | CONN_P_EOF;
+	} else if (errno == EAGAIN || errno == EINTR) {
+		arm_poll(c);
+	} else {
+		conn_fail_recv(c, reason_of_recv(errno));
+	}
+}
+
 static void
 arm_recv(struct conn *c)
 {
+	if ((c->flags & CONN_F_BULK) != 0) {
+		if ((c->engine & UR_HAS) != 0)
+			conn_post(c, 0);
+		else
+			arm_poll(c);
+		return;
+	}
 	struct io_uring_sqe *sqe = get_sqe(c->loop);
-	if (c->in == NULL && (c->flags & CONN_F_BULK) != 0)
-		(void)conn_lend(c); // without memory the kernel's buffers serve
 	if (c->in != NULL) {
 		io_uring_prep_recv(sqe, c->fd, c->in->data + c->in_end, conn_room(c), 0);
 	} else {
@@ -303,10 +354,31 @@ ur_recv(struct conn *c)
 		call_back_multishot(c);
 }
 
+// What was received by recv_now goes at once while its bytes are warm; true when the socket took
+// all of it.
+static bool
+send_now(struct conn *c)
+{
+	if (c->out_n != 1 || c->out_at > 0 || c->out->iov_len <= c->loop->rbufs.cap)
+		return false;
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | ((c->flags & CONN_F_MORE) != 0 ? MSG_MORE : 0);
+	ssize_t n = send(c->fd, c->out->iov_base, c->out->iov_len, flags);
+	if (n <= 0)
+		return false;
+	stat_add(&c->loop->stats.send_bytes, (uint64_t)n);
+	if (!conn_advance(c, (size_t)n))
+		return false;
+	stat_add(&c->loop->stats.sends, 1);
+	conn_post(c, CONN_P_SENT);
+	return true;
+}
+
 // What is left of a buffer sent in part goes alone, so that the owner's array is never changed.
 static void
 ur_send(struct conn *c)
 {
+	if (send_now(c))
+		return;
 	struct io_uring_sqe *sqe = get_sqe(c->loop);
 	int flags = MSG_NOSIGNAL | MSG_WAITALL;
 	if (c->out->iov_len <= SHORT_SEND && c->out[c->out_n - 1].iov_len <= SHORT_SEND)
@@ -402,8 +474,12 @@ feed(struct conn *c)
 static void
 ur_ready(struct conn *c)
 {
-	if (wants_recv(c) && c->backlog != NULL)
+	if (!wants_recv(c))
+		return;
+	if (c->backlog != NULL)
 		feed(c);
+	else if ((c->flags & CONN_F_BULK) != 0 && (c->engine & UR_RECV) == 0)
+		recv_now(c);
 }
 
 static void
@@ -493,8 +569,9 @@ static void
 recv_done(struct conn *c, const struct io_uring_cqe *cqe)
 {
 	struct rbuf *b = NULL;
+	bool polled = (c->engine & UR_POLL) != 0;
 	if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
-		c->engine &= ~(uint32_t)(UR_RECV | UR_MULTI | UR_CANCEL);
+		c->engine &= ~(uint32_t)(UR_RECV | UR_MULTI | UR_CANCEL | UR_POLL);
 		c->n_ops--;
 	}
 	if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
@@ -503,7 +580,10 @@ recv_done(struct conn *c, const struct io_uring_cqe *cqe)
 		rbuf_unref(&b);
 	if (closing(c))
 		return;
-	if (cqe->res > 0) {
+	if (polled && cqe->res > 0) {
+		if (wants_recv(c) && c->backlog == NULL)
+			recv_now(c);
+	} else if (cqe->res > 0) {
 		received(c, b, (uint32_t)cqe->res, cqe->flags);
 	} else if (cqe->res < 0) {
 		recv_failed(c, -cqe->res);
