@@ -94,6 +94,13 @@ void cli_continue(struct cli_session *s, cli_more_f more, void *state, cli_free_
 // The state given to cli_continue, NULL before.
 void *cli_state(const struct cli_session *s);
 
+// Something of this session that outlives the command, by a constant name: `object` takes the place
+// of what was kept under it, which its free_object (may be NULL) releases; so does the session's
+// end. NULL keeps nothing.
+#define CLI_MAX_KEPT 4
+void cli_keep(struct cli_session *s, const char *name, void *object, cli_free_f free_object);
+void *cli_kept(const struct cli_session *s, const char *name); // NULL: nothing
+
 struct cli_ref {
 	struct cli *cli;
 	uint32_t slot;
@@ -111,14 +118,20 @@ void cli_flush(struct cli_session *s);
 
 // ---- who asks
 
+#define CLI_PEER_GROUPS 64
+
 struct cli_peer {
 	bool known; // uid, gid and pid are the kernel's word (unix sockets)
 	uint32_t uid, gid;
 	int32_t pid;
+	uint32_t groups[CLI_PEER_GROUPS]; // the further ones, n_groups of them
+	uint32_t n_groups;
 	char from[64]; // "unix:/run/tidegate.sock", "tcp:127.0.0.1:40312"; for logs and the write
 		       // log
 };
 
+// Whether the kernel says so; false for a peer that is not known.
+bool cli_peer_in_group(const struct cli_peer *peer, uint32_t gid);
 enum cli_level cli_level(const struct cli_session *s);
 const char *cli_level_name(enum cli_level level);
 const struct cli_peer *cli_peer(const struct cli_session *s);

@@ -79,6 +79,11 @@ struct cli_session {
 	void *more_state;
 	cli_free_f free_state;
 	unsigned idle_calls;
+	struct {
+		const char *name; // NULL: free
+		void *object;
+		cli_free_f free_object;
+	} kept[CLI_MAX_KEPT];
 
 	struct sbuf out;
 	enum cli_severity_format format;

@@ -230,6 +230,10 @@ identify(struct cli_peer *peer, const struct cli_socket *socket, int fd)
 	peer->uid = cred.uid;
 	peer->gid = cred.gid;
 	peer->pid = cred.pid;
+	// Beyond the room there would be ERANGE: then only the peer's own group counts.
+	n = sizeof(peer->groups);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &n) == 0)
+		peer->n_groups = (uint32_t)(n / sizeof(peer->groups[0]));
 }
 
 static void

@@ -70,6 +70,9 @@ cli_session_close(struct cli_session **sp)
 	CHECK_MAGIC(s, CLI_SESSION_MAGIC);
 	ASSERT(!s->in_call);
 	end_command(s);
+	for (size_t i = 0; i < CLI_MAX_KEPT; i++)
+		if (s->kept[i].name != NULL)
+			cli_keep(s, s->kept[i].name, NULL, NULL);
 	s->cli->slots[s->slot].session = NULL;
 	sbuf_fini(&s->in);
 	sbuf_fini(&s->out);
@@ -507,6 +510,38 @@ cli_state(const struct cli_session *s)
 	return s->more_state;
 }
 
+static size_t
+find_kept(const struct cli_session *s, const char *name)
+{
+	size_t i = 0;
+	while (i < CLI_MAX_KEPT && (s->kept[i].name == NULL || strcmp(s->kept[i].name, name) != 0))
+		i++;
+	return i;
+}
+
+void
+cli_keep(struct cli_session *s, const char *name, void *object, cli_free_f free_object)
+{
+	CHECK_MAGIC(s, CLI_SESSION_MAGIC);
+	size_t i = find_kept(s, name);
+	if (i < CLI_MAX_KEPT && s->kept[i].free_object != NULL)
+		s->kept[i].free_object(s->kept[i].object);
+	for (size_t k = 0; i == CLI_MAX_KEPT && k < CLI_MAX_KEPT; k++)
+		if (s->kept[k].name == NULL)
+			i = k;
+	ASSERT(i < CLI_MAX_KEPT);
+	s->kept[i].name = object != NULL ? name : NULL;
+	s->kept[i].object = object;
+	s->kept[i].free_object = free_object;
+}
+
+void *
+cli_kept(const struct cli_session *s, const char *name)
+{
+	size_t i = find_kept(s, name);
+	return i < CLI_MAX_KEPT ? s->kept[i].object : NULL;
+}
+
 static void
 wake(struct cli_session *s)
 {
@@ -548,6 +583,17 @@ const struct cli_peer *
 cli_peer(const struct cli_session *s)
 {
 	return &s->peer;
+}
+
+bool
+cli_peer_in_group(const struct cli_peer *peer, uint32_t gid)
+{
+	if (!peer->known)
+		return false;
+	bool in = peer->gid == gid;
+	for (uint32_t i = 0; i < peer->n_groups && !in; i++)
+		in = peer->groups[i] == gid;
+	return in;
 }
 
 struct str
