@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "expr/acl.h"
 #include "expr/expr.h"
 #include "expr/logfmt.h"
@@ -70,6 +71,9 @@ struct expr_set {
 	bool shm_open, allow_undeclared;
 	bool frozen; // a copy for calls at run time (call.c): names are looked up, none is added
 	struct expr_calls *calls; // of which that copy is a part
+	struct vars_rate *rates;  // of var_rate(), vars_rate.c
+	struct rates *rates_timer;
+	struct log_rate refusals; // of the commands on variables; keeper
 	struct expr_pending *pending, **pending_tail;
 	struct acl_scope *builtin_acls;
 	struct acl_scope **scopes;
@@ -90,6 +94,11 @@ bool var_shm_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sampl
 // Milliseconds since the last write.
 bool var_shm_age(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out);
 bool var_shm_resolve(struct expr_set *set, struct var_ref *ref, struct err *err);
+// vars_rate.c: the row var_rate.
+bool expr_check_var_rate(struct expr_arg *args, struct expr_env *env, enum sample_type *out,
+			 struct err *err);
+bool expr_link_var_rate(struct expr_arg *args, struct conf *conf, struct err *err);
+bool expr_fetch_var_rate(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out);
 
 // "needs the response head" and the like: refuses what `place` does not have.
 bool expr_check_place(const struct expr_place *place, struct str what, unsigned needs,

@@ -166,6 +166,10 @@ static const struct arg_spec args_var[] = {{ARG_VAR, .name = "name"},
 					   {ARG_STR, .name = "default", .flags = ARG_OPTIONAL},
 					   {.type = ARG_END}};
 static const struct arg_spec args_var_age[] = {{ARG_VAR, .name = "name"}, {.type = ARG_END}};
+static const struct arg_spec args_var_rate[] = {{ARG_VAR, .name = "name"},
+						{ARG_TIME_US, .name = "period",
+						 .flags = ARG_OPTIONAL, .unit_us = 1000},
+						{.type = ARG_END}};
 static const struct arg_spec args_acl[] = {{ARG_ACL, .name = "name"},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
 					   {ARG_ACL, .name = "name", .flags = ARG_OPTIONAL},
@@ -207,6 +211,15 @@ const struct fetch_row expr_fetches_state[] = {
      .check = check_var_age,
      .help = "milliseconds since a variable of shm was last written, or declared if it never "
 	     "was"},
+    {.name = "var_rate",
+     .args = args_var_rate,
+     .out = SMP_INT,
+     .flags = ROW_VOLATILE,
+     .fetch = expr_fetch_var_rate,
+     .check = expr_check_var_rate,
+     .link = expr_link_var_rate,
+     .help = "by how much a counter or int of shm grew over the last period (default 1s), never "
+	     "below 0"},
     {.name = "acl",
      .args = args_acl,
      .out = SMP_BOOL,

@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Commands on variables: set, get, unset, add, hold, release, show vars, show vars-log. They run
-// on the keeper; the table's lock is waited for at most WAIT_MS.
+// Commands on variables: their rows, and those that read or write one. They run on the keeper; the
+// table's lock is waited for at most WAIT_MS.
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "expr/vars_conf_priv.h"
-#include "tidegate/vars.h"
+#include "expr/vars_cli_priv.h"
 
-#define WAIT_MS     100
-#define VALUE_BYTES (TIDEVARS_TEXT_MAX * 6 + 64)
-#define ARENA_BYTES 65536
-
-// What stands behind the fixed words: "ttl 30m reason why".
-struct options {
-	uint64_t ttl_ns;
-	const char *owner, *reason;
-};
+#define WAIT_MS       100
+#define ARENA_BYTES   65536
+#define REFUSED_BURST 10         // lines a second
+#define NOBODY        UINT32_MAX // a peer whom the kernel does not know
 
 static bool
-parse_options(const struct cli_args *args, int from, struct options *o, struct err *err)
+parse_options(const struct cli_args *args, int from, struct vars_options *o, struct err *err)
 {
-	*o = (struct options){0};
+	*o = (struct vars_options){0};
 	for (int i = from; i < args->argc; i += 2) {
 		struct str word = args->argv[i], value = args->argv[i + 1];
 		uint64_t us;
@@ -48,23 +39,8 @@ parse_options(const struct cli_args *args, int from, struct options *o, struct e
 	return true;
 }
 
-// One command at work.
-struct command {
-	struct cli_session *s;
-	const struct cli_args *args;
-	struct expr_set *set;
-	struct tidevars *table;
-	struct str name; // without the scope
-	bool proc;
-	uint32_t handle;
-	struct options options;
-	struct tidevars_writer writer;
-	char who[TIDEVARS_WHO_MAX + 1];
-	struct err err;
-};
-
 static void
-fill_writer(struct command *c)
+fill_writer(struct vars_command *c)
 {
 	const struct cli_peer *peer = cli_peer(c->s);
 	struct str who = cli_who(c->s);
@@ -73,22 +49,22 @@ fill_writer(struct command *c)
 	    .who = c->who,
 	    .reason = c->options.reason,
 	    .source = TIDEVARS_FROM_CLI,
-	    .uid = peer->uid,
-	    .gid = peer->gid,
-	    .pid = (uint32_t)peer->pid,
+	    .uid = peer->known ? peer->uid : NOBODY,
+	    .gid = peer->known ? peer->gid : NOBODY,
+	    .pid = peer->known ? (uint32_t)peer->pid : NOBODY,
 	    .wait_ms = WAIT_MS,
 	};
 }
 
-// "shm.maint", "maint" or "proc.x".
-static bool
-find_name(struct command *c, struct str text)
+bool
+vars_command_find(struct vars_command *c, struct str text)
 {
 	struct tidevars_error why;
 	c->proc = str_starts(text, STR("proc."));
 	c->name = c->proc                         ? text
 		  : str_starts(text, STR("shm.")) ? str_slice(text, 4, text.n)
 						  : text;
+	c->handle = TIDEVARS_NO_HANDLE;
 	if (c->proc)
 		return true;
 	if (c->table == NULL)
@@ -99,36 +75,86 @@ find_name(struct command *c, struct str text)
 	return err_set(&c->err, "%s", why.text);
 }
 
-// fixed: how many words belong to the command itself, the name being the first.
-static bool
-begin(struct command *c, struct cli_session *s, const struct cli_args *args, int fixed)
+bool
+vars_command_init(struct vars_command *c, struct cli_session *s, const struct cli_args *args,
+		  int fixed)
 {
-	*c = (struct command){.s = s, .args = args};
+	*c = (struct vars_command){.s = s, .args = args, .handle = TIDEVARS_NO_HANDLE};
 	c->set = cli_bound(s, "expr");
 	c->table = cli_bound(s, "vars");
-	if (!parse_options(args, fixed, &c->options, &c->err))
-		return false;
+	bool good = parse_options(args, fixed, &c->options, &c->err);
 	fill_writer(c);
-	return find_name(c, args->argv[0]);
+	return good;
 }
 
-static enum cli_status
-refuse(struct command *c)
+bool
+vars_command_begin(struct vars_command *c, struct cli_session *s, const struct cli_args *args,
+		   int fixed)
 {
+	return vars_command_init(c, s, args, fixed) && vars_command_find(c, args->argv[0]);
+}
+
+// ---- writing
+
+enum cli_status
+vars_command_refuse(struct vars_command *c)
+{
+	struct vars_tx *tx = vars_tx_of(c->s);
+	if (tx != NULL)
+		vars_tx_spoil(tx);
 	return cli_error(c->s, "%s", c->err.text);
 }
 
-static enum cli_status
-finish(struct command *c, int status, const struct tidevars_error *why)
+static void
+log_refused(struct vars_command *c, const char *why)
 {
+	struct log_rate *rate = &c->set->refusals;
+	uint64_t now = clock_mono_ns();
+	uint32_t missed = log_rate_missed(rate);
+	if (missed > 0)
+		log_msg(LOG_WARNING, "%u more writes to variables refused", missed);
+	if (log_rate_ok(rate, now, REFUSED_BURST))
+		log_msg(LOG_WARNING, "write to a variable refused: %s, pid %d at %s", why,
+			cli_peer(c->s)->pid, cli_peer(c->s)->from);
+}
+
+enum cli_status
+vars_command_finish(struct vars_command *c, int status, const struct tidevars_error *why)
+{
+	if (status == TIDEVARS_REFUSED && c->set != NULL)
+		log_refused(c, why->text);
 	return status == TIDEVARS_OK ? CLI_DONE : cli_error(c->s, "%s", why->text);
+}
+
+void
+vars_command_as_group(struct vars_command *c, uint32_t handle)
+{
+	struct tidevars_info info;
+	if (tidevars_info(c->table, handle, 0, &info, NULL) == TIDEVARS_OK &&
+	    (info.writable_by & TIDEVARS_BY_GID) != 0 &&
+	    cli_peer_in_group(cli_peer(c->s), info.writable_gid))
+		c->writer.gid = info.writable_gid;
+}
+
+enum cli_status
+vars_command_perform(struct vars_command *c, struct tidevars_op *op)
+{
+	struct tidevars_error why;
+	struct vars_tx *tx = vars_tx_of(c->s);
+	op->handle = c->handle;
+	op->owner = c->options.owner;
+	op->ttl_ns = c->options.ttl_ns;
+	if (tx != NULL)
+		return vars_tx_add(c, tx, op);
+	vars_command_as_group(c, c->handle);
+	return vars_command_finish(c, tidevars_commit(c->table, op, 1, &c->writer, &why), &why);
 }
 
 // ---- values
 
 // An expression is told from a literal by a fetch's name and its parenthesis: "int(1)".
 static bool
-is_expression(const struct command *c, struct str text)
+is_expression(const struct vars_command *c, struct str text)
 {
 	size_t paren = str_find_byte(text, '(');
 	return c->set != NULL && paren != SIZE_MAX &&
@@ -136,7 +162,7 @@ is_expression(const struct command *c, struct str text)
 }
 
 static bool
-eval(struct command *c, struct str text, struct arena *arena, struct sample *out)
+eval(struct vars_command *c, struct str text, struct arena *arena, struct sample *out)
 {
 	struct expr_env env = {.set = c->set, .place = &EXPR_AT_CLI, .file = "command"};
 	struct sample_ctx ctx = {
@@ -155,7 +181,7 @@ eval(struct command *c, struct str text, struct arena *arena, struct sample *out
 
 // The text of a literal or of an expression's value, NUL-terminated in the arena.
 static bool
-value_text(struct command *c, struct str text, struct arena *arena, struct str *out)
+value_text(struct vars_command *c, struct str text, struct arena *arena, struct str *out)
 {
 	struct sample_ctx ctx = {.arena = arena};
 	struct sample s;
@@ -168,7 +194,7 @@ value_text(struct command *c, struct str text, struct arena *arena, struct str *
 
 // Where undeclared names are allowed: an integer when it reads as one, else a string.
 static bool
-make_undeclared(struct command *c, struct str value)
+make_undeclared(struct vars_command *c, struct str value)
 {
 	struct tidevars_error why;
 	int64_t n;
@@ -185,7 +211,7 @@ make_undeclared(struct command *c, struct str value)
 }
 
 static enum cli_status
-set_proc(struct command *c, struct arena *arena)
+set_proc(struct vars_command *c, struct arena *arena)
 {
 	struct expr_env env = {.set = c->set, .place = &EXPR_AT_CLI, .file = "command"};
 	struct sample_ctx ctx = {.arena = arena};
@@ -195,44 +221,65 @@ set_proc(struct command *c, struct arena *arena)
 		return cli_error(c->s, "an expression is needed, as in int(%.*s) or str(%.*s)",
 				 STR_ARG(c->args->argv[1]), STR_ARG(c->args->argv[1]));
 	if (!eval(c, c->args->argv[1], arena, &value) || !var_parse(&env, c->name, &ref, &c->err))
-		return refuse(c);
+		return vars_command_refuse(c);
 	if (!var_set(&ref, &ctx, &value))
 		return cli_error(c->s, "the value is longer than %d bytes", VAR_PROC_BYTES);
 	return CLI_DONE;
 }
 
-static enum cli_status
-set_shm(struct command *c, struct str text, bool add)
+// The text as a value of the variable's type.
+static bool
+parse_value(struct vars_command *c, struct str text, struct tidevars_value *v)
 {
 	struct tidevars_error why;
-	struct tidevars_value v;
 	uint32_t type = tidevars_type(c->table, c->handle);
-	int status = tidevars_parse(type, text.p, text.n, &v, &why);
-	if (status != TIDEVARS_OK)
-		return cli_error(c->s, "'%.*s': %s", STR_ARG(c->name), why.text);
-	if (add)
-		status = tidevars_add(c->table, c->handle, &v, &c->writer, &why);
-	else
-		status = tidevars_set(c->table, c->handle, &v, c->options.ttl_ns, &c->writer, &why);
-	return finish(c, status, &why);
+	return tidevars_parse(type, text.p, text.n, v, &why) == TIDEVARS_OK ||
+	       err_set(&c->err, "'%.*s': %s", STR_ARG(c->name), why.text);
+}
+
+static enum cli_status
+write_value(struct vars_command *c, uint32_t kind, struct str text)
+{
+	struct tidevars_op op = {.kind = kind};
+	return parse_value(c, text, &op.value) ? vars_command_perform(c, &op)
+					       : vars_command_refuse(c);
+}
+
+static bool
+not_in_transaction(struct vars_command *c)
+{
+	return vars_tx_of(c->s) == NULL ||
+	       err_set(&c->err, "a transaction is over variables of shm.");
+}
+
+// Commands that proc. does not have.
+static bool
+begin_shm(struct vars_command *c, struct cli_session *s, const struct cli_args *args, int fixed)
+{
+	if (!vars_command_begin(c, s, args, fixed))
+		return false;
+	return !c->proc ||
+	       err_set(&c->err, "only variables of shm. can be %s", (const char *)args->row->arg);
 }
 
 static enum cli_status
 run_set(struct cli_session *s, const struct cli_args *args)
 {
-	struct command c;
+	struct vars_command c;
 	struct arena arena;
 	struct str text;
 	enum cli_status status;
 	arena_init(&arena, ARENA_BYTES);
-	bool found = begin(&c, s, args, 2);
-	if (found && c.proc)
+	bool found = vars_command_begin(&c, s, args, 2);
+	if (found && c.proc && !not_in_transaction(&c))
+		status = vars_command_refuse(&c);
+	else if (found && c.proc)
 		status = c.set != NULL ? set_proc(&c, &arena) : cli_error(s, "not available");
 	else if (!value_text(&c, args->argv[1], &arena, &text) ||
 		 (!found && !make_undeclared(&c, text)))
-		status = refuse(&c);
+		status = vars_command_refuse(&c);
 	else
-		status = set_shm(&c, text, false);
+		status = write_value(&c, TIDEVARS_SET, text);
 	arena_fini(&arena);
 	return status;
 }
@@ -240,16 +287,25 @@ run_set(struct cli_session *s, const struct cli_args *args)
 static enum cli_status
 run_add(struct cli_session *s, const struct cli_args *args)
 {
-	struct command c;
-	if (!begin(&c, s, args, 2))
-		return refuse(&c);
-	if (c.proc)
-		return cli_error(s, "only variables of shm. can be added to");
-	return set_shm(&c, args->argv[1], true);
+	struct vars_command c;
+	return begin_shm(&c, s, args, 2) ? write_value(&c, TIDEVARS_ADD, args->argv[1])
+					 : vars_command_refuse(&c);
+}
+
+// cas var NAME EXPECTED VALUE
+static enum cli_status
+run_cas(struct cli_session *s, const struct cli_args *args)
+{
+	struct vars_command c;
+	struct tidevars_op op = {.kind = TIDEVARS_CAS};
+	if (!begin_shm(&c, s, args, 3) || !parse_value(&c, args->argv[1], &op.expect) ||
+	    !parse_value(&c, args->argv[2], &op.value))
+		return vars_command_refuse(&c);
+	return vars_command_perform(&c, &op);
 }
 
 static enum cli_status
-get_proc(struct command *c)
+get_proc(struct vars_command *c)
 {
 	struct expr_env env = {.set = c->set, .place = &EXPR_AT_CLI, .file = "command"};
 	struct sample_ctx ctx = {0};
@@ -258,7 +314,7 @@ get_proc(struct command *c)
 	struct sample v = {.flags = 0};
 	struct str text;
 	if (c->set == NULL || !var_parse(&env, c->name, &ref, &c->err))
-		return refuse(c);
+		return vars_command_refuse(c);
 	arena_init(&arena, ARENA_BYTES);
 	ctx.arena = &arena;
 	bool is_set = var_get(&ref, &ctx, &v);
@@ -272,14 +328,41 @@ get_proc(struct command *c)
 	return CLI_DONE;
 }
 
+// Several variables are read as of one commit, each on its line with its name.
+static enum cli_status
+get_many(struct cli_session *s, const struct cli_args *args)
+{
+	struct vars_command c;
+	uint32_t handle[CLI_MAX_ARGS];
+	struct tidevars_value v[CLI_MAX_ARGS];
+	char text[VARS_VALUE_BYTES];
+	size_t n = (size_t)args->argc;
+	(void)vars_command_init(&c, s, args, args->argc); // no options to refuse
+	for (size_t i = 0; i < n; i++) {
+		if (!vars_command_find(&c, args->argv[i]))
+			return vars_command_refuse(&c);
+		if (c.proc)
+			return cli_error(s, "only variables of shm. are read together");
+		handle[i] = c.handle;
+	}
+	(void)tidevars_read_many(c.table, handle, n, clock_boot_ns(), v); // the handles are good
+	for (size_t i = 0; i < n; i++) {
+		(void)tidevars_format(&v[i], text, sizeof(text)); // fits any value
+		cli_printf(s, "%s %s\n", tidevars_name(c.table, handle[i]), text);
+	}
+	return CLI_DONE;
+}
+
 static enum cli_status
 run_get(struct cli_session *s, const struct cli_args *args)
 {
-	struct command c;
+	struct vars_command c;
 	struct tidevars_value v;
-	char text[VALUE_BYTES];
-	if (!begin(&c, s, args, 1))
-		return refuse(&c);
+	char text[VARS_VALUE_BYTES];
+	if (args->argc > 1)
+		return get_many(s, args);
+	if (!vars_command_begin(&c, s, args, 1))
+		return vars_command_refuse(&c);
 	if (c.proc)
 		return get_proc(&c);
 	(void)tidevars_read(c.table, c.handle, clock_boot_ns(), &v); // the handle is good
@@ -291,254 +374,36 @@ run_get(struct cli_session *s, const struct cli_args *args)
 static enum cli_status
 run_unset(struct cli_session *s, const struct cli_args *args)
 {
-	struct command c;
-	struct tidevars_error why;
-	if (!begin(&c, s, args, 1))
-		return refuse(&c);
+	struct vars_command c;
+	struct tidevars_op op = {.kind = TIDEVARS_UNSET};
+	if (!vars_command_begin(&c, s, args, 1) || (c.proc && !not_in_transaction(&c)))
+		return vars_command_refuse(&c);
 	if (!c.proc)
-		return finish(&c, tidevars_unset(c.table, c.handle, &c.writer, &why), &why);
+		return vars_command_perform(&c, &op);
 	struct expr_env env = {.set = c.set, .place = &EXPR_AT_CLI, .file = "command"};
 	struct sample_ctx ctx = {0};
 	struct var_ref ref;
 	if (c.set == NULL || !var_parse(&env, c.name, &ref, &c.err))
-		return refuse(&c);
+		return vars_command_refuse(&c);
 	(void)var_unset(&ref, &ctx); // of proc. it cannot fail
 	return CLI_DONE;
 }
 
+// hold, extend, release: the row says which.
 static enum cli_status
 run_hold(struct cli_session *s, const struct cli_args *args)
 {
-	struct command c;
-	struct tidevars_error why;
-	if (!begin(&c, s, args, 1))
-		return refuse(&c);
-	if (c.proc)
-		return cli_error(s, "only variables of shm. can be held");
-	return finish(&c,
-		      tidevars_take(c.table, c.handle, c.options.owner, c.options.ttl_ns, &c.writer,
-				    &why),
-		      &why);
+	struct vars_command c;
+	struct tidevars_op op = {.kind = str_eq(str_from_c(args->row->words), STR("hold"))
+					     ? TIDEVARS_TAKE
+					     : TIDEVARS_RELEASE};
+	if (str_eq(str_from_c(args->row->words), STR("extend")))
+		op.kind = TIDEVARS_EXTEND;
+	return begin_shm(&c, s, args, 1) ? vars_command_perform(&c, &op) : vars_command_refuse(&c);
 }
 
-static enum cli_status
-run_release(struct cli_session *s, const struct cli_args *args)
-{
-	struct command c;
-	struct tidevars_error why;
-	if (!begin(&c, s, args, 1))
-		return refuse(&c);
-	if (c.proc)
-		return cli_error(s, "only variables of shm. can be held");
-	return finish(&c, tidevars_release(c.table, c.handle, c.options.owner, &c.writer, &why),
-		      &why);
-}
-
-// ---- lists
-
-// Where a list stopped; freed by the session.
-struct list_state {
-	struct tidevars *table;
-	uint64_t at; // next handle, or last entry of the log
-	bool json, first;
-};
-
-static void
-free_state(void *state)
-{
-	mem_free(state);
-}
-
-static void
-add_time(struct cli_session *s, uint64_t real_ns)
-{
-	time_t t = (time_t)(real_ns / NS_PER_S);
-	struct tm tm;
-	char text[32] = "-";
-	if (real_ns != 0 && gmtime_r(&t, &tm) != NULL)
-		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm); // it fits
-	cli_add(s, str_from_c(text));
-}
-
-static void
-add_remaining(struct cli_session *s, uint64_t until_boot_ns, uint64_t now)
-{
-	if (until_boot_ns != TIDEVARS_NEVER && until_boot_ns > now)
-		cli_printf(s, " for %" PRIu64 "s more", (until_boot_ns - now) / NS_PER_S);
-}
-
-static void
-add_holds(struct cli_session *s, struct tidevars *t, uint32_t handle, uint64_t now, bool json)
-{
-	struct tidevars_hold holds[TIDEVARS_HOLDS_MAX];
-	size_t n = 0;
-	if (tidevars_read_holds(t, handle, now, holds, &n) != TIDEVARS_OK)
-		return;
-	if (json)
-		cli_add(s, STR(",\"holds\":["));
-	for (size_t i = 0; i < n; i++) {
-		if (!json) {
-			cli_printf(s, "  held by %s", holds[i].owner);
-			add_remaining(s, holds[i].until_boot_ns, now);
-			cli_printf(s, "%s%s\n", holds[i].reason[0] != '\0' ? " reason " : "",
-				   holds[i].reason);
-			continue;
-		}
-		cli_printf(s, "%s{\"owner\":", i > 0 ? "," : "");
-		cli_add_json(s, str_from_c(holds[i].owner));
-		cli_add(s, STR(",\"reason\":"));
-		cli_add_json(s, str_from_c(holds[i].reason));
-		cli_add(s, STR("}"));
-	}
-	if (json)
-		cli_add(s, STR("]"));
-}
-
-static void
-add_info_text(struct cli_session *s, struct tidevars *t, uint32_t h, const struct tidevars_info *i,
-	      uint64_t now)
-{
-	char value[VALUE_BYTES], initial[VALUE_BYTES];
-	(void)tidevars_format(&i->value, value, sizeof(value));       // fits any value
-	(void)tidevars_format(&i->initial, initial, sizeof(initial)); // the same
-	cli_printf(s, "%s %s %s default %s", i->name, tidevars_type_name(i->type), value, initial);
-	if (i->value.flags & TIDEVARS_IS_STALE)
-		cli_add(s, STR(" stale"));
-	add_remaining(s, i->deadline_boot_ns, now);
-	if (i->written_real_ns != 0) {
-		cli_add(s, STR(" written "));
-		add_time(s, i->written_real_ns);
-		cli_printf(s, " by %s (%s)", i->who, tidevars_source_name(i->source));
-	}
-	cli_printf(s, "%s%s\n", i->reason[0] != '\0' ? " reason " : "", i->reason);
-	if (i->type == TIDEVARS_HOLD)
-		add_holds(s, t, h, now, false);
-}
-
-static void
-add_info_json(struct cli_session *s, struct tidevars *t, uint32_t h, const struct tidevars_info *i,
-	      uint64_t now)
-{
-	char value[VALUE_BYTES], initial[VALUE_BYTES];
-	(void)tidevars_format_json(&i->value, value, sizeof(value));       // fits any value
-	(void)tidevars_format_json(&i->initial, initial, sizeof(initial)); // the same
-	cli_printf(s, "{\"name\":\"%s\",\"type\":\"%s\",\"value\":%s,\"default\":%s", i->name,
-		   tidevars_type_name(i->type), value, initial);
-	cli_printf(s, ",\"stale\":%s,\"written_ms\":%" PRIu64 ",\"source\":\"%s\",\"who\":",
-		   i->value.flags & TIDEVARS_IS_STALE ? "true" : "false",
-		   i->written_real_ns / NS_PER_MS, tidevars_source_name(i->source));
-	cli_add_json(s, str_from_c(i->who));
-	cli_add(s, STR(",\"reason\":"));
-	cli_add_json(s, str_from_c(i->reason));
-	cli_add(s, STR(",\"description\":"));
-	cli_add_json(s, str_from_c(i->description));
-	if (i->type == TIDEVARS_HOLD)
-		add_holds(s, t, h, now, true);
-	cli_add(s, STR("}"));
-}
-
-static enum cli_status
-more_vars(struct cli_session *s, void *arg)
-{
-	struct list_state *l = arg;
-	struct tidevars_info info;
-	uint64_t now = clock_boot_ns();
-	for (; l->at < tidevars_count(l->table); l->at++) {
-		if (cli_room(s) == 0)
-			return CLI_MORE;
-		if (tidevars_info(l->table, (uint32_t)l->at, now, &info, NULL) != TIDEVARS_OK)
-			continue; // forgotten
-		if (l->json) {
-			cli_add(s, l->first ? STR("[") : STR(",\n"));
-			add_info_json(s, l->table, (uint32_t)l->at, &info, now);
-		} else {
-			add_info_text(s, l->table, (uint32_t)l->at, &info, now);
-		}
-		l->first = false;
-	}
-	if (l->json)
-		cli_add(s, l->first ? STR("[]\n") : STR("]\n"));
-	return CLI_DONE;
-}
-
-static void
-add_entry_json(struct cli_session *s, struct tidevars *t, const struct tidevars_log_entry *e)
-{
-	char after[VALUE_BYTES];
-	const char *name = tidevars_name(t, e->handle);
-	(void)tidevars_format_json(&e->after, after, sizeof(after)); // fits any value
-	cli_printf(s,
-		   "{\"seq\":%" PRIu64 ",\"written_ms\":%" PRIu64 ",\"name\":\"%s\",\"value\":%s",
-		   e->seq, e->real_ns / NS_PER_MS, name != NULL ? name : "", after);
-	cli_printf(s, ",\"source\":\"%s\",\"uid\":%u,\"pid\":%u,\"who\":",
-		   tidevars_source_name(e->source), e->uid, e->pid);
-	cli_add_json(s, str_from_c(e->who));
-	cli_add(s, STR(",\"reason\":"));
-	cli_add_json(s, str_from_c(e->reason));
-	cli_add(s, STR("}"));
-}
-
-static void
-add_entry_text(struct cli_session *s, struct tidevars *t, const struct tidevars_log_entry *e)
-{
-	char after[VALUE_BYTES];
-	const char *name = tidevars_name(t, e->handle);
-	(void)tidevars_format(&e->after, after, sizeof(after)); // fits any value
-	cli_printf(s, "%" PRIu64 " ", e->seq);
-	add_time(s, e->real_ns);
-	cli_printf(s, " %s %s by %s (%s uid %u pid %u)%s%s\n", name != NULL ? name : "?", after,
-		   e->who, tidevars_source_name(e->source), e->uid, e->pid,
-		   e->reason[0] != '\0' ? " reason " : "", e->reason);
-}
-
-static enum cli_status
-more_log(struct cli_session *s, void *arg)
-{
-	struct list_state *l = arg;
-	struct tidevars_log_entry e;
-	while (cli_room(s) > 0) {
-		if (tidevars_log_next(l->table, l->at, &e) != 1) {
-			if (l->json)
-				cli_add(s, l->first ? STR("[]\n") : STR("]\n"));
-			return CLI_DONE;
-		}
-		if (l->json) {
-			cli_add(s, l->first ? STR("[") : STR(",\n"));
-			add_entry_json(s, l->table, &e);
-		} else {
-			add_entry_text(s, l->table, &e);
-		}
-		l->first = false;
-		l->at = e.seq;
-	}
-	return CLI_MORE;
-}
-
-static enum cli_status
-run_list(struct cli_session *s, const struct cli_args *args, cli_more_f more)
-{
-	struct tidevars *table = cli_bound(s, "vars");
-	if (table == NULL)
-		return cli_error(s, "there is no shared table");
-	if (args->argc > 0 && !str_eq(args->argv[0], STR("json")))
-		return cli_usage(s, args);
-	struct list_state *l = MEM_NEW(struct list_state);
-	*l = (struct list_state){.table = table, .json = args->argc > 0, .first = true};
-	cli_continue(s, more, l, free_state);
-	return more(s, l);
-}
-
-static enum cli_status
-run_show_vars(struct cli_session *s, const struct cli_args *args)
-{
-	return run_list(s, args, more_vars);
-}
-
-static enum cli_status
-run_show_log(struct cli_session *s, const struct cli_args *args)
-{
-	return run_list(s, args, more_log);
-}
+// What begin_shm says where a variable of proc. is named.
+static const char added[] = "added to", compared[] = "compared", held[] = "held";
 
 const struct cli_command expr_commands[] = {
     {.words = "set var",
@@ -550,11 +415,11 @@ const struct cli_command expr_commands[] = {
      .help = "write a variable (shm.NAME or proc.NAME); VALUE is a literal or an expression"},
     {.words = "get var",
      .level = CLI_OPERATOR,
-     .args = "NAME",
+     .args = "NAME...",
      .min_args = 1,
-     .max_args = 1,
+     .max_args = CLI_ANY_ARGS,
      .run = run_get,
-     .help = "print a variable's present value"},
+     .help = "print a variable's present value; several are read as of one commit"},
     {.words = "unset var",
      .level = CLI_OPERATOR,
      .args = "NAME [reason TEXT]",
@@ -568,32 +433,95 @@ const struct cli_command expr_commands[] = {
      .min_args = 2,
      .max_args = 4,
      .run = run_add,
+     .arg = added,
      .help = "add to a counter, int, float or gauge"},
+    {.words = "cas var",
+     .level = CLI_OPERATOR,
+     .args = "NAME EXPECTED VALUE [ttl TIME] [reason TEXT]",
+     .min_args = 3,
+     .max_args = 7,
+     .run = run_cas,
+     .arg = compared,
+     .help = "write a variable if it reads as expected, else refuse and say how it reads"},
+    {.words = "begin",
+     .level = CLI_OPERATOR,
+     .args = "[reason TEXT]",
+     .max_args = 2,
+     .run = vars_run_begin,
+     .help = "keep this session's writes to variables back until commit"},
+    {.words = "commit",
+     .level = CLI_OPERATOR,
+     .args = "[reason TEXT]",
+     .max_args = 2,
+     .run = vars_run_commit,
+     .help = "perform what was kept back since begin: all at once, or nothing"},
+    {.words = "abort",
+     .level = CLI_OPERATOR,
+     .run = vars_run_abort,
+     .help = "forget what was kept back since begin"},
     {.words = "hold",
      .level = CLI_OPERATOR,
      .args = "NAME [owner WHO] [for TIME] [reason TEXT]",
      .min_args = 1,
      .max_args = 7,
      .run = run_hold,
+     .arg = held,
      .help = "hold a flag up; it stands while anybody holds it"},
+    {.words = "extend",
+     .level = CLI_OPERATOR,
+     .args = "NAME [owner WHO] [for TIME] [reason TEXT]",
+     .min_args = 1,
+     .max_args = 7,
+     .run = run_hold,
+     .arg = held,
+     .help = "hold on for so long from now; refused when one holds nothing"},
     {.words = "release",
      .level = CLI_OPERATOR,
      .args = "NAME [owner WHO] [reason TEXT]",
      .min_args = 1,
      .max_args = 5,
-     .run = run_release,
+     .run = run_hold,
+     .arg = held,
      .help = "give one's own hold back"},
+    {.words = "watch var",
+     .level = CLI_OPERATOR,
+     .args = "NAME... [json]",
+     .min_args = 1,
+     .max_args = CLI_ANY_ARGS,
+     .flags = CLI_ENDLESS,
+     .run = vars_run_watch,
+     .help = "print variables now and whenever they change, until something is sent"},
+    {.words = "rate var",
+     .level = CLI_OPERATOR,
+     .args = "NAME [PERIOD]",
+     .min_args = 1,
+     .max_args = 2,
+     .run = vars_run_rate,
+     .help = "by how much a counter or int grew in the last period (default 1s)"},
+    {.words = "show var",
+     .level = CLI_USER,
+     .args = "NAME [json]",
+     .min_args = 1,
+     .max_args = 2,
+     .run = vars_run_show_one,
+     .help = "one shared variable: value, default, last writer, holds"},
     {.words = "show vars",
      .level = CLI_USER,
      .args = "[json]",
      .max_args = 1,
-     .run = run_show_vars,
+     .run = vars_run_show,
      .help = "list the shared variables: value, default, last writer"},
+    {.words = "show holds",
+     .level = CLI_USER,
+     .args = "[NAME] [json]",
+     .max_args = 2,
+     .run = vars_run_show_holds,
+     .help = "list who holds what, since when, for how long and why"},
     {.words = "show vars-log",
      .level = CLI_USER,
      .args = "[json]",
      .max_args = 1,
-     .run = run_show_log,
+     .run = vars_run_show_log,
      .help = "list the last writes: who, when, from where, why"},
     {.words = NULL},
 };

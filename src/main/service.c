@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "expr/vars_conf.h"
+#include "expr/vars_rate.h"
+#include "expr/vars_watch.h"
 #include "main/modules.h"
 #include "net/worker.h"
 #include "policy/policy.h"
@@ -121,12 +123,14 @@ service_free(struct service *s)
 	if (s->set != NULL && s->set->policies != NULL)
 		policy_engine_free(&s->set->policies);
 	struct tidevars *vars = s->set != NULL ? s->set->vars : NULL;
+	struct vars_watch *watch = s->set != NULL ? s->set->watch : NULL;
 	if (s->set != NULL)
 		proxy_set_fini(s->set);
 	if (s->exprs != NULL)
 		expr_set_free(&s->exprs);
 	if (s->conf != NULL)
 		conf_free(&s->conf);
+	vars_watch_free(&watch);
 	tidevars_close(&vars);
 }
 
@@ -137,6 +141,8 @@ keeper_start(struct proxy_set *set, struct worker *keeper, struct err *err)
 {
 	(void)err;
 	const struct service *s = set->owner;
+	vars_watch_start(set->watch, keeper->loop);
+	expr_rates_start(s->exprs, keeper->loop);
 	cli_server_start(s->cli_server, keeper->loop);
 	return true;
 }
@@ -147,6 +153,8 @@ keeper_stop(struct proxy_set *set, struct worker *keeper)
 	(void)keeper;
 	const struct service *s = set->owner;
 	cli_server_stop(s->cli_server);
+	expr_rates_stop(s->exprs);
+	vars_watch_stop(set->watch);
 }
 
 static bool
@@ -162,6 +170,7 @@ start_cli(struct service *s, struct err *err)
 	cli_bind(s->cli, "proxy", s->set);
 	cli_bind(s->cli, "setup", s->setup);
 	cli_bind(s->cli, "vars", s->set->vars);
+	cli_bind(s->cli, "vars-watch", s->set->watch);
 	cli_bind(s->cli, "expr", s->exprs);
 	lua_commands_add(s->setup, s->cli);
 	s->cli_server = cli_server_new(s->cli, cli_conf_of(s->conf), err);
@@ -176,6 +185,7 @@ start(struct service *s, struct err *err)
 	set->n_workers = proxy_setup_workers(set);
 	set->started_real_ns = clock_real_ns();
 	set->started_mono_ns = clock_mono_ns();
+	set->watch = vars_watch_new(set->vars);
 	set->keeper_start = keeper_start;
 	set->keeper_stop = keeper_stop;
 	set->before_threads = before_threads;

@@ -189,7 +189,7 @@ changed(struct tidevars *vars, struct policy_effect *x, uint64_t now_boot_ns,
 }
 
 // Runs at most one effect of the policy; false when none is due, *next is then no later than the
-// next time to look.
+// next time to look by the clock.
 static bool
 run_one(struct policy *p, uint64_t now_mono_ns, uint64_t now_boot_ns, uint64_t *next)
 {
@@ -204,7 +204,9 @@ run_one(struct policy *p, uint64_t now_mono_ns, uint64_t now_boot_ns, uint64_t *
 			continue;
 		}
 		if (watches && !changed(p->engine->vars, x, now_boot_ns, &now)) {
-			*next = MIN(*next, now_mono_ns + POLICY_LOOK_NS);
+			if (x->last.until_boot_ns != TIDEVARS_NEVER)
+				*next =
+				    MIN(*next, now_mono_ns + x->last.until_boot_ns - now_boot_ns);
 			continue;
 		}
 		fx->turn = i + 1;
@@ -214,10 +216,23 @@ run_one(struct policy *p, uint64_t now_mono_ns, uint64_t now_boot_ns, uint64_t *
 	return false;
 }
 
+static bool
+watches_any(const struct policy_engine *e)
+{
+	for (size_t k = 0; k < e->n_policies; k++) {
+		const struct policy_effects *fx = e->policies[k]->effects;
+		for (size_t i = 0; fx != NULL && i < fx->n; i++)
+			if (fx->item[i]->kind == POLICY_ON_CHANGE)
+				return true;
+	}
+	return false;
+}
+
 uint64_t
-policy_effects_run(struct policy_engine *e, uint64_t now_mono_ns)
+policy_effects_run(struct policy_engine *e, uint64_t now_mono_ns, bool *watches)
 {
 	uint64_t next = UINT64_MAX, boot = clock_boot_ns();
+	*watches = watches_any(e);
 	for (size_t k = 0; k < e->n_policies; k++) {
 		struct policy *p = e->policies[(e->effects_turn + k) % e->n_policies];
 		if (p->effects == NULL || !run_one(p, now_mono_ns, boot, &next))

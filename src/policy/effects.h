@@ -12,7 +12,6 @@
 #include "tidegate/vars.h"
 
 #define POLICY_MAX_EFFECTS   256
-#define POLICY_LOOK_NS       UINT64_C(20000000) // how often watched variables are looked at
 #define POLICY_EVERY_MIN_NS  UINT64_C(10000000) // 10 ms
 #define POLICY_EVERY_MAX_S   UINT64_C(31622400) // a year
 #define POLICY_LOCK_WAIT_MS  10                 // an effect's wait for the table's lock

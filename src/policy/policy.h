@@ -134,8 +134,10 @@ enum policy_verdict policy_call(struct policy_worker *w, struct policy_view *vie
 
 // Runs what scripts asked for with every() and on_change() and is due, at most one function.
 // Returns when to call again, in monotonic time: now_mono_ns itself when more is due, UINT64_MAX
-// when no live generation asks for any. Keeper, once policy_engine_start is through.
-uint64_t policy_effects_run(struct policy_engine *engine, uint64_t now_mono_ns);
+// when no live generation asks for any. *watches: a function waits for a variable; it is due when
+// that is written, so call again after any write to the table. Keeper, once policy_engine_start is
+// through.
+uint64_t policy_effects_run(struct policy_engine *engine, uint64_t now_mono_ns, bool *watches);
 
 // ---- generations ----------------------------------------------------------------------------
 

@@ -178,6 +178,7 @@ struct proxy_set {
 	size_t n_binds;                      // of all proxies; counted at start
 	size_t n_backends;                   // struct backend objects; their `index` < this
 	struct tidevars *vars;               // never NULL once started
+	struct vars_watch *watch;            // of vars; NULL: nobody is told of changes
 	struct policy_engine *policies;      // NULL without a policy section
 	uint64_t started_real_ns, started_mono_ns;
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
