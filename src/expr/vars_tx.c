@@ -84,7 +84,7 @@ commit(struct vars_command *c, struct vars_tx *tx)
 	if (tx->spoiled > 0)
 		return cli_error(c->s, "nothing was written: %u of the transaction's commands %s",
 				 tx->spoiled, tx->spoiled == 1 ? "was refused" : "were refused");
-	c->writer.reason = tx->reason;
+	c->writer.reason = c->options.reason != NULL ? c->options.reason : tx->reason;
 	for (size_t i = 0; i < tx->n; i++)
 		vars_command_as_group(c, tx->ops[i].handle);
 	int status = tidevars_commit(c->table, tx->ops, tx->n, &c->writer, &why);

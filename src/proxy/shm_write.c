@@ -80,6 +80,14 @@ refuse:
 	return false;
 }
 
+// writable-by does not let rules in: told, but not for each request.
+static void
+log_refused(struct proxy_worker *w, const struct tidevars_error *why)
+{
+	if (log_rate_ok(&w->refused_writes, loop_now_ns(w->loop), 1))
+		log_msg(LOG_WARNING, "a rule's write to a variable refused: %s", why->text);
+}
+
 bool
 proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct sample *value)
 {
@@ -94,8 +102,11 @@ proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct samp
 	}
 	struct tidevars_writer writer;
 	fill_writer(&writer, ctx);
-	int status = tidevars_try_commit(set->vars, &op, 1, &writer, NULL);
+	struct tidevars_error why;
+	int status = tidevars_try_commit(set->vars, &op, 1, &writer, &why);
 	if (status == TIDEVARS_BUSY)
 		return post_to_keeper(set, &op);
+	if (status == TIDEVARS_REFUSED)
+		log_refused(t->worker, &why);
 	return status == TIDEVARS_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/sbuf.h"
@@ -40,8 +41,9 @@ struct proxy_worker {
 	char *policy_scratch;         // policy_host.h; likewise
 	struct list lua_commands;     // lua_cli.c: under way here
 	struct sbuf log_line;         // scratch
-	struct acceptor **acceptors;  // one for each bind
-	struct gate *gates;           // likewise
+	struct log_rate refused_writes; // of rules to variables
+	struct acceptor **acceptors;    // one for each bind
+	struct gate *gates;             // likewise
 	struct gatekeeper *gatekeepers; // one for each frontend
 	size_t n_acceptors;
 };

@@ -3,6 +3,7 @@
 // not look like an empty one.
 #include "tidectl/file.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +12,13 @@
 
 #include "base/clock.h"
 #include "tidectl/link.h"
+#include "tidectl/ops.h"
 #include "tidegate/vars.h"
 
-// The table and the variable an operation is about.
+// What is at work, on which table.
 struct work {
 	struct tidevars *t;
 	struct request *r;
-	uint32_t handle;
-	const char *name;
 	struct tidevars_writer writer;
 	struct tidevars_error err;
 };
@@ -47,121 +47,169 @@ ttl_of(struct work *w, const char *text, uint64_t none, uint64_t *ns)
 }
 
 static int
-value_of(struct work *w, const char *arg, struct tidevars_value *v)
+find(struct work *w, const char *name, uint32_t *handle)
 {
-	struct err err;
-	if (!request_value(w->r, arg, &arg, &err))
-		return bad_words(w, err.text);
+	name = strncmp(name, "shm.", 4) == 0 ? name + 4 : name;
+	return tidevars_find(w->t, name, strlen(name), handle, &w->err);
+}
+
+static int
+value_of(struct work *w, const struct op *op, const char *text, struct tidevars_op *to,
+	 struct tidevars_value *v)
+{
 	struct tidevars_error why;
-	int status = tidevars_parse(tidevars_type(w->t, w->handle), arg, strlen(arg), v, &why);
+	int status = tidevars_parse(tidevars_type(w->t, to->handle), text, strlen(text), v, &why);
 	if (status != TIDEVARS_OK)
-		(void)snprintf(w->err.text, sizeof(w->err.text), "'%s': %.400s", w->name, why.text);
+		(void)snprintf(w->err.text, sizeof(w->err.text), "'%s': %.400s", op->name,
+			       why.text);
+	return status;
+}
+
+// The words as an operation on the table.
+static int
+resolve(struct work *w, const struct op *op, struct tidevars_op *to)
+{
+	*to = (struct tidevars_op){.kind = op->row->kind, .owner = op->owner};
+	if (!ttl_of(w, op->ttl, 0, &to->ttl_ns))
+		return -1;
+	int status = find(w, op->name, &to->handle);
+	const char *last = op->value[op->row->n_values == 2];
+	if (status == TIDEVARS_OK && op->row->n_values == 2)
+		status = value_of(w, op, op->value[0], to, &to->expect);
+	if (status == TIDEVARS_OK && op->row->n_values > 0)
+		status = value_of(w, op, last, to, &to->value);
 	return status;
 }
 
 static int
-do_set(struct work *w)
+write_ops(struct work *w, const struct op *ops, size_t n)
 {
-	struct tidevars_value v;
-	uint64_t ttl;
-	if (!ttl_of(w, w->r->ttl, 0, &ttl))
-		return -1;
-	int status = value_of(w, w->r->argv[1], &v);
-	return status != TIDEVARS_OK ? status
-				     : tidevars_set(w->t, w->handle, &v, ttl, &w->writer, &w->err);
+	struct tidevars_op to[OPS_MAX];
+	for (size_t i = 0; i < n; i++) {
+		int status = resolve(w, &ops[i], &to[i]);
+		if (status != TIDEVARS_OK)
+			return status;
+	}
+	return tidevars_commit(w->t, to, n, &w->writer, &w->err);
 }
 
 static int
-do_add(struct work *w)
+do_op(struct work *w)
 {
-	struct tidevars_value v;
-	int status = value_of(w, w->r->argv[1], &v);
-	return status != TIDEVARS_OK ? status
-				     : tidevars_add(w->t, w->handle, &v, &w->writer, &w->err);
+	struct op op;
+	struct err err;
+	return op_of_request(w->r, &op, &err) ? write_ops(w, &op, 1) : bad_words(w, err.text);
 }
 
 static int
-do_unset(struct work *w)
+do_commit(struct work *w)
 {
-	return tidevars_unset(w->t, w->handle, &w->writer, &w->err);
+	struct op ops[OPS_MAX];
+	struct err err;
+	size_t n;
+	return ops_of_commit(w->r, ops, &n, &err) ? write_ops(w, ops, n) : bad_words(w, err.text);
 }
 
 static void
-print_value(struct work *w, const struct tidevars_value *v, bool with_name)
+print_value(struct work *w, uint32_t handle, const struct tidevars_value *v, bool with_name)
 {
 	char text[TIDEVARS_TEXT_MAX * 6 + 64];
+	const char *name = tidevars_name(w->t, handle);
 	if (w->r->json) {
 		tidevars_format_json(v, text, sizeof(text));
-		printf("{\"name\":\"%s\",\"value\":%s}\n", w->name, text);
+		printf("{\"name\":\"%s\",\"value\":%s}\n", name, text);
 		return;
 	}
 	tidevars_format(v, text, sizeof(text));
-	printf("%s%s%s\n", with_name ? w->name : "", with_name ? " " : "", text);
+	printf("%s%s%s\n", with_name ? name : "", with_name ? " " : "", text);
+}
+
+// The variables that all arguments name.
+struct named {
+	size_t n;
+	uint32_t handle[VERB_MAX_ARGS];
+	struct tidevars_value now[VERB_MAX_ARGS];
+};
+
+static int
+find_all(struct work *w, struct named *v)
+{
+	int status = TIDEVARS_OK;
+	for (v->n = 0; v->n < (size_t)w->r->argc && status == TIDEVARS_OK; v->n++)
+		status = find(w, w->r->argv[v->n], &v->handle[v->n]);
+	return status;
 }
 
 static int
 do_get(struct work *w)
 {
-	struct tidevars_value v;
-	int status = tidevars_read(w->t, w->handle, tidevars_now_boot_ns(), &v);
+	struct named v;
+	int status = find_all(w, &v);
 	if (status == TIDEVARS_OK)
-		print_value(w, &v, false);
+		status = tidevars_read_many(w->t, v.handle, v.n, tidevars_now_boot_ns(), v.now);
+	for (size_t i = 0; i < v.n && status == TIDEVARS_OK; i++)
+		print_value(w, v.handle[i], &v.now[i], v.n > 1);
 	return status;
 }
 
-static const char *
-owner_of(const struct work *w)
+// Prints what differs from *before; gives until when nothing else happens without a write.
+static uint64_t
+print_changes(struct work *w, const struct named *v, struct tidevars_value *before, uint64_t now)
 {
-	return w->r->owner != NULL ? w->r->owner : default_owner();
-}
-
-static int
-do_hold(struct work *w)
-{
-	uint64_t ttl;
-	if (!ttl_of(w, w->r->for_time, 0, &ttl))
-		return -1;
-	return tidevars_take(w->t, w->handle, owner_of(w), ttl, &w->writer, &w->err);
-}
-
-static int
-do_release(struct work *w)
-{
-	return tidevars_release(w->t, w->handle, owner_of(w), &w->writer, &w->err);
-}
-
-static int
-do_maint(struct work *w)
-{
-	const char *what = w->r->argv[0];
-	if (strcmp(what, "on") == 0)
-		return do_hold(w);
-	if (strcmp(what, "off") == 0)
-		return do_release(w);
-	return strcmp(what, "status") == 0 ? do_get(w) : bad_words(w, "maint: on, off or status");
+	uint64_t until = now + 86400 * NS_PER_S;
+	for (size_t i = 0; i < v->n; i++) {
+		if (!tidevars_value_eq(&v->now[i], &before[i]))
+			print_value(w, v->handle[i], &v->now[i], true);
+		before[i] = v->now[i];
+		until = MIN(until, v->now[i].until_boot_ns);
+	}
+	return until - now;
 }
 
 // Ends when the client goes away (SIGPIPE, SIGINT), or when standard output cannot be written.
 static int
 do_watch(struct work *w)
 {
-	struct tidevars_value v, before = {.type = TIDEVARS_NONE};
-	for (;;) {
+	struct named v;
+	struct tidevars_value before[VERB_MAX_ARGS];
+	int status = find_all(w, &v);
+	memset(before, 0, sizeof(before)); // of no type: differs from any
+	while (status == TIDEVARS_OK || status == TIDEVARS_TIMEOUT) {
+		uint32_t ticket = tidevars_ticket(w->t);
 		uint64_t now = tidevars_now_boot_ns();
-		int status = tidevars_read(w->t, w->handle, now, &v);
+		status = tidevars_read_many(w->t, v.handle, v.n, now, v.now);
 		if (status != TIDEVARS_OK)
-			return status;
-		if (before.type == TIDEVARS_NONE || !tidevars_value_eq(&v, &before)) {
-			print_value(w, &v, true);
-			if (fflush(stdout) != 0)
-				return TIDEVARS_OK;
-		}
-		before = v;
-		uint64_t wait = v.until_boot_ns > now ? v.until_boot_ns - now : NS_PER_MS;
-		status = tidevars_wait(w->t, w->handle, v.version, MIN(wait, 60 * NS_PER_S));
-		if (status != TIDEVARS_OK && status != TIDEVARS_TIMEOUT)
-			return status;
+			break;
+		uint64_t wait = print_changes(w, &v, before, now);
+		if (fflush(stdout) != 0)
+			break;
+		status = tidevars_wait_ticket(w->t, ticket, wait);
 	}
+	return status;
+}
+
+static int
+do_rate(struct work *w)
+{
+	struct tidevars_value before, after;
+	uint32_t h;
+	uint64_t period;
+	if (!ttl_of(w, w->r->argc > 1 ? w->r->argv[1] : NULL, NS_PER_S, &period))
+		return -1;
+	int status = find(w, w->r->argv[0], &h);
+	if (status != TIDEVARS_OK)
+		return status;
+	uint32_t type = tidevars_type(w->t, h);
+	if (type != TIDEVARS_COUNTER && type != TIDEVARS_INT)
+		return bad_words(w, "a counter or an int has a rate");
+	(void)tidevars_read(w->t, h, tidevars_now_boot_ns(), &before); // known: OK
+	struct timespec ts = {.tv_sec = (time_t)(period / NS_PER_S),
+			      .tv_nsec = (long)(period % NS_PER_S)};
+	while (nanosleep(&ts, &ts) != 0 && errno == EINTR)
+		continue;
+	(void)tidevars_read(w->t, h, tidevars_now_boot_ns(), &after); // the same
+	printf("%" PRId64 "\n", MAX(after.u.i - before.u.i, INT64_C(0)));
+	return TIDEVARS_OK;
 }
 
 static void
@@ -235,29 +283,115 @@ do_log(struct work *w)
 	return TIDEVARS_OK;
 }
 
+static void
+print_hold(struct work *w, uint32_t handle, const struct tidevars_hold *h, bool first)
+{
+	const char *name = tidevars_name(w->t, handle);
+	uint64_t now = tidevars_now_boot_ns();
+	bool ends = h->until_boot_ns != TIDEVARS_NEVER;
+	uint64_t left = ends && h->until_boot_ns > now ? h->until_boot_ns - now : 0;
+	if (!w->r->json) {
+		printf("%s held by %s", name, h->owner);
+		if (ends)
+			printf(" for %" PRIu64 "s more", left / NS_PER_S);
+		printf(" since ");
+		print_time(h->taken_real_ns);
+		printf("%s%s\n", h->reason[0] != '\0' ? " reason " : "", h->reason);
+		return;
+	}
+	struct sbuf b;
+	sbuf_init(&b, 4096);
+	sbuf_printf(&b, "%s{\"name\":\"%s\",\"owner\":", first ? "[" : ",\n", name);
+	sbuf_add_json(&b, str_from_c(h->owner));
+	sbuf_add(&b, STR(",\"reason\":"));
+	sbuf_add_json(&b, str_from_c(h->reason));
+	sbuf_printf(&b, ",\"taken_ms\":%" PRIu64, h->taken_real_ns / NS_PER_MS);
+	if (ends)
+		sbuf_printf(&b, ",\"left_ms\":%" PRIu64, left / NS_PER_MS);
+	printf("%s}", b.p);
+	sbuf_fini(&b);
+}
+
+static int
+print_holds(struct work *w, uint32_t handle, bool *first)
+{
+	struct tidevars_hold holds[TIDEVARS_HOLDS_MAX];
+	size_t n = 0;
+	int status = tidevars_read_holds(w->t, handle, tidevars_now_boot_ns(), holds, &n);
+	for (size_t i = 0; i < n; i++) {
+		print_hold(w, handle, &holds[i], *first);
+		*first = false;
+	}
+	return status;
+}
+
+// All of the table, or those of one variable, `maint status` among them.
+static int
+do_holds(struct work *w)
+{
+	bool first = true;
+	bool maint = strcmp(w->r->verb->name, "maint") == 0;
+	int status = TIDEVARS_OK;
+	if (maint || w->r->argc > 0) {
+		uint32_t h;
+		status = find(w, maint ? "maint" : w->r->argv[0], &h);
+		if (status == TIDEVARS_OK)
+			status = print_holds(w, h, &first);
+		if (status == TIDEVARS_TYPE)
+			return bad_words(w, "the variable is not a hold");
+	} else {
+		for (uint32_t h = 0; h < tidevars_count(w->t); h++)
+			(void)print_holds(w, h, &first); // others have none
+	}
+	if (w->r->json && status == TIDEVARS_OK)
+		printf("%s]\n", first ? "[" : "");
+	return status;
+}
+
+static int
+do_maint(struct work *w)
+{
+	if (strcmp(w->r->argv[0], "status") != 0)
+		return do_op(w);
+	struct tidevars_value v;
+	uint32_t h;
+	int status = find(w, "maint", &h);
+	if (status != TIDEVARS_OK)
+		return status;
+	(void)tidevars_read(w->t, h, tidevars_now_boot_ns(), &v); // known: OK
+	if (!w->r->json)
+		print_value(w, h, &v, false);
+	return do_holds(w);
+}
+
+enum access { READS, WRITES, WAITS };
+
 static const struct {
 	const char *verb;
 	work_f run;
-	bool writes, no_name;
+	enum access access;
 } deeds[] = {
-    {"set", do_set, true, false},     {"get", do_get, false, false},
-    {"unset", do_unset, true, false}, {"add", do_add, true, false},
-    {"hold", do_hold, true, false},   {"release", do_release, true, false},
-    {"maint", do_maint, true, false}, {"vars", do_vars, false, true},
-    {"log", do_log, false, true},     {"watch", do_watch, false, false},
+    {"set", do_op, WRITES},      {"get", do_get, READS},     {"unset", do_op, WRITES},
+    {"add", do_op, WRITES},      {"cas", do_op, WRITES},     {"commit", do_commit, WRITES},
+    {"hold", do_op, WRITES},     {"extend", do_op, WRITES},  {"release", do_op, WRITES},
+    {"maint", do_maint, WRITES}, {"holds", do_holds, READS}, {"rate", do_rate, READS},
+    {"vars", do_vars, READS},    {"log", do_log, READS},     {"watch", do_watch, WAITS},
 };
 
+// Who waits needs to write a flag, so that it is woken; without that right it looks by itself.
 static int
-perform_deed(struct work *w, size_t deed)
+open_table(struct work *w, const char *path, enum access access)
 {
-	if (!deeds[deed].no_name) {
-		const char *name = strcmp(deeds[deed].verb, "maint") == 0 ? "maint" : w->r->argv[0];
-		w->name = strncmp(name, "shm.", 4) == 0 ? name + 4 : name;
-		int status = tidevars_find(w->t, w->name, strlen(w->name), &w->handle, &w->err);
-		if (status != TIDEVARS_OK)
-			return status;
-	}
-	return deeds[deed].run(w);
+	struct tidevars_options options = {
+	    .path = path,
+	    .flags = access == READS ? TIDEVARS_READ_ONLY : 0,
+	};
+	int status = tidevars_open(&w->t, &options, &w->err);
+	bool may_not = w->err.sys_errno == EACCES || w->err.sys_errno == EROFS;
+	if (status != TIDEVARS_SYSTEM || access != WAITS || !may_not)
+		return status;
+	options.flags = TIDEVARS_READ_ONLY;
+	return tidevars_open(&w->t, &options, &w->err);
 }
 
 int
@@ -277,16 +411,12 @@ file_perform(const char *path, struct request *r)
 		       .gid = getgid(),
 		       .pid = (uint32_t)getpid()},
 	};
-	struct tidevars_options options = {
-	    .path = path,
-	    .flags = deeds[deed].writes ? 0 : TIDEVARS_READ_ONLY,
-	};
 	if (tidevars_guard_sigbus(&w.err) != TIDEVARS_OK ||
-	    tidevars_open(&w.t, &options, &w.err) != TIDEVARS_OK) {
+	    open_table(&w, path, deeds[deed].access) != TIDEVARS_OK) {
 		fprintf(stderr, "tidectl: %s\n", w.err.text);
 		return EXIT_UNREACHABLE;
 	}
-	int status = perform_deed(&w, deed);
+	int status = deeds[deed].run(&w);
 	if (status != TIDEVARS_OK)
 		fprintf(stderr, "tidectl: %s\n",
 			w.err.text[0] != '\0' ? w.err.text : tidevars_status_name(status));

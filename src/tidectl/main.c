@@ -33,15 +33,16 @@ print_help(FILE *to)
 	}
 	fprintf(to, "  %-34s  %s\n  %-34s  %s\n", "cli WORD...",
 		"send the words as a command of the runtime socket", "help", "this");
-	fprintf(to,
-		"\n"
-		"-S SOCKET      default: $TIDEGATE_SOCKET, else $XDG_RUNTIME_DIR/tidegate.sock,\n"
-		"               else /run/tidegate.sock\n"
-		"--file PATH    work on the variable table itself, proxy running or not: set get\n"
-		"               unset add hold release maint vars log watch\n"
-		"--json         answer in JSON\n"
-		"--timeout TIME how long to wait for an answer, default 30s\n"
-		"exit status    0 done, 1 refused, 2 not understood, 3 not reached\n");
+	fprintf(
+	    to,
+	    "\n"
+	    "-S SOCKET      default: $TIDEGATE_SOCKET, else $XDG_RUNTIME_DIR/tidegate.sock,\n"
+	    "               else /run/tidegate.sock\n"
+	    "--file PATH    work on the variable table itself, proxy running or not: the verbs\n"
+	    "               from set to watch\n"
+	    "--json         answer in JSON\n"
+	    "--timeout TIME how long to wait for an answer, default 30s\n"
+	    "exit status    0 done, 1 refused, 2 not understood, 3 not reached\n");
 }
 
 static int
@@ -114,7 +115,7 @@ is_raw(int argc, char **argv)
 	return v != NULL && argc > 1 &&
 	       (strcmp(argv[0], "policy") == 0 || strcmp(argv[1], "var") == 0 ||
 		strcmp(argv[1], "server") == 0) &&
-	       argc - 1 > v->max_args;
+	       argc - 1 > (strcmp(argv[1], "var") == 0 ? v->min_args : v->max_args);
 }
 
 static bool

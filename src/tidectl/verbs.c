@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/user.h"
+#include "tidectl/ops.h"
 
 #define LINE_CAP_BYTES 16000
 #define FILE_CAP_BYTES (64u << 20)
@@ -138,48 +139,68 @@ build_check(struct request *r, struct err *err)
 	return build_policy(r, "policy check", err);
 }
 
+// set, unset, add, cas, hold, extend, release.
 static bool
-build_hold_of(struct request *r, const char *command, const char *name, struct err *err)
+build_op(struct request *r, struct err *err)
 {
-	sbuf_add(&r->line, str_from_c(command));
-	if (!add_word(r, name, err))
-		return false;
-	sbuf_add(&r->line, STR(" owner"));
-	return add_word(r, r->owner != NULL ? r->owner : default_owner(), err);
+	struct op op;
+	return op_of_request(r, &op, err) && op_command(&op, &r->line, err);
 }
 
 static bool
-build_hold(struct request *r, struct err *err)
+build_commit(struct request *r, struct err *err)
 {
-	return build_hold_of(r, "hold", r->argv[0], err);
-}
-
-static bool
-build_release(struct request *r, struct err *err)
-{
-	return build_hold_of(r, "release", r->argv[0], err);
-}
-
-static bool
-build_watch(struct request *r, struct err *err)
-{
-	(void)r;
-	return err_set(err, "watch reads the table itself: tidectl --file PATH watch NAME");
+	struct op ops[OPS_MAX];
+	size_t n;
+	bool good = ops_of_commit(r, ops, &n, err);
+	sbuf_add(&r->line, STR("begin"));
+	for (size_t i = 0; good && i < n; i++) {
+		sbuf_add_byte(&r->line, ';');
+		good = op_command(&ops[i], &r->line, err);
+	}
+	sbuf_add(&r->line, STR(";commit"));
+	return good;
 }
 
 static bool
 build_maint(struct request *r, struct err *err)
 {
-	struct str what = str_from_c(r->argv[0]);
-	if (str_eq(what, STR("on")))
-		return build_hold_of(r, "hold", "maint", err);
-	if ((r->for_time != NULL || r->reason != NULL) && !str_eq(what, STR("on")))
-		return err_set(err, "--for and --reason belong to 'maint on'");
-	if (str_eq(what, STR("off")))
-		return build_hold_of(r, "release", "maint", err);
-	if (!str_eq(what, STR("status")))
-		return err_set(err, "'%s' is none of on, off, status", r->argv[0]);
-	sbuf_add(&r->line, STR("get var shm.maint"));
+	if (strcmp(r->argv[0], "status") != 0)
+		return build_op(r, err);
+	if (r->for_time != NULL || r->reason != NULL || r->owner != NULL)
+		return err_set(err, "maint status takes no options");
+	r->native_json = r->json;
+	sbuf_add(&r->line,
+		 r->json ? STR("show var maint json") : STR("get var shm.maint;show holds maint"));
+	return true;
+}
+
+// The command with all arguments as names of variables.
+static bool
+build_names(struct request *r, const char *command, struct err *err)
+{
+	sbuf_add(&r->line, str_from_c(command));
+	for (int i = 0; i < r->argc; i++) {
+		const char *name = r->argv[i];
+		sbuf_add(&r->line, STR(" shm."));
+		if (!add_word(r, strncmp(name, "shm.", 4) == 0 ? name + 4 : name, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+build_get(struct request *r, struct err *err)
+{
+	return build_names(r, "get var", err);
+}
+
+static bool
+build_watch(struct request *r, struct err *err)
+{
+	if (!build_names(r, "watch var", err))
+		return false;
+	sbuf_add(&r->line, r->json ? STR(" json") : STR(""));
 	return true;
 }
 
@@ -191,44 +212,77 @@ const struct verb verbs[] = {
      .min_args = 2,
      .max_args = 2,
      .options = OPT_TTL | OPT_REASON,
-     .line = "set var shm.$1 $2",
+     .build = build_op,
      .in_file = true,
      .help = "set a variable; the VALUE - is read from standard input"},
     {.name = "get",
-     .usage = "NAME",
+     .usage = "NAME...",
      .min_args = 1,
-     .max_args = 1,
-     .line = "get var shm.$1",
+     .max_args = VERB_MAX_ARGS,
+     .build = build_get,
      .in_file = true,
-     .help = "print a variable"},
+     .help = "print a variable; several are read as of one commit"},
     {.name = "unset",
-     .usage = "NAME",
+     .usage = "NAME [--reason TEXT]",
      .min_args = 1,
      .max_args = 1,
-     .line = "unset var shm.$1",
+     .options = OPT_REASON,
+     .build = build_op,
      .in_file = true,
      .help = "give a variable its default back"},
     {.name = "add",
-     .usage = "NAME NUMBER",
+     .usage = "NAME NUMBER [--reason TEXT]",
      .min_args = 2,
      .max_args = 2,
-     .line = "add var shm.$1 $2",
+     .options = OPT_REASON,
+     .build = build_op,
      .in_file = true,
      .help = "add to a number"},
+    {.name = "cas",
+     .usage = "NAME EXPECTED VALUE [--ttl TIME] [--reason TEXT]",
+     .min_args = 3,
+     .max_args = 3,
+     .options = OPT_TTL | OPT_REASON,
+     .build = build_op,
+     .in_file = true,
+     .help = "set a variable if it reads as expected, else exit with status 1"},
+    {.name = "commit",
+     .usage = "WRITE... | - [--reason TEXT]",
+     .min_args = 1,
+     .max_args = VERB_MAX_ARGS,
+     .options = OPT_REASON,
+     .build = build_commit,
+     .in_file = true,
+     .help = "several writes at once or none: 'set a 1' 'add b 2' 'release m'; - reads lines"},
+    {.name = "rate",
+     .usage = "NAME [PERIOD]",
+     .min_args = 1,
+     .max_args = 2,
+     .line = "rate var shm.$1 $2?",
+     .in_file = true,
+     .help = "by how much a counter or int grew in the last period, default 1s"},
     {.name = "hold",
      .usage = "NAME [--owner WHO] [--for TIME] [--reason TEXT]",
      .min_args = 1,
      .max_args = 1,
      .options = HOLD_OPTIONS,
-     .build = build_hold,
+     .build = build_op,
      .in_file = true,
      .help = "hold a flag up; it stands while anybody holds it"},
-    {.name = "release",
-     .usage = "NAME [--owner WHO]",
+    {.name = "extend",
+     .usage = "NAME [--owner WHO] [--for TIME] [--reason TEXT]",
      .min_args = 1,
      .max_args = 1,
-     .options = OPT_OWNER,
-     .build = build_release,
+     .options = HOLD_OPTIONS,
+     .build = build_op,
+     .in_file = true,
+     .help = "hold on for so long from now; status 1 when one holds nothing"},
+    {.name = "release",
+     .usage = "NAME [--owner WHO] [--reason TEXT]",
+     .min_args = 1,
+     .max_args = 1,
+     .options = OPT_OWNER | OPT_REASON,
+     .build = build_op,
      .in_file = true,
      .help = "give one's own hold back"},
     {.name = "maint",
@@ -238,7 +292,14 @@ const struct verb verbs[] = {
      .options = HOLD_OPTIONS,
      .build = build_maint,
      .in_file = true,
-     .help = "hold or release the variable maint"},
+     .help = "hold or release the variable maint; who holds it"},
+    {.name = "holds",
+     .usage = "[NAME]",
+     .max_args = 1,
+     .line = "show holds $1?",
+     .json = "show holds $1? json",
+     .in_file = true,
+     .help = "list who holds what, for how long and why"},
     {.name = "vars",
      .usage = "[check FILE | dump FILE | restore FILE [JSON]]",
      .max_args = 3,
@@ -252,13 +313,13 @@ const struct verb verbs[] = {
      .in_file = true,
      .help = "list the last writes: who, when, from where, why"},
     {.name = "watch",
-     .usage = "NAME",
+     .usage = "NAME...",
      .min_args = 1,
-     .max_args = 1,
+     .max_args = VERB_MAX_ARGS,
      .build = build_watch,
      .endless = true,
      .in_file = true,
-     .help = "with --file: print a variable whenever it changes"},
+     .help = "print variables now and whenever they change"},
     {.name = "reload",
      .usage = "[POLICY [FILE]]",
      .max_args = 2,
@@ -373,6 +434,25 @@ request_fini(struct request *r)
 	sbuf_fini(&r->payload);
 	mem_free(r->value);
 	r->value = NULL;
+	for (size_t i = 0; i < VERB_MAX_ARGS && r->copies[i] != NULL; i++)
+		mem_free(r->copies[i]);
+	r->copies[0] = NULL;
+}
+
+char *
+request_copy(struct request *r, const char *text)
+{
+	size_t i = 0;
+	while (i < VERB_MAX_ARGS - 1 && r->copies[i] != NULL)
+		i++;
+	ASSERT(r->copies[i] == NULL);
+	return r->copies[i] = mem_strdup(text);
+}
+
+bool
+request_read_payload(struct request *r, struct err *err)
+{
+	return read_all(NULL, &r->payload, err);
 }
 
 // Where an option's value goes; NULL when the verb has no such option.
@@ -474,11 +554,10 @@ bool
 request_build(struct request *r, struct err *err)
 {
 	const struct verb *v = r->verb;
-	r->native_json = r->json && v->json != NULL;
+	r->native_json = r->json && v->json != NULL; // build may set it too
 	bool good = v->build != NULL ? v->build(r, err)
 				     : fill_line(r, r->native_json ? v->json : v->line, err);
-	good = good && add_option(r, "ttl", r->ttl, err) &&
-	       add_option(r, "for", r->for_time, err) && add_option(r, "reason", r->reason, err);
+	good = good && add_option(r, "reason", r->reason, err);
 	if (good && r->line.full)
 		return err_set(err, "the command is longer than %d bytes", LINE_CAP_BYTES);
 	return good;

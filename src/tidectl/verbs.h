@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/sbuf.h"
 
-#define VERB_MAX_ARGS 4
+#define VERB_MAX_ARGS 64
 
 // What was asked for, apart from how it is carried: to a socket or to a file of variables.
 struct request {
@@ -16,7 +16,8 @@ struct request {
 	// --ttl, --for, --reason, --owner; NULL when not given.
 	const char *ttl, *for_time, *reason, *owner;
 	bool json;
-	char *value; // what was read for "-"
+	char *value;                 // what was read for "-"
+	char *copies[VERB_MAX_ARGS]; // of request_copy; NULL ends them
 	// What build made.
 	struct sbuf line;    // without newline
 	struct sbuf payload; // empty, or lines; then delimiter ends it
@@ -59,5 +60,9 @@ bool request_raw(struct request *r, int argc, char **argv, struct err *err);
 bool quote_word(struct sbuf *out, struct str word);
 // Who takes a hold when nobody is named: the user, as the runtime socket knows it too.
 const char *default_owner(void);
+// A copy that may be altered and lives as long as r; at most VERB_MAX_ARGS of them.
+char *request_copy(struct request *r, const char *text);
+// Reads standard input into r->payload.
+bool request_read_payload(struct request *r, struct err *err);
 // "-" is standard input, less its last newline; anything else itself. Lives as long as r.
 bool request_value(struct request *r, const char *arg, const char **value, struct err *err);

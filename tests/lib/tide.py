@@ -106,10 +106,10 @@ class Proxy:
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return r.returncode, r.stdout
 
-    def ctl_file(self, *args):
+    def ctl_file(self, *args, stdin=None):
         """tidectl on the variable file, without the proxy."""
         r = subprocess.run([self.out / "tidectl", "--file", str(self.vars), *map(str, args)],
-                           cwd=TOP, env=self.env, text=True, timeout=30,
+                           cwd=TOP, env=self.env, input=stdin, text=True, timeout=30,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return r.returncode, r.stdout
 

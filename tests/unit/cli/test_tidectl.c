@@ -3,6 +3,7 @@
 // what was meant. tidectl is a program of its own, so its source is included here.
 #include "cli/parse.h"
 #include "tap.h"
+#include "tidectl/ops.c"
 #include "tidectl/verbs.c"
 
 static char text[8192];
@@ -62,11 +63,25 @@ test_lines(void)
 	IS_STR(LINE("release", "maint"), of_user("release maint owner %s"));
 	IS_STR(LINE("maint", "on", "--for", "1h"), of_user("hold maint owner %s for 1h"));
 	IS_STR(LINE("maint", "off"), of_user("release maint owner %s"));
-	IS_STR(LINE("maint", "status"), "get var shm.maint");
+	IS_STR(LINE("maint", "status"), "get var shm.maint;show holds maint");
+	IS_STR(LINE("maint", "status", "--json"), "show var maint json");
+	IS_STR(LINE("get", "a", "shm.b"), "get var shm.a shm.b");
+	IS_STR(LINE("cas", "a", "1", "x y", "--ttl", "5m"), "cas var shm.a 1 x\\ y ttl 5m");
+	IS_STR(LINE("extend", "m", "--owner", "ci", "--for", "5m"), "extend m owner ci for 5m");
+	IS_STR(LINE("holds"), "show holds");
+	IS_STR(LINE("holds", "m", "--json"), "show holds m json");
+	IS_STR(LINE("rate", "hits"), "rate var shm.hits");
+	IS_STR(LINE("rate", "hits", "10s"), "rate var shm.hits 10s");
+	IS_STR(LINE("watch", "m", "shm.n"), "watch var shm.m shm.n");
+	IS_STR(LINE("watch", "m", "--json"), "watch var shm.m json");
+	IS_STR(LINE("commit", "set a 1", "add shm.b 2", "release m owner ci", "--reason", "why"),
+	       "begin;set var shm.a 1;add var shm.b 2;release m owner ci;commit reason why");
+	IS_STR(LINE("commit", "set a 'x; y' ttl 5m", "cas b \"\" \\;"),
+	       "begin;set var shm.a x\\;\\ y ttl 5m;cas var shm.b \"\" \\;;commit");
+	IS_STR(LINE("commit", "hold m for 1h owner ci"), "begin;hold m owner ci for 1h;commit");
 	IS_STR(LINE("vars"), "show vars");
 	IS_STR(LINE("vars", "--json"), "show vars json");
 	IS_STR(LINE("log"), "show vars-log");
-	OK(strstr(LINE("watch", "m"), "--file PATH") != NULL);
 	IS_STR(LINE("reload"), "policy load");
 	IS_STR(LINE("reload", "maint"), "policy load maint");
 	IS_STR(LINE("rollback", "maint"), "policy rollback maint");
@@ -91,6 +106,15 @@ test_refusals(void)
 	OK(LINE("maint", "maybe")[0] == '!');
 	OK(LINE("maint", "off", "--for", "3m")[0] == '!');
 	OK(LINE("show info\nquit")[0] == '!');
+	OK(LINE("maint", "status", "--for", "3m")[0] == '!');
+	IS_STR(
+	    LINE("commit", "sett a 1"),
+	    "!'sett a 1': 'sett' is no write: set, unset, add, cas, hold, extend and release are");
+	IS_STR(LINE("commit", "set a"), "!'set a': set: a name and a value");
+	IS_STR(LINE("commit", "set a 1 for"), "!'set a 1 for': a value is missing behind 'for'");
+	IS_STR(LINE("commit", "set a 1 owner x"), "!'set a 1 owner x': 'owner' is none of ttl");
+	OK(strstr(LINE("commit", "set a 'x"), "an open quote") != NULL);
+	OK(LINE("commit", "")[0] == '!');
 	OK(strstr(LINE("reload", "p", "/no/such/file"), "cannot open /no/such/file") != NULL);
 	IS_STR(verb_suggest("relaod"), "reload");
 	OK(verb_suggest("xyzzyqq") == NULL);
