@@ -278,6 +278,7 @@ bind_socket(struct cli_socket *socket, struct err *err)
 	    .mode = conf->mode,
 	    .uid = (int)conf->uid,
 	    .gid = (int)conf->gid,
+	    .patience_ns = LISTENER_PATIENCE_NS,
 	};
 	ASSERT(conf->addr.sa_len <= sizeof(spec.addr) - offsetof(struct addr, sa));
 	spec.addr.len = conf->addr.sa_len;

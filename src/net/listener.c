@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +18,7 @@
 #define LISTENER_MAGIC   0x6c73746eu
 #define DEFAULT_BACKLOG  1024
 #define RETRY_NS         (100 * NS_PER_MS)
+#define BIND_RETRY_MS    10
 #define ACCEPTS_PER_TURN 64
 
 struct listener {
@@ -68,13 +70,14 @@ set_options(int fd, const struct listener_spec *s, const struct addr *addr, stru
 	return true;
 }
 
-// A path left by a process that is no more goes; one that somebody listens on stays.
+// A path left by a process that is no more goes; one that somebody listens on stays: then false,
+// and *in_use.
 static bool
-clear_stale_path(const struct addr *a, struct err *err)
+clear_stale_path(const struct addr *a, bool *in_use, struct err *err)
 {
 	struct stat st;
 	const char *path = a->un.sun_path;
-	if (path[0] == '\0' || lstat(path, &st) != 0)
+	if (!addr_is_unix(a) || path[0] == '\0' || lstat(path, &st) != 0)
 		return true;
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, "the path exists and is not a socket");
@@ -84,6 +87,7 @@ clear_stale_path(const struct addr *a, struct err *err)
 	int r = connect(fd, &a->sa, a->len);
 	bool stale = r != 0 && errno == ECONNREFUSED;
 	(void)close(fd); // only a question
+	*in_use = !stale;
 	if (!stale)
 		return err_set(err, "%s", bind_error(EADDRINUSE));
 	if (unlink(path) != 0 && errno != ENOENT)
@@ -114,21 +118,25 @@ start_listening(int fd, const struct listener_spec *s, struct err *err)
 
 // `addr` is the address of the first slot's socket, so that all share a port the kernel chose.
 // The first socket is bound without SO_REUSEPORT, so that an address which any other process
-// serves is refused, and gets the option before it listens; the others join it.
+// serves is refused, and gets the option before it listens; the others join it. -1 with a cause;
+// *in_use: that of another process.
 static int
-make_socket(const struct listener_spec *s, const struct addr *addr, bool first, struct err *err)
+make_socket(const struct listener_spec *s, const struct addr *addr, bool first, bool *in_use,
+	    struct err *err)
 {
 	bool shared = s->n_slots > 1 && !addr_is_unix(addr);
+	*in_use = false;
 	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		err_set(err, "socket: %s", strerror(errno));
 		return -1;
 	}
-	if (!set_options(fd, s, addr, err) || (addr_is_unix(addr) && !clear_stale_path(addr, err)))
+	if (!set_options(fd, s, addr, err) || !clear_stale_path(addr, in_use, err))
 		goto out;
 	if (shared && !first && !set_on(fd, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err))
 		goto out;
 	if (bind(fd, &addr->sa, addr->len) != 0) {
+		*in_use = errno == EADDRINUSE;
 		err_set(err, "%s", bind_error(errno));
 		goto out;
 	}
@@ -159,6 +167,23 @@ inherit_socket(struct listener *l, const struct listener_spec *s, struct err *er
 	return true;
 }
 
+// A process that used io_uring lets go of its sockets a moment after its end: whoever starts the
+// next one at once shall not be told that the address is in use.
+static int
+make_socket_patiently(const struct listener_spec *s, const struct addr *addr, bool first,
+		      struct err *err)
+{
+	static const struct timespec pause = {.tv_nsec = BIND_RETRY_MS * 1000000L};
+	uint64_t end = clock_mono_ns() + s->patience_ns;
+	for (;;) {
+		bool in_use;
+		int fd = make_socket(s, addr, first, &in_use, err);
+		if (fd >= 0 || !in_use || clock_mono_ns() >= end)
+			return fd;
+		(void)nanosleep(&pause, NULL); // a signal only makes it shorter
+	}
+}
+
 static bool
 make_sockets(struct listener *l, const struct listener_spec *s, struct err *err)
 {
@@ -166,7 +191,7 @@ make_sockets(struct listener *l, const struct listener_spec *s, struct err *err)
 	unsigned want = addr_is_unix(&s->addr) ? 1 : s->n_slots;
 	l->addr = s->addr;
 	while (l->n_fds < want) {
-		int fd = make_socket(s, &l->addr, l->n_fds == 0, err);
+		int fd = make_socket_patiently(s, &l->addr, l->n_fds == 0, err);
 		if (fd < 0)
 			return err_wrap(err, "cannot bind %s", addr_text(&s->addr, text));
 		l->fds[l->n_fds++] = fd;

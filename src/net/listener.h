@@ -6,6 +6,7 @@
 // in its slot.
 #pragma once
 
+#include "base/clock.h"
 #include "net/addr.h"
 
 struct acceptor;
@@ -22,7 +23,11 @@ struct listener_spec {
 	bool v6only;      // IPv6: do not take IPv4 as well
 	unsigned mode;    // unix: permissions, e.g. 0600; 0: as umask says
 	int uid, gid;     // unix: owner; -1: unchanged
+	uint64_t patience_ns; // how long an address in use is tried again; 0: once
 };
+
+// What a service that starts allows the one that ended a moment ago.
+#define LISTENER_PATIENCE_NS (1000 * NS_PER_MS)
 
 // Binds and listens. NULL with a cause that names the address ("cannot bind 127.0.0.1:80: address
 // in use"). A unix path where nobody listens any more is replaced, one that answers is not.

@@ -208,6 +208,7 @@ listen_on(struct proxy_set *set, struct bind *b, struct err *err)
 	    .mode = b->unix_mode,
 	    .uid = b->unix_uid,
 	    .gid = b->unix_gid,
+	    .patience_ns = LISTENER_PATIENCE_NS,
 	};
 	b->listener = listener_new(&spec, err);
 	if (b->listener == NULL)

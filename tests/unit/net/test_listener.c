@@ -4,8 +4,10 @@
 #include "net/listener.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "net_test.h"
 
@@ -224,6 +226,34 @@ test_bind_errors(void)
 	OK(listener_new(&spec, &err) == NULL);
 }
 
+static void *
+close_later(void *fd)
+{
+	(void)nanosleep(&(struct timespec){.tv_nsec = 50 * 1000000}, NULL);
+	(void)close(*(int *)fd);
+	return NULL;
+}
+
+// The address is free again before patience ends.
+static void
+test_patience(void)
+{
+	struct err err = {{0}};
+	pthread_t closer;
+	struct listener_spec spec = {.inherited_fd = -1,
+				     .n_slots = 2,
+				     .patience_ns = 10 * NS_PER_S};
+	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	OK(addr_parse(&spec.addr, STR("127.0.0.1:0"), 0, NULL));
+	OK(bind(other, &spec.addr.sa, spec.addr.len) == 0 && listen(other, 1) == 0);
+	addr_of_local(&spec.addr, other);
+	OK(pthread_create(&closer, NULL, close_later, &other) == 0);
+	struct listener *l = listener_new(&spec, &err);
+	OK_MSG(l != NULL, err.text);
+	(void)pthread_join(closer, NULL);
+	listener_free(&l);
+}
+
 static void
 test_unix_paths(void)
 {
@@ -268,10 +298,15 @@ int
 main(void)
 {
 	static const test_f tests[] = {
-	    test_accept_and_pause,   test_stop_loses_none,
-	    test_out_of_descriptors, test_slots_share_an_address,
-	    test_inherited,          test_bind_errors,
-	    test_unix_paths,         NULL,
+	    test_accept_and_pause,
+	    test_stop_loses_none,
+	    test_out_of_descriptors,
+	    test_slots_share_an_address,
+	    test_inherited,
+	    test_bind_errors,
+	    test_patience,
+	    test_unix_paths,
+	    NULL,
 	};
 	run_on_engines(tests);
 	return tap_done();
