@@ -11,6 +11,20 @@
 #include "proxy/proxy.h"
 #include "proxy/setup.h"
 
+// Where keywords of these sections may stand, as rows say it.
+#define ALL   "defaults frontend backend listen"
+#define FRONT "defaults frontend listen"
+#define BACK  "defaults backend listen"
+
+// The arguments of a keyword that takes one string.
+#define ARG_STR1(n, h)                                    \
+	{                                                 \
+		{.name = n, .type = CONF_STR, .help = h}, \
+		{                                         \
+			.type = CONF_END                  \
+		}                                         \
+	}
+
 // What `server` and `default-server` words set. The C types are conf_word's.
 struct server_options {
 	int64_t weight, maxconn, id, pool_max_conn;

@@ -53,7 +53,8 @@ uint64_t proxy_setup_descriptors(const struct proxy_set *set);
 
 // Sections with their keywords and actions that answer; global's keywords and actions that edit;
 // actions that set variables.
-extern const struct module proxy_module, proxy_global_module, proxy_var_module, proxy_map_module;
+extern const struct module proxy_module, proxy_options_module, proxy_later_module;
+extern const struct module proxy_global_module, proxy_var_module, proxy_map_module;
 // maxconn and queues: set maxconn, queue(), srv_conn()...
 extern const struct module proxy_limits_module;
 // Sections userlist, fetches http_auth*, action auth.
