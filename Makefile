@@ -113,7 +113,8 @@ $(OUT)/lua5.%/tidevars.so: src/host/lua/lua_tidevars.c $(OUT)/libtidevars.a
 	    $(LDFLAGS) $< $(OUT)/libtidevars.a -Wl,--exclude-libs,ALL -lm -o $@
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libtidegate.a
-	$(call say,LINK,$@) $(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LINK,$@) $(CC) $(LDFLAGS) $(WRAP) $^ $(LIBS) -o $@
+$(OUT)/tests/unit/main/test_failing: WRAP = -Wl,@tests/unit/main/wrapped
 $(OUT)/tests/unit/vars/test_lua: | $(OUT)/lua5.3/tidevars.so $(OUT)/lua5.4/tidevars.so
 $(OUT)/tests/unit/%.o: CPPFLAGS += -Itests/unit $(LUA_CFLAGS)
 

@@ -22,6 +22,12 @@ arena_init(struct arena *a, size_t cap_bytes)
 	*a = (struct arena){.cap_bytes = cap_bytes};
 }
 
+void
+arena_init_must(struct arena *a, size_t cap_bytes)
+{
+	*a = (struct arena){.cap_bytes = cap_bytes, .must = true};
+}
+
 static void
 free_blocks(struct arena_block *b)
 {
@@ -36,7 +42,7 @@ void
 arena_fini(struct arena *a)
 {
 	free_blocks(a->block);
-	arena_init(a, a->cap_bytes);
+	*a = (struct arena){.cap_bytes = a->cap_bytes, .must = a->must};
 }
 
 void
@@ -65,6 +71,8 @@ arena_grow(struct arena *a, size_t bytes, size_t align)
 	if (want < bytes + align - 1)
 		return NULL;
 	struct arena_block *b = mem_try_realloc(NULL, sizeof(*b) + want);
+	if (b == NULL && a->must)
+		panic_oom(want);
 	if (b == NULL)
 		return NULL;
 	*b = (struct arena_block){.older = a->block, .bytes = want};

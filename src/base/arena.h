@@ -14,10 +14,13 @@ struct arena {
 	struct arena_block *block; // newest; linked to the older
 	size_t used_bytes;         // sum of all blocks' sizes
 	size_t cap_bytes;          // limit of used_bytes
+	bool must;                 // without memory the process ends, as mem_alloc does
 };
 
 // No memory is taken before the first allocation.
 void arena_init(struct arena *a, size_t cap_bytes);
+// The same for what set-up makes and the process cannot be without.
+void arena_init_must(struct arena *a, size_t cap_bytes);
 // Frees all; the arena can be used again.
 void arena_fini(struct arena *a);
 // Forgets all allocations; keeps one block to start with warm memory.

@@ -44,3 +44,5 @@ extern _Thread_local struct thread_context thread_context;
 
 NORETURN void panic_assert(const char *cond, const char *file, int line, const char *func);
 NORETURN void panic_oom(size_t bytes);
+// Something else of which the system has no more; code is an errno.
+NORETURN void panic_lack(const char *what, int code);

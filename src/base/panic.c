@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 _Thread_local struct thread_context thread_context = {.thread = "main"};
@@ -42,6 +43,16 @@ panic_oom(size_t bytes)
 			 "tidegate: panic: out of memory asking for %zu bytes (thread %s); "
 			 "lower maxconn or tune.bufsize, or give the service more memory\n",
 			 bytes, thread_context.thread);
+	panic_write(text, MIN(n, (int)sizeof(text) - 1));
+	abort();
+}
+
+void
+panic_lack(const char *what, int code)
+{
+	char text[160];
+	int n = snprintf(text, sizeof(text), "tidegate: panic: cannot start %s: %s (thread %s)\n",
+			 what, strerrordesc_np(code), thread_context.thread);
 	panic_write(text, MIN(n, (int)sizeof(text) - 1));
 	abort();
 }

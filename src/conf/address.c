@@ -124,6 +124,9 @@ resolve(const struct parse *p, const char *host, int family)
 {
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM}, *found = NULL;
 	int rc = getaddrinfo(host, NULL, &hints, &found);
+	// RFC 6761 6.3: this name is the loopback address, also where no hosts file says so.
+	if (rc != 0 && strcasecmp(host, "localhost") == 0)
+		rc = getaddrinfo(family == AF_INET6 ? "::1" : "127.0.0.1", NULL, &hints, &found);
 	if (rc != 0)
 		return err_set(p->err, "could not resolve address '%s': %s", host,
 			       gai_strerror(rc));

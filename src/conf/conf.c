@@ -17,7 +17,7 @@ conf_new(const struct module *const *modules, const struct conf_options *opt)
 	struct conf *c = MEM_NEW(struct conf);
 	struct conf_state *s = MEM_NEW(struct conf_state);
 	*c = (struct conf){.magic = CONF_MAGIC, .state = s};
-	arena_init(&c->arena, ARENA_CAP_BYTES);
+	arena_init_must(&c->arena, ARENA_CAP_BYTES);
 	s->modules = modules;
 	if (opt != NULL)
 		s->opt = *opt;

@@ -95,7 +95,7 @@ expr_set_new(const struct module *const *modules)
 {
 	struct expr_set *set = MEM_NEW(struct expr_set);
 	set->magic = EXPR_SET_MAGIC;
-	arena_init(&set->arena, EXPR_ARENA_BYTES);
+	arena_init_must(&set->arena, EXPR_ARENA_BYTES);
 	set->pending_tail = &set->pending;
 	add_own_rows(set);
 	for (; modules != NULL && *modules != NULL; modules++) {

@@ -22,7 +22,11 @@ read_file(struct arena *arena, const char *path, struct str *out, struct err *er
 		return err_set(err, "%s: %s", path, good ? "is larger than 1 GiB" : "is no file");
 	}
 	char *p = arena_alloc(arena, (size_t)st.st_size + 1, 1);
-	ASSERT(p != NULL);
+	if (p == NULL) {
+		(void)fclose(f); // only read
+		return err_set(err, "%s: there is no memory for its %lld bytes", path,
+			       (long long)st.st_size);
+	}
 	size_t n = fread(p, 1, (size_t)st.st_size, f);
 	good = !ferror(f);
 	(void)fclose(f); // only read

@@ -58,7 +58,7 @@ part_new(const struct pattern_use *u, const struct pattern_table *t, size_t from
 	p->refs = 1;
 	p->text = t->text;
 	p->text->refs++;
-	arena_init(&p->arena, SIZE_MAX);
+	arena_init_must(&p->arena, SIZE_MAX);
 	p->list = pattern_list_new(&p->arena, &u->opts);
 	for (size_t i = from; good && i < t->n; i++) {
 		const struct table_entry *e = &t->entry[i];
@@ -77,7 +77,7 @@ bool
 pattern_gen_check(const struct pattern_use *u, struct str key, struct str value, struct err *err)
 {
 	struct arena arena;
-	arena_init(&arena, SIZE_MAX);
+	arena_init_must(&arena, SIZE_MAX);
 	struct table_entry e = {.key = key, .value = value};
 	struct pattern_list *l = pattern_list_new(&arena, &u->opts);
 	bool good = list_add(l, u->type, &e, err);

@@ -112,11 +112,13 @@ service_raise_limits(struct service *s, struct err *err)
 // --- user, root, pidfile -----------------------------------------------------------------------
 
 static bool
-write_pidfile(struct str path, struct err *err)
+write_pidfile(struct service *s, struct err *err)
 {
+	struct str path = s->set->global.pidfile;
 	if (path.n == 0)
 		return true;
 	int fd = open(path.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	s->wrote_pidfile = fd >= 0;
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	bool ok = fd >= 0 && write(fd, text, (size_t)n) == n;
@@ -162,8 +164,7 @@ service_settle_down(struct service *s, struct err *err)
 	const struct proxy_global *g = &s->set->global;
 	uid_t uid = getuid();
 	gid_t gid = getgid();
-	if (!write_pidfile(g->pidfile, err) || !find_ids(g, &uid, &gid, err) ||
-	    !enter_root(g->chroot, err))
+	if (!write_pidfile(s, err) || !find_ids(g, &uid, &gid, err) || !enter_root(g->chroot, err))
 		return false;
 	if (g->user.n == 0 && g->group.n == 0)
 		return true;

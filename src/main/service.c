@@ -285,6 +285,13 @@ serve(struct service *s, const sigset_t *set)
 	}
 }
 
+static void
+remove_pidfile(const struct service *s)
+{
+	if (s->wrote_pidfile)
+		(void)unlink(s->set->global.pidfile.p); // may be gone, or out of reach by now
+}
+
 int
 service_run(struct service *s)
 {
@@ -295,6 +302,7 @@ service_run(struct service *s)
 	if (!service_raise_limits(s, &err) ||
 	    (s->set->global.daemon && !service_daemonise(s, &err)) || !start(s, &err)) {
 		log_msg(LOG_ALERT, "%s", err.text);
+		remove_pidfile(s);
 		return 1;
 	}
 	if (!s->options->quiet && !s->set->global.quiet)
@@ -303,7 +311,6 @@ service_run(struct service *s)
 	service_tell_ready(s);
 	serve(s, &set);
 	proxy_stop(s->set);
-	if (s->set->global.pidfile.n > 0)
-		(void)unlink(s->set->global.pidfile.p); // may be gone, or out of reach by now
+	remove_pidfile(s);
 	return 0;
 }

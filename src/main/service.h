@@ -16,6 +16,7 @@ struct service {
 	struct proxy_set *set;
 	struct cli *cli;
 	struct cli_server *cli_server;
+	bool wrote_pidfile;
 	int ready_fd; // daemon: the parent waits for a byte here; -1
 };
 

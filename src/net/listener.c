@@ -144,6 +144,8 @@ make_socket(const struct listener_spec *s, const struct addr *addr, bool first, 
 		goto out;
 	if ((!addr_is_unix(addr) || set_path_rights(s, err)) && start_listening(fd, s, err))
 		return fd;
+	if (addr_is_unix(addr) && addr->un.sun_path[0] != '\0')
+		(void)unlink(addr->un.sun_path); // nobody will listen there
 out:
 	(void)close(fd); // not in use yet
 	return -1;

@@ -38,7 +38,8 @@ policy_free(struct policy *p)
 {
 	policy_effects_free(&p->effects);
 	for (size_t i = 0; i < p->n_history; i++)
-		policy_gen_free(p->history[i]);
+		policy_gen_drop(
+		    &p->history[i]); // a start that failed has not given its states away
 	policy_source_close(p);
 	for (unsigned i = 0; i < p->n_args; i++)
 		mem_free((void *)(uintptr_t)p->args[i].p);

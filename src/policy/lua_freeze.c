@@ -265,7 +265,8 @@ check_assignments(lua_State *L)
 	lua_pushvalue(L, ITEM);
 	lua_getinfo(L, ">S", &ar);
 	if (!understood)
-		luaL_error(L, "%s:%d: bytecode of an unknown layout", ar.short_src, ar.linedefined);
+		luaL_error(L, "%s:%d: bytecode of an unknown layout, or no memory to read it",
+			   ar.short_src, ar.linedefined);
 	for (int i = 0; i < LUA_SCAN_UPVALUES; i++) {
 		if (uses[i] == 0)
 			shorten_env(L, i + 1);

@@ -57,7 +57,8 @@ load(lua_State *L)
 	struct policy_state *s = state_of(L);
 	s->phase = POLICY_LOADING;
 	if (!policy_lua_scan_works(L))
-		return luaL_error(L, "this liblua5.4 makes bytecode of an unknown layout");
+		return luaL_error(L, "this liblua5.4 makes bytecode of an unknown layout, or "
+				     "there is no memory to read it");
 	policy_lua_sandbox(L);
 	run_script(L, s->gen);
 	if (!s->thawed)

@@ -207,7 +207,8 @@ start(struct watchdog *dog)
 	struct watch_start *arg = MEM_NEW(struct watch_start);
 	*arg = (struct watch_start){.dog = dog, .epoch = atomic_load(&dog->epoch)};
 	r = pthread_create(&dog->thread, NULL, watch, arg);
-	ASSERT(r == 0);
+	if (r != 0)
+		panic_lack("the thread that stops runaway scripts", r);
 	dog->running = true;
 	r = pthread_sigmask(SIG_SETMASK, &old, NULL);
 	ASSERT(r == 0);
