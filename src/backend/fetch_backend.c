@@ -111,6 +111,62 @@ fetch_srv_iweight(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, st
 	return true;
 }
 
+// ---- the same by a name that is known only then
+
+static bool
+conv_map(struct expr_arg *args, struct conf *conf, struct err *err UNUSED)
+{
+	args[0].ptr = conf_bound(conf, "backends");
+	return true;
+}
+
+static const struct backend *
+named(const struct expr_arg *args, struct str name)
+{
+	return args[0].ptr != NULL ? hash_map_get(args[0].ptr, name) : NULL;
+}
+
+static bool
+conv_nbsrv(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *smp)
+{
+	const struct backend *b = named(args, smp->s);
+	if (b == NULL)
+		return false;
+	sample_set_int(smp, backend_usable_servers(b));
+	return true;
+}
+
+static bool
+conv_srv_is_up(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *smp)
+{
+	struct str rest = smp->s, name;
+	const struct backend *b = str_next(&rest, '/', &name) ? named(args, name) : NULL;
+	const struct server *s = b != NULL && rest.p != NULL ? backend_find_server(b, rest) : NULL;
+	if (s == NULL)
+		return false;
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	sample_set_bool(smp, (bits & (SERVER_MAINT | SERVER_DOWN)) == 0);
+	return true;
+}
+
+static const struct conv_row convs[] = {
+    {.name = "nbsrv",
+     .in = SMP_STR,
+     .out = SMP_INT,
+     .flags = ROW_VOLATILE,
+     .conv = conv_nbsrv,
+     .link = conv_map,
+     .help = "number of servers of the backend of that name that take requests"},
+    {.name = "srv_is_up",
+     .in = SMP_STR,
+     .out = SMP_BOOL,
+     .flags = ROW_VOLATILE,
+     .conv = conv_srv_is_up,
+     .link = conv_map,
+     .help = "of \"backend/server\": true unless the server is in maintenance or down"},
+    {0},
+};
+
 static const struct arg_spec backend_arg[] = {
     {.type = ARG_NAME, .name = "backend", .flags = ARG_OPTIONAL | ARG_NOT_EMPTY},
     {.type = ARG_END},
@@ -152,4 +208,4 @@ static const struct fetch_row fetches[] = {
     {0},
 };
 
-const struct module backend_module = {.name = "backend", .fetches = fetches};
+const struct module backend_module = {.name = "backend", .fetches = fetches, .convs = convs};

@@ -72,6 +72,19 @@ conv_map(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp
 	return m->has_default && give(&m->dflt, smp);
 }
 
+// The key that matched instead of its value.
+static bool
+conv_map_key(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
+{
+	const struct map *m = args[0].ptr;
+	const struct pattern_entry *e = pattern_use_match(m->set, smp, ctx);
+	if (e == NULL)
+		return m->has_default && give(&m->dflt, smp);
+	sample_set_str(smp, str_copy(ctx->arena, e->key));
+	ctx->failed |= smp->s.p == NULL;
+	return smp->s.p != NULL;
+}
+
 // Groups of the match are put into the value.
 static bool
 conv_map_regm(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
@@ -131,7 +144,9 @@ static const struct arg_spec args_map[] = {{ARG_STR, .name = "file", .flags = AR
 	    MAP_ROW("map_" #word "_int", NULL, i, SMP_INT, check_##word##_int, conv_map,    \
 		    "the integer that a map file has for " what),                           \
 	    MAP_ROW("map_" #word "_ip", NULL, i, SMP_ADDR, check_##word##_ip, conv_map,     \
-		    "the address that a map file has for " what)
+		    "the address that a map file has for " what),                           \
+	    MAP_ROW("map_" #word "_key", NULL, i, SMP_STR, check_##word, conv_map_key,      \
+		    "the key that a map file has for " what)
 
 const struct conv_row expr_convs_map[] = {
     MAP_ROWS(str, "map ", SMP_STR, "exactly this text"),

@@ -76,15 +76,45 @@ conv_http_date(const struct expr_arg *args, struct sample_ctx *ctx, struct sampl
 }
 
 #define TIME_TEXT_BYTES 512
+#define FRACTION_DIGITS 6
+
+// "%N" of the format becomes the digits of the second's fraction.
+static bool
+put_fraction(struct str format, int64_t fraction, int digits, char *out, size_t room)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < format.n; i++) {
+		bool pair = format.p[i] == '%' && i + 1 < format.n;
+		if (n + FRACTION_DIGITS + 2 >= room)
+			return false;
+		if (pair && format.p[i + 1] == 'N' && digits > 0) {
+			n += (size_t)snprintf(out + n, room - n, "%0*lld", digits,
+					      (long long)fraction);
+			i++;
+			continue;
+		}
+		out[n++] = format.p[i];
+		if (pair)
+			out[n++] = format.p[++i]; // "%%N" is no fraction
+	}
+	out[n] = '\0';
+	return true;
+}
 
 static bool
-give_time(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp, bool local)
+give_time(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp, bool local,
+	  int digits)
 {
+	static const int64_t per_second[] = {[0] = 1, [3] = 1000, [6] = 1000000};
 	struct tm tm;
-	int64_t seconds;
-	if (__builtin_add_overflow(smp->i, args[1].i, &seconds))
+	char format[TIME_TEXT_BYTES];
+	int64_t per = per_second[digits], stamp;
+	if (__builtin_add_overflow(smp->i, args[1].i, &stamp))
 		return false;
-	time_t t = seconds;
+	int64_t fraction = (stamp % per + per) % per;
+	time_t t = (stamp - fraction) / per;
+	if (!put_fraction(args[0].s, fraction, digits, format, sizeof(format)))
+		return false;
 	if ((local ? localtime_r(&t, &tm) : gmtime_r(&t, &tm)) == NULL)
 		return false;
 	char *p = arena_alloc(ctx->arena, TIME_TEXT_BYTES, 1);
@@ -93,23 +123,24 @@ give_time(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *sm
 		return false;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	size_t n = strftime(p, TIME_TEXT_BYTES, args[0].s.p, &tm);
+	size_t n = strftime(p, TIME_TEXT_BYTES, format, &tm);
 #pragma GCC diagnostic pop
 	sample_set_str(smp, str_of(p, n));
 	return true;
 }
 
-static bool
-conv_ltime(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
-{
-	return give_time(args, ctx, smp, true);
-}
-
-static bool
-conv_utime(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
-{
-	return give_time(args, ctx, smp, false);
-}
+#define TIME_CONV(name, local, digits)                                               \
+	static bool conv_##name(const struct expr_arg *args, struct sample_ctx *ctx, \
+				struct sample *smp)                                  \
+	{                                                                            \
+		return give_time(args, ctx, smp, local, digits);                     \
+	}
+TIME_CONV(ltime, true, 0)
+TIME_CONV(utime, false, 0)
+TIME_CONV(ms_ltime, true, 3)
+TIME_CONV(ms_utime, false, 3)
+TIME_CONV(us_ltime, true, 6)
+TIME_CONV(us_utime, false, 6)
 
 // ---- addresses
 
@@ -363,6 +394,12 @@ static const struct arg_spec args_json_query[] = {{ARG_STR, .name = "path", .fla
 						   .flags = ARG_OPTIONAL},
 						  {.type = ARG_END}};
 
+#define TIME_ROW(word, text)                                                     \
+	{                                                                        \
+		.name = #word, .args = args_time, .in = SMP_INT, .out = SMP_STR, \
+		.conv = conv_##word, .help = (text)                              \
+	}
+
 const struct conv_row expr_convs_misc[] = {
     {.name = "set-var",
      .args = args_set_var,
@@ -388,18 +425,12 @@ const struct conv_row expr_convs_misc[] = {
      .conv = conv_http_date,
      .check = check_http_date,
      .help = "a time since 1970 as HTTP writes dates; in s, ms or us"},
-    {.name = "ltime",
-     .args = args_time,
-     .in = SMP_INT,
-     .out = SMP_STR,
-     .conv = conv_ltime,
-     .help = "seconds since 1970 in local time, by strftime's format"},
-    {.name = "utime",
-     .args = args_time,
-     .in = SMP_INT,
-     .out = SMP_STR,
-     .conv = conv_utime,
-     .help = "seconds since 1970 in UTC, by strftime's format"},
+    TIME_ROW(ltime, "seconds since 1970 in local time, by strftime's format"),
+    TIME_ROW(utime, "seconds since 1970 in UTC, by strftime's format"),
+    TIME_ROW(ms_ltime, "milliseconds since 1970 in local time; %N in the format: their fraction"),
+    TIME_ROW(ms_utime, "milliseconds since 1970 in UTC; %N in the format: their fraction"),
+    TIME_ROW(us_ltime, "microseconds since 1970 in local time; %N in the format: their fraction"),
+    TIME_ROW(us_utime, "microseconds since 1970 in UTC; %N in the format: their fraction"),
     {.name = "ipmask",
      .args = args_ipmask,
      .in = SMP_ADDR,

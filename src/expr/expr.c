@@ -81,6 +81,7 @@ add_own_rows(struct expr_set *set)
 	add_fetches(set, expr_fetches_http);
 	add_fetches(set, expr_fetches_state);
 	add_fetches(set, expr_fetches_target);
+	add_fetches(set, expr_fetches_block);
 	add_convs(set, expr_convs_text);
 	add_convs(set, expr_convs_int);
 	add_convs(set, expr_convs_code);
@@ -88,6 +89,7 @@ add_own_rows(struct expr_set *set)
 	add_convs(set, expr_convs_misc);
 	add_convs(set, expr_convs_map);
 	add_convs(set, expr_convs_http);
+	add_convs(set, expr_convs_more);
 }
 
 struct expr_set *

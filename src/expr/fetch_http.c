@@ -538,7 +538,7 @@ const struct fetch_row expr_fetches_http[] = {
 	"as req.hdr_ip, of the response"),
     RES("res.hdr_names", NULL, args_delim, SMP_STR, 0, fetch_res_hdr_names, NULL,
 	"as req.hdr_names, of the response"),
-    RES("res.cook", "scook", args_hdr_cnt, SMP_STR, ALIASES | MANY, fetch_res_cook, NULL,
+    RES("res.cook", "scook set-cookie", args_hdr_cnt, SMP_STR, ALIASES | MANY, fetch_res_cook, NULL,
 	"the value of a cookie that the response sets"),
     RES("res.cook_cnt", "scook_cnt", args_hdr_cnt, SMP_INT, 0, fetch_res_cook_cnt, NULL,
 	"number of cookies of a name that the response sets"),

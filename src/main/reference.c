@@ -182,7 +182,9 @@ list_fetches(struct sbuf *out)
 	for (size_t i = 0; (r = expr_set_fetch_at(set, i)) != NULL; i++) {
 		sbuf_add(out, str_from_c(r->name));
 		print_args(r->args, out);
-		sbuf_printf(out, ": %s\n", sample_type_name(r->out));
+		sbuf_printf(out, ": %s%s%s\n", sample_type_name(r->out),
+			    r->aliases != NULL ? ", also " : "",
+			    r->aliases != NULL ? r->aliases : "");
 	}
 	expr_set_free(&set);
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Actions that end a rule list: allow, deny, reject, return, redirect. Answers are put into
 // txn->reply; what is constant was made when the configuration was read.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "proxy/action_priv.h"
 #include "proxy/conf_priv.h"
+#include "proxy/conns.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
 
@@ -28,6 +32,30 @@ run_allow(const struct rule *r, struct txn *txn)
 	(void)r;
 	(void)txn;
 	return RULE_ALLOW;
+}
+
+// --- reject, silent-drop ----------------------------------------------------------------------
+
+static enum rule_verdict
+run_reject(const struct rule *r, struct txn *txn)
+{
+	action_count_denied(r, txn);
+	return RULE_CUT;
+}
+
+// The reset that ends the connection dies at the first router, so that the client waits in vain. A
+// client on the same network segment still sees it.
+static enum rule_verdict
+run_silent_drop(const struct rule *r, struct txn *txn)
+{
+	int fd = txn->client->conn.fd, ttl = 1;
+	const struct sample_addr *src = &txn->client->src;
+	// Where it fails, as on a unix socket, the client just sees the end.
+	(void)setsockopt(fd, src->family == 6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			 src->family == 6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl));
+	txn->flags |= TXN_RESET_CLIENT;
+	action_count_denied(r, txn);
+	return RULE_CUT;
 }
 
 // --- return, deny ----------------------------------------------------------------------------
@@ -459,6 +487,10 @@ const struct action_row actions_reply[] = {
      "deny [deny_status <status>] " REPLY_WORDS,
      "Refuses the message: 403 for a request, 502 for a response, with the error page of that "
      "status unless told otherwise."},
+    {"reject", REQUEST, parse_nothing, run_reject, true, "reject",
+     "Closes the connection without an answer."},
+    {"silent-drop", REQUEST | RESPONSE, parse_nothing, run_silent_drop, true, "silent-drop",
+     "Closes the connection so that a client behind a router does not hear of it."},
     {"tarpit", REQUEST, parse_tarpit, run_tarpit, true,
      "tarpit [deny_status <status>] " REPLY_WORDS,
      "Refuses the request as deny does, 500 unless told otherwise, once 'timeout tarpit' has "

@@ -103,9 +103,35 @@ run_unset_var(const struct rule *r, struct txn *txn)
 // --- set-timeout -----------------------------------------------------------------------------
 
 struct timeout_args {
+	size_t offset; // in struct proxy_timeouts
 	uint64_t ns;
 	struct expr *expr; // milliseconds
 };
+
+static bool
+timeout_of(struct str name, size_t *offset, struct err *err)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} known[] = {
+	    {"client", offsetof(struct proxy_timeouts, client_ns)},
+	    {"server", offsetof(struct proxy_timeouts, server_ns)},
+	    {"connect", offsetof(struct proxy_timeouts, connect_ns)},
+	    {"queue", offsetof(struct proxy_timeouts, queue_ns)},
+	    {"tarpit", offsetof(struct proxy_timeouts, tarpit_ns)},
+	    {"tunnel", offsetof(struct proxy_timeouts, tunnel_ns)},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		*offset = known[i].offset;
+		if (str_eq(name, str_from_c(known[i].name)))
+			return true;
+	}
+	return err_set(err,
+		       "a rule cannot set the time-out '%.*s': client, server, connect, queue, "
+		       "tarpit and tunnel it can",
+		       STR_ARG(name));
+}
 
 static bool
 parse_set_timeout(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
@@ -113,11 +139,9 @@ parse_set_timeout(struct conf *conf, const struct conf_line *line, int *at, stru
 {
 	struct timeout_args *a = r->args = CONF_NEW(conf, struct timeout_args);
 	struct str which, value;
-	if (!action_word(line, at, "'server'", &which, err))
+	if (!action_word(line, at, "a time-out's name", &which, err) ||
+	    !timeout_of(which, &a->offset, err))
 		return false;
-	if (!str_eq(which, STR("server")))
-		return err_set(err, "timeout '%.*s' cannot be set by a rule yet; 'server' can",
-			       STR_ARG(which));
 	if (*at >= line->argc)
 		return err_set(err, "a time is missing");
 	value = line->argv[*at];
@@ -140,14 +164,33 @@ static enum rule_verdict
 run_set_timeout(const struct rule *r, struct txn *txn)
 {
 	const struct timeout_args *a = r->args;
+	uint64_t ns = a->ns;
 	struct sample s;
-	if (a->expr == NULL) {
-		txn->timeout_server_ns = a->ns;
-		return RULE_NEXT;
+	if (a->expr != NULL) {
+		if (!expr_eval(a->expr, &txn->ctx, &s) || !sample_cast(&s, SMP_INT, &txn->ctx) ||
+		    s.i <= 0 || s.i > INT32_MAX)
+			return RULE_NEXT;
+		ns = (uint64_t)s.i * NS_PER_MS;
 	}
-	if (expr_eval(a->expr, &txn->ctx, &s) && sample_cast(&s, SMP_INT, &txn->ctx) && s.i > 0 &&
-	    s.i <= INT32_MAX)
-		txn->timeout_server_ns = (uint64_t)s.i * NS_PER_MS;
+	if (txn->own_timeouts == NULL)
+		txn->own_timeouts = arena_zalloc(&txn->arena, sizeof(*txn->own_timeouts),
+						 alignof(struct proxy_timeouts));
+	if (txn->own_timeouts == NULL)
+		return action_failed(r, txn);
+	memcpy((char *)txn->own_timeouts + a->offset, &ns, sizeof(ns));
+	return RULE_NEXT;
+}
+
+// --- set-retries -----------------------------------------------------------------------------
+
+#define MOST_RETRIES 254 // what the transaction's counter holds
+
+static enum rule_verdict
+run_set_retries(const struct rule *r, struct txn *txn)
+{
+	struct sample s;
+	if (expr_eval(r->args, &txn->ctx, &s) && sample_cast(&s, SMP_INT, &txn->ctx) && s.i >= 0)
+		txn->own_retries = (uint16_t)(MIN(s.i, MOST_RETRIES) + 1);
 	return RULE_NEXT;
 }
 
@@ -184,8 +227,8 @@ run_set_log_level(const struct rule *r, struct txn *txn)
 // --- set-src and its kin ---------------------------------------------------------------------
 
 static bool
-parse_set_address(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
-		  struct err *err)
+parse_expr(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+	   struct err *err)
 {
 	(void)conf;
 	if (*at >= line->argc)
@@ -300,19 +343,21 @@ const struct action_row actions_var[] = {
      "set-var-fmt(<name>[,<cond>]) <format>", "Sets a variable to a text."},
     {"unset-var", ANY, parse_unset_var, run_unset_var, false, "unset-var(<name>)",
      "Forgets a variable."},
-    {"set-timeout", REQUEST, parse_set_timeout, run_set_timeout, false,
-     "set-timeout server <time>|<expr>",
-     "Longest silence of the server for this request; an expression gives milliseconds."},
+    {"set-timeout", REQUEST | RESPONSE, parse_set_timeout, run_set_timeout, false,
+     "set-timeout client|server|connect|queue|tarpit|tunnel <time>|<expr>",
+     "This transaction's own time-out; an expression gives milliseconds."},
+    {"set-retries", REQUEST, parse_expr, run_set_retries, false, "set-retries <expr>",
+     "How often connecting to a server may be tried again for this request."},
     {"set-log-level", ANY, parse_set_log_level, run_set_log_level, false, "set-log-level <level>",
      "The level of the access log's line: emerg, alert, crit, err, warning, notice, info, debug; "
      "silent: no line."},
-    {"set-src", REQUEST, parse_set_address, run_set_src, false, "set-src <expr>",
+    {"set-src", REQUEST, parse_expr, run_set_src, false, "set-src <expr>",
      "The client's address from here on: in src, logs and X-Forwarded-For. No address: as it was."},
-    {"set-dst", REQUEST, parse_set_address, run_set_dst, false, "set-dst <expr>",
+    {"set-dst", REQUEST, parse_expr, run_set_dst, false, "set-dst <expr>",
      "The address that the client wanted, in dst and X-Original-To."},
-    {"set-src-port", REQUEST, parse_set_address, run_set_src_port, false, "set-src-port <expr>",
+    {"set-src-port", REQUEST, parse_expr, run_set_src_port, false, "set-src-port <expr>",
      "The client's port from here on."},
-    {"set-dst-port", REQUEST, parse_set_address, run_set_dst_port, false, "set-dst-port <expr>",
+    {"set-dst-port", REQUEST, parse_expr, run_set_dst_port, false, "set-dst-port <expr>",
      "The port that the client wanted."},
     {"strict-mode", ANY, parse_strict_mode, run_nothing, false, "strict-mode on|off",
      "Off: an edit of a rule behind it that finds no room is skipped instead of failing the "

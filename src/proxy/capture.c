@@ -132,29 +132,69 @@ parse_capture_action(struct conf *conf, const struct conf_line *line, int *at, s
 	return parse_len(value, &len, err) && add_slot(conf, l, STR(""), len, err);
 }
 
+// The slot of that number in the transaction's frontend, or NULL.
+static const struct capture_slot *
+slot_at(const struct txn *txn, bool response, int64_t id)
+{
+	const struct capture_slot *slot = response ? txn->frontend->response_captures.first
+						   : txn->frontend->request_captures.first;
+	for (int64_t i = 0; i < id && slot != NULL; i++)
+		slot = slot->next;
+	return slot;
+}
+
+// False: no room. A header may be edited behind this rule, so the bytes are copied.
+static bool
+keep(struct txn *txn, bool response, int64_t id, const struct capture_slot *slot, struct str text)
+{
+	struct str *slots = slots_of(txn, response);
+	if (slots == NULL)
+		return false;
+	text = str_copy(&txn->arena, str_slice(text, 0, slot->len));
+	if (text.p == NULL && text.n > 0)
+		return false;
+	slots[id] = text.n > 0 ? text : STR("");
+	return true;
+}
+
 static enum rule_verdict
 run_capture(const struct rule *r, struct txn *txn)
 {
 	const struct capture_args *a = r->args;
 	bool response = r->where == RULE_HTTP_RESPONSE;
-	const struct capture_slot *slot = response ? txn->frontend->response_captures.first
-						   : txn->frontend->request_captures.first;
-	for (int64_t i = 0; i < a->id && slot != NULL; i++)
-		slot = slot->next;
+	const struct capture_slot *slot = slot_at(txn, response, a->id);
+	struct sample s;
+	struct str text;
 	if (slot == NULL)
 		return RULE_NEXT; // this frontend has no such slot
-	struct sample s;
-	struct str text, *slots = slots_of(txn, response);
 	if (!expr_eval(a->expr, &txn->ctx, &s) || !sample_text(&s, &txn->ctx, &text))
 		return RULE_NEXT;
-	if (slots == NULL)
-		return action_failed(r, txn);
-	// A header may be edited behind this rule, so the bytes are copied.
-	text = str_copy(&txn->arena, str_slice(text, 0, slot->len));
-	if (text.p == NULL && text.n > 0)
-		return action_failed(r, txn);
-	slots[a->id] = text.n > 0 ? text : STR("");
-	return RULE_NEXT;
+	return keep(txn, response, a->id, slot, text) ? RULE_NEXT : action_failed(r, txn);
+}
+
+// The converter: as the rule, and the value goes on.
+static bool
+capture_sample(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp,
+	       bool response)
+{
+	struct txn *txn = ctx->host == &proxy_sample_host ? ctx->host_data : NULL;
+	const struct capture_slot *slot = txn != NULL ? slot_at(txn, response, args[0].i) : NULL;
+	if (slot == NULL)
+		return false;
+	ctx->failed |= !keep(txn, response, args[0].i, slot, smp->s);
+	return true;
+}
+
+static bool
+conv_capture_req(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
+{
+	return capture_sample(args, ctx, smp, false);
+}
+
+static bool
+conv_capture_res(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
+{
+	return capture_sample(args, ctx, smp, true);
 }
 
 static const struct action_row capture_actions[] = {
@@ -195,6 +235,20 @@ fetch_res_slot(const struct expr_arg *args, struct sample_ctx *ctx, struct sampl
 
 static const struct arg_spec slot_arg[] = {
     {.type = ARG_INT, .name = "slot", .min = 0, .max = MOST_SLOTS - 1}, {.type = ARG_END}};
+
+#define CAPTURE_CONV(n, f, h)                                                               \
+	{                                                                                   \
+		.name = (n), .args = slot_arg, .in = SMP_STR, .out = SMP_STR,               \
+		.needs = SMP_NEED_TXN | SMP_NEED_WRITE, .flags = ROW_VOLATILE, .conv = (f), \
+		.help = (h)                                                                 \
+	}
+static const struct conv_row capture_convs[] = {
+    CAPTURE_CONV("capture-req", conv_capture_req,
+		 "keeps the text in a request's capture slot and passes it on"),
+    CAPTURE_CONV("capture-res", conv_capture_res,
+		 "keeps the text in a response's capture slot and passes it on"),
+    {.name = NULL},
+};
 
 static const struct fetch_row capture_fetches[] = {
     {.name = "capture.req.hdr",
@@ -253,5 +307,6 @@ const struct module proxy_capture_module = {
     .name = "capture",
     .keywords = capture_keywords,
     .fetches = capture_fetches,
+    .convs = capture_convs,
     .actions = capture_actions,
 };

@@ -3,6 +3,7 @@
 // of logs, and what is missing. Every fault is reported at its line.
 #include "base/clock.h"
 #include "proxy/bad_message.h"
+#include "proxy/action_wait.h"
 #include "proxy/conf_priv.h"
 
 // A line by file and number, for messages about what is kept without its words.
@@ -258,6 +259,8 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 		if (p->disabled)
 			continue;
 		warn_timeouts(conf, p);
+		if (p->options & PROXY_OPT_BUFFER_REQUEST)
+			action_wait_for_body_first(conf, p);
 		if (p->caps & PROXY_FRONTEND)
 			check_frontend(conf, p);
 		if (p->caps & PROXY_BACKEND)

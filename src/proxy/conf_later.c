@@ -46,7 +46,6 @@ static const struct conf_keyword later_keywords[] = {
     IGNORED(ALL, "option tcpka"),
     IGNORED(ALL, "option contstats"),
     IGNORED(ALL, "option disable-h2-upgrade"),
-    IGNORED(ALL, "option http-buffer-request"),
     IGNORED(ALL, "option http-ignore-probes"),
     IGNORED(ALL, "option http-no-delay"),
     IGNORED(ALL, "option http-pretend-keepalive"),

@@ -69,6 +69,7 @@ static const struct {
     {"http-keep-alive", 0, PROXY_OPT_HTTP_CLOSE | PROXY_OPT_HTTP_SERVER_CLOSE},
     {"redispatch", PROXY_OPT_REDISPATCH, 0},
     {"abortonclose", PROXY_OPT_ABORTONCLOSE, 0},
+    {"http-buffer-request", PROXY_OPT_BUFFER_REQUEST, 0},
 };
 
 static bool
@@ -345,6 +346,8 @@ static const struct conf_keyword option_keywords[] = {
      .parse = parse_option,
      .flags = CONF_NO | CONF_DEFAULT | CONF_EXTRA,
      .help = "A repeated attempt may go to another server."},
+    OPTION(ALL, "http-buffer-request",
+	   "The request's body, or a buffer full of it, is awaited before the http-request rules."),
     OPTION(BACK, "abortonclose",
 	   "A client that closes its side behind its request has left: the server is not waited "
 	   "for. Without it only a reset counts as leaving."),

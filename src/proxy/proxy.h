@@ -43,6 +43,7 @@ enum proxy_options {
 	PROXY_OPT_DONTLOG_NORMAL = 1 << 11,
 	PROXY_OPT_LOG_SEPARATE_ERRORS = 1 << 12,
 	PROXY_OPT_ABORTONCLOSE = 1 << 13, // a client's half-close ends its request
+	PROXY_OPT_BUFFER_REQUEST = 1 << 14,
 };
 
 // Nanoseconds; 0: no limit.

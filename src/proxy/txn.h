@@ -66,6 +66,11 @@ struct txn_times {
 	uint64_t end_ns;
 };
 
+// What limits this transaction, unless a rule said otherwise: `field` of the proxy's time-outs.
+#define TXN_TIMEOUT(t, proxy, field)                                                           \
+	((t)->own_timeouts != NULL && (t)->own_timeouts->field != 0 ? (t)->own_timeouts->field \
+								    : (proxy)->timeouts.field)
+
 enum txn_flags {
 	TXN_CLIENT_CLOSE = 1 << 0,  // the client connection ends with this transaction
 	TXN_CLIENT_LINGER = 1 << 1, // and the client may still be sending: RFC 9112 9.6
@@ -82,6 +87,7 @@ enum txn_flags {
 	TXN_LUA_KEEPS = 1 << 20,    // scripts keep private data of it
 	TXN_QUEUED = 1 << 13,       // in its backend's queue
 	TXN_PLACED = 1 << 14,       // has a place at t->server to give back (maxconn)
+	TXN_PAUSED = 1 << 22,       // a rule waits by the client's deadline
 	TXN_SERVICE = 1 << 21,      // a service answers: its answer is a response to the rules
 	TXN_RESET_CLIENT = 1 << 12, // the end of the connection must not pass for a body's end
 };
@@ -127,10 +133,11 @@ struct txn {
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state
 	uint8_t retries;
-	uint32_t queued_before;     // requests that waited when it began to
-	int8_t log_level;           // set-log-level: 0: not set, 1 + the level, TXN_LOG_SILENT
-	uint8_t http_reason;        // enum http_reason_id of a refused message
-	uint64_t timeout_server_ns; // 0: the backend's
+	uint32_t queued_before; // requests that waited when it began to
+	int8_t log_level;       // set-log-level: 0: not set, 1 + the level, TXN_LOG_SILENT
+	uint8_t http_reason;    // enum http_reason_id of a refused message
+	uint16_t own_retries;   // of a rule, and one more; 0: the backend's
+	struct proxy_timeouts *own_timeouts; // of rules; NULL, or 0 in it: the proxies'
 	uint64_t bytes_in, bytes_out;
 	struct str *req_captures, *res_captures; // capture.h; NULL until something was kept
 	struct str unique_id;                    // .p NULL until asked for
@@ -159,6 +166,13 @@ struct txn {
 extern const struct txn_step step_read_head, step_frontend_rules, step_route, step_backend_rules,
     step_prepare, step_connect, step_queue, step_connecting, step_send_head, step_await_response,
     step_response_rules, step_send_response, step_relay, step_tarpit, step_reply, step_reply_sent;
+
+// How often connecting may be tried again.
+static inline uint32_t
+txn_max_retries(const struct txn *t, uint32_t of_backend)
+{
+	return t->own_retries > 0 ? t->own_retries - 1u : of_backend;
+}
 
 static inline enum step_verdict
 txn_go(struct txn *t, const struct txn_step *step)

@@ -126,9 +126,10 @@ txn_reply(struct txn *t, const char *term)
 enum step_verdict
 txn_tarpit(struct txn *t)
 {
-	const struct proxy_timeouts *to =
-	    t->backend != NULL ? &t->backend->timeouts : &t->frontend->timeouts;
-	uint64_t limit = to->tarpit_ns != 0 ? to->tarpit_ns : to->connect_ns;
+	const struct proxy *p = t->backend != NULL ? t->backend : t->frontend;
+	uint64_t limit = TXN_TIMEOUT(t, p, tarpit_ns);
+	if (limit == 0)
+		limit = TXN_TIMEOUT(t, p, connect_ns);
 	if (limit == 0)
 		return txn_reply(t, "PT");
 	conn_deadline(&t->client->conn, loop_now_ns(t->worker->loop) + limit);
@@ -222,7 +223,7 @@ run_reply(struct txn *t)
 	t->seen &= ~(uint32_t)SEEN_CLIENT_TIMEOUT; // answered by what follows
 	decide_persistence(t);
 	t->flags |= TXN_REPLIED | TXN_RESPONSE_SENT;
-	uint64_t limit = t->frontend->timeouts.client_ns;
+	uint64_t limit = TXN_TIMEOUT(t, t->frontend, client_ns);
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 	bool ok = build_head(t);
 	t->ctx.res = &t->res;

@@ -137,7 +137,7 @@ write_response_head(struct txn *t, size_t *n)
 static void
 client_deadline(struct txn *t)
 {
-	uint64_t limit = t->frontend->timeouts.client_ns;
+	uint64_t limit = TXN_TIMEOUT(t, t->frontend, client_ns);
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 }
 
@@ -234,10 +234,10 @@ static void
 relay_deadlines(struct txn *t)
 {
 	uint64_t now = loop_now_ns(t->worker->loop);
-	uint64_t client_ns = t->frontend->timeouts.client_ns;
-	uint64_t server_ns = t->backend->timeouts.server_ns;
-	if (t->flags & TXN_TUNNEL && t->backend->timeouts.tunnel_ns != 0)
-		client_ns = server_ns = t->backend->timeouts.tunnel_ns;
+	uint64_t client_ns = TXN_TIMEOUT(t, t->frontend, client_ns);
+	uint64_t server_ns = TXN_TIMEOUT(t, t->backend, server_ns);
+	if (t->flags & TXN_TUNNEL && TXN_TIMEOUT(t, t->backend, tunnel_ns) != 0)
+		client_ns = server_ns = TXN_TIMEOUT(t, t->backend, tunnel_ns);
 	struct conn *c = &t->client->conn;
 	bool on_client = conn_sending(c) || (t->flags & TXN_TUNNEL);
 	conn_deadline(c, on_client && client_ns != 0 ? now + client_ns : 0);

@@ -17,7 +17,7 @@ server_deadline(struct txn *t, uint64_t timeout_ns)
 static uint64_t
 response_timeout(const struct txn *t)
 {
-	return t->timeout_server_ns != 0 ? t->timeout_server_ns : t->backend->timeouts.server_ns;
+	return TXN_TIMEOUT(t, t->backend, server_ns);
 }
 
 // Only who is waited for is timed: the client while its body is awaited, else the server.
@@ -26,7 +26,7 @@ arm_deadlines(struct txn *t)
 {
 	struct conn *c = &t->client->conn;
 	if (t->up.state == FLOW_ON && conn_receiving(c)) {
-		uint64_t limit = t->frontend->timeouts.client_ns;
+		uint64_t limit = TXN_TIMEOUT(t, t->frontend, client_ns);
 		conn_deadline(c, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 		conn_deadline(&t->server_conn->conn, 0);
 		return;
@@ -75,7 +75,7 @@ connect_to(struct txn *t, struct server *s)
 		return txn_fail(t, 503, "RC");
 	t->server_conn = sc;
 	count_server_take(t, false);
-	server_deadline(t, t->backend->timeouts.connect_ns);
+	server_deadline(t, TXN_TIMEOUT(t, t->backend, connect_ns));
 	return txn_go(t, &step_connecting);
 }
 
@@ -109,7 +109,7 @@ connect_failed(struct txn *t)
 	t->seen &= ~(uint32_t)SEEN_SERVER_TIMEOUT;
 	count_connect_failure(t);
 	txn_release_server(t, false);
-	if (t->retries >= t->backend->retries)
+	if (t->retries >= txn_max_retries(t, t->backend->retries))
 		return txn_fail(t, 503, timeout ? "sC" : "SC");
 	t->retries++;
 	t->seen |= SEEN_SERVER_FAILED; // prefer another server
@@ -142,8 +142,9 @@ static void queue_ready(struct backend_waiter *waiter);
 static enum step_verdict
 enqueue(struct txn *t)
 {
-	const struct proxy_timeouts *to = &t->backend->timeouts;
-	uint64_t limit = to->queue_ns != 0 ? to->queue_ns : to->connect_ns;
+	uint64_t limit = TXN_TIMEOUT(t, t->backend, queue_ns);
+	if (limit == 0)
+		limit = TXN_TIMEOUT(t, t->backend, connect_ns);
 	t->flags |= TXN_QUEUED;
 	t->waiter.ready = queue_ready;
 	t->queued_before =
@@ -288,7 +289,7 @@ no_response(struct txn *t)
 	if (t->server_conn == NULL)
 		return txn_fail(t, 503, "RC");
 	count_server_take(t, false);
-	server_deadline(t, t->backend->timeouts.connect_ns);
+	server_deadline(t, TXN_TIMEOUT(t, t->backend, connect_ns));
 	return txn_go(t, &step_connecting);
 }
 

@@ -20,6 +20,46 @@ static const char response[] = "HTTP/1.1 503 Sorry\r\n"
 static const struct {
 	const char *text, *want;
 } cases[] = {
+    // whole heads
+    {"res.hdrs", "string:set-cookie: sid=new; Path=/\r\nserver: one\r\ncontent-length: 0\r\n\r\n"},
+    {"res.hdrs_bin,hex", "string:0A7365742D636F6F6B6965"
+			 "0F7369643D6E65773B20506174683D2F"
+			 "06736572766572"
+			 "036F6E65"
+			 "0E636F6E74656E742D6C656E677468"
+			 "0130"
+			 "0000"},
+    {"req.hdrs,length", "int:155"},
+    {"req.cook_names", "string:sid,n,sid"},
+    {"req.cook_names(' | ')", "string:sid | n | sid"},
+    {"res.cook_names", "string:sid"},
+    {"set-cookie(sid)", "string:new"},
+    // questions
+    {"str(a b),has_ctl", "bool:0"},
+    {"bin(610a),has_ctl", "bool:1"},
+    {"bin(610a),has_ctl(0x200)", "bool:0"},
+    {"bin(610a),has_ctl(1024)", "bool:1"},
+    {"query,param(id)", "string:7"},
+    {"query,param(flag)", "string:"},
+    {"query,param(none)", "none"},
+    {"str(a=1|b=2),param(b,|)", "string:2"},
+    {"str(x),set-var(txn.sec),secure_memcmp(txn.sec)", "bool:1"},
+    {"str(y),secure_memcmp(txn.sec)", "bool:0"},
+    {"str(xx),secure_memcmp(txn.sec)", "bool:0"},
+    {"str(y),secure_memcmp(txn.nothing)", "none"},
+    {"bin(a5),base2", "string:10100101"},
+    {"str('Sun, 06 Nov 1994 08:49:37 GMT'),date", "int:784111777"},
+    {"str('Sunday, 06-Nov-94 08:49:37 GMT'),date", "int:784111777"},
+    {"str('Sun Nov  6 08:49:37 1994'),date", "int:784111777"},
+    {"str(yesterday),date", "none"},
+    {"str(a),when(acl,TRUE)", "string:a"},
+    {"str(a),when(acl,!TRUE)", "none"},
+    {"str(a),when(!acl,FALSE)", "string:a"},
+    {"str(a),when(normal)", "string:a"},
+    {"str(a),when(error)", "none"},
+    {"int(784111777123),ms_utime(%H:%M:%S.%N)", "string:08:49:37.123"},
+    {"int(784111777000007),us_utime(%S.%N %%N)", "string:37.000007 %N"},
+    {"int(784111777),utime(%S.%N)", "string:37.%N"},
     // constants
     {"always_true", "bool:1"},
     {"always_false", "bool:0"},
@@ -234,6 +274,12 @@ static const struct {
 static const struct {
 	const char *text, *want;
 } errors[] = {
+    {"str(a),has_ctl(0)", "error: has_ctl: '0' is no mask of bits 0 to 31"},
+    {"str(a),when(sunny)",
+     "error: when: condition 'sunny' is none of acl, error, normal, stopping, "
+     "forwarded"},
+    {"str(a),when(acl,nobody)", "error: when: no ACL 'nobody' is declared before this line"},
+    {"str(a),debug(x,buf0)", "error: debug: 'buf0': stderr is the only place to tell it"},
     {"pth", "error: unknown fetch 'pth' at character 1; did you mean 'path'?"},
     {"path,lowr", "error: unknown converter 'lowr' at character 6; did you mean 'lower'?"},
     {"path,", "string:/api/v1/users"},
