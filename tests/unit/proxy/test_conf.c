@@ -73,7 +73,7 @@ static const struct {
     {HEAD " server t 127.0.0.1:2 weight 300\n", "256", true},
     {HEAD " stick-table type ip size 1k\n", "comes in a later tidegate", true},
     {HEAD " http-request denny\n", "there is no action 'denny'; did you mean 'deny'?", true},
-    {HEAD " http-request silent-drop\n", "action 'silent-drop' is known to HAProxy", true},
+    {HEAD " http-request cache-use\n", "action 'cache-use' is known to HAProxy", true},
     {HEAD " http-request set-status 200\n", "'set-status' is no action of http-request", true},
     {HEAD " http-request set-header Content-Length 3\n", "belongs to one connection", true},
     {HEAD " http-request deny whatever\n", "'whatever' is not expected here", true},
