@@ -36,6 +36,20 @@ log_level_name(enum log_level level)
 }
 
 void
+log_to_stderr(enum log_level level, const char *line)
+{
+	const char *name = log_level_name(level);
+	// One write for one line, so that lines of several threads do not mix.
+	char out[2100];
+	int n = snprintf(out, sizeof(out), "[%s]%*s (%d) : %s\n", name,
+			 (int)(9 - MIN((int)__builtin_strlen(name), 8)), "", (int)getpid(), line);
+	if (n > 0) {
+		ssize_t r = write(STDERR_FILENO, out, MIN((size_t)n, sizeof(out) - 1));
+		(void)r; // a log that cannot be written has nowhere to say so
+	}
+}
+
+void
 log_vmsg(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[2048];
@@ -46,15 +60,7 @@ log_vmsg(enum log_level level, const char *fmt, va_list ap)
 		log_state.sink(level, line, log_state.arg);
 		return;
 	}
-	const char *name = log_level_name(level);
-	// One write for one line, so that lines of several threads do not mix.
-	char out[2100];
-	int n = snprintf(out, sizeof(out), "[%s]%*s (%d) : %s\n", name,
-			 (int)(9 - MIN((int)__builtin_strlen(name), 8)), "", (int)getpid(), line);
-	if (n > 0) {
-		ssize_t r = write(STDERR_FILENO, out, MIN((size_t)n, sizeof(out) - 1));
-		(void)r; // a log that cannot be written has nowhere to say so
-	}
+	log_to_stderr(level, line);
 }
 
 void

@@ -13,8 +13,9 @@ enum log_level { LOG_ALERT, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 // A sink gets one finished line without newline. Called from any thread.
 typedef void (*log_sink_f)(enum log_level level, const char *line, void *arg);
 
-void log_set_sink(log_sink_f sink, void *arg); // NULL: stderr
-void log_set_level(enum log_level most);       // default LOG_NOTICE
+void log_set_sink(log_sink_f sink, void *arg);              // NULL: stderr
+void log_to_stderr(enum log_level level, const char *line); // what is done without a sink
+void log_set_level(enum log_level most);                    // default LOG_NOTICE
 const char *log_level_name(enum log_level level);
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_vmsg(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);

@@ -275,6 +275,7 @@ bind_socket(struct cli_socket *socket, struct err *err)
 	struct listener_spec spec = {
 	    .inherited_fd = conf->addr.kind == CONF_ADDR_FD ? conf->addr.fd : -1,
 	    .n_slots = 1,
+	    .keeper = socket->srv->conf->listeners,
 	    .mode = conf->mode,
 	    .uid = (int)conf->uid,
 	    .gid = (int)conf->gid,
@@ -323,14 +324,21 @@ cli_server_start(struct cli_server *srv, struct loop *loop)
 }
 
 void
+cli_server_retire(struct cli_server *srv)
+{
+	CHECK_MAGIC(srv, SERVER_MAGIC);
+	for (size_t i = 0; i < srv->n_sockets; i++)
+		if (srv->sockets[i].acceptor != NULL)
+			acceptor_stop(&srv->sockets[i].acceptor);
+}
+
+void
 cli_server_stop(struct cli_server *srv)
 {
 	CHECK_MAGIC(srv, SERVER_MAGIC);
 	if (srv->loop == NULL)
 		return;
-	for (size_t i = 0; i < srv->n_sockets; i++)
-		if (srv->sockets[i].acceptor != NULL)
-			acceptor_stop(&srv->sockets[i].acceptor);
+	cli_server_retire(srv);
 	LIST_FOREACH_SAFE (it, &srv->clients)
 		close_client(LIST_ENTRY(it, struct client, node));
 	for (int i = 0; i < STOP_TURNS && srv->n_clients > 0; i++)

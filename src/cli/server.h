@@ -8,6 +8,7 @@
 #include "conf/address.h"
 
 struct conf;
+struct listener_keeper;
 struct loop;
 struct cli_server;
 
@@ -21,9 +22,10 @@ struct cli_socket_conf {
 };
 
 struct cli_conf {
-	struct cli_socket_conf *first, *last; // in the order of the lines
-	uint64_t timeout_ns;                  // `stats timeout`, default 10 s
-	int64_t maxconn;                      // `stats maxconn`, default 10
+	struct cli_socket_conf *first, *last;    // in the order of the lines
+	uint64_t timeout_ns;                     // `stats timeout`, default 10 s
+	int64_t maxconn;                         // `stats maxconn`, default 10
+	const struct listener_keeper *listeners; // main's; NULL: sockets end with this process
 	uint64_t max_payload; // `tune.cli.max-payload-size`, default CLI_PAYLOAD_BYTES
 };
 
@@ -36,6 +38,8 @@ struct cli_socket_conf *cli_conf_add(struct conf *conf);
 struct cli_server *cli_server_new(struct cli *cli, const struct cli_conf *conf, struct err *err);
 // Accepts from now on; on the keeper's thread, as is stop.
 void cli_server_start(struct cli_server *srv, struct loop *loop);
+// Another process serves the sockets from now on: accepts no more, sessions go on. Keeper's thread.
+void cli_server_retire(struct cli_server *srv);
 // Closes all sessions and turns the loop until their connections are gone.
 void cli_server_stop(struct cli_server *srv);
 // Closes the listening sockets and removes their paths. Stopped servers only. NULL is fine.

@@ -105,6 +105,8 @@ load_source(struct conf *c, const struct conf_source *source)
 		(void)conf_error(c, NULL, "%s", err.text);
 		return;
 	}
+	if (s->opt.was_read != NULL)
+		s->opt.was_read(s->opt.was_read_arg, source->name, text);
 	s->total_bytes += text.n;
 	if (s->total_bytes > CONF_MAX_TOTAL_BYTES)
 		(void)conf_error(c, NULL, "%s is not read: all files together pass %u bytes",

@@ -35,6 +35,9 @@ struct conf_options {
 	const char *version;         // for version_atleast(); NULL: CONF_LANGUAGE_VERSION
 	const char *const *features; // for feature(), NULL-terminated; NULL: none
 	bool diag;                   // .diag messages are kept (-dD)
+	// Told of the text of each file that was read, in their order. May be NULL.
+	void (*was_read)(void *arg, const char *name, struct str text);
+	void *was_read_arg;
 };
 #define CONF_LANGUAGE_VERSION "2.6" // HAProxy's, whose language this is
 

@@ -291,7 +291,15 @@ write_overlay(struct conf *c, struct expr_set *set, struct tidevars *t,
 }
 
 bool
-expr_vars_open(struct conf *c, struct expr_set *set, struct tidevars **out)
+expr_vars_has_file(struct conf *c)
+{
+	const struct vars_section *s = conf_bound(c, BOUND_AS);
+	return s != NULL && s->file.n > 0;
+}
+
+bool
+expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *before,
+	       struct tidevars **out)
 {
 	static const struct vars_section none = {.allow_undeclared = true};
 	const struct vars_section *s = conf_bound(c, BOUND_AS);
@@ -302,11 +310,15 @@ expr_vars_open(struct conf *c, struct expr_set *set, struct tidevars **out)
 	s = s != NULL ? s : &none;
 	if (!fill_options(c, s, &o))
 		return false;
-	if (tidevars_open(out, &o, &why) != TIDEVARS_OK)
+	bool inherited = before != NULL && before->fd >= 0 && o.path == NULL;
+	int status = inherited ? tidevars_open_fd(out, before->fd, o.flags, &why)
+			       : tidevars_open(out, &o, &why);
+	if (status != TIDEVARS_OK)
 		return conf_error(c, s->line, "%s", why.text);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next)
 		good &= declare(c, *out, v);
-	good = good && write_overlay(c, set, *out, s);
+	if (before == NULL)
+		good = good && write_overlay(c, set, *out, s);
 	if (!good)
 		tidevars_close(out);
 	expr_set_shm(set, *out, s->allow_undeclared);

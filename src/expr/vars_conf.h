@@ -9,8 +9,17 @@ struct conf;
 struct expr_set;
 struct tidevars;
 
+// What stands in the table is kept: -s is not written again.
+struct vars_before {
+	int fd; // of its table, where that is memory; -1: it is a file, or none
+};
+
 // Opens the table that the section described (without one: memory of this process, any name
 // allowed), declares its variables, writes those that -s NAME=VALUE named, and makes it known to
 // the set (expr_set_shm). After conf_load, before expr_set_link. Faults are collected in conf
 // with file and line; false if any, *out is then NULL.
-bool expr_vars_open(struct conf *conf, struct expr_set *set, struct tidevars **out);
+// `before`: of the process of this service that this one follows; NULL: it is the first.
+bool expr_vars_open(struct conf *conf, struct expr_set *set, const struct vars_before *before,
+		    struct tidevars **out);
+// Whether the configuration names a file for the table.
+bool expr_vars_has_file(struct conf *conf);

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "main/service.h"
+#include "master/master.h"
 
 // The parent's part: it lives until the child says that it serves, or is gone.
 NORETURN static void
@@ -31,7 +33,7 @@ await_child(int fd, pid_t child)
 }
 
 bool
-service_daemonise(struct service *s, struct err *err)
+daemon_begin(int *ready_fd, struct err *err)
 {
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC) != 0)
@@ -47,25 +49,25 @@ service_daemonise(struct service *s, struct err *err)
 		await_child(fds[0], child);
 	}
 	(void)close(fds[0]); // the parent's
-	s->ready_fd = fds[1];
+	*ready_fd = fds[1];
 	(void)setsid(); // fails only for a group leader, which a fresh child is not
 	return true;
 }
 
 void
-service_tell_ready(struct service *s)
+daemon_ready(int *ready_fd)
 {
-	if (s->ready_fd < 0)
-		return;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		(void)dup2(null, fd); // nowhere to complain to
 	if (null > 2)
 		(void)close(null); // nothing was written
-	ssize_t n = write(s->ready_fd, "r", 1);
+	if (*ready_fd < 0)
+		return;
+	ssize_t n = write(*ready_fd, "r", 1);
 	(void)n; // the parent may have been killed
-	(void)close(s->ready_fd);
-	s->ready_fd = -1;
+	(void)close(*ready_fd);
+	*ready_fd = -1;
 }
 
 // --- limits --------------------------------------------------------------------------------------
@@ -111,22 +113,31 @@ service_raise_limits(struct service *s, struct err *err)
 
 // --- user, root, pidfile -----------------------------------------------------------------------
 
-static bool
-write_pidfile(struct service *s, struct err *err)
+// Whole or not at all, for who reads it at the same time.
+bool
+daemon_write_pidfile(struct str path, struct err *err)
 {
-	struct str path = s->set->global.pidfile;
+	char tmp[4200], text[32];
 	if (path.n == 0)
 		return true;
-	int fd = open(path.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	s->wrote_pidfile = fd >= 0;
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	int n = snprintf(tmp, sizeof(tmp), "%s.%ld", path.p, (long)getpid());
+	if (n < 0 || (size_t)n >= sizeof(tmp))
+		return err_set(err, "the pidfile's name is too long");
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	bool ok = fd >= 0 && write(fd, text, (size_t)n) == n;
+	int why = errno;
+	if (fd >= 0 && close(fd) != 0 && ok) {
+		why = errno;
+		ok = false;
+	}
+	if (ok && rename(tmp, path.p) != 0) {
+		why = errno;
+		ok = false;
+	}
 	if (!ok)
-		err_set(err, "cannot write the pidfile '%s': %s", path.p, strerror(errno));
-	if (fd >= 0 && close(fd) != 0 && ok)
-		ok = err_set(err, "cannot write the pidfile '%s': %s", path.p, strerror(errno));
-	return ok;
+		(void)unlink(tmp); // may not be there
+	return ok || err_set(err, "cannot write the pidfile '%s': %s", path.p, strerror(why));
 }
 
 static bool
@@ -164,7 +175,12 @@ service_settle_down(struct service *s, struct err *err)
 	const struct proxy_global *g = &s->set->global;
 	uid_t uid = getuid();
 	gid_t gid = getgid();
-	if (!write_pidfile(s, err) || !find_ids(g, &uid, &gid, err) || !enter_root(g->chroot, err))
+	if (s->link == NULL) { // else the master writes its own
+		s->wrote_pidfile = daemon_write_pidfile(g->pidfile, err);
+		if (!s->wrote_pidfile)
+			return false;
+	}
+	if (!find_ids(g, &uid, &gid, err) || !enter_root(g->chroot, err))
 		return false;
 	if (g->user.n == 0 && g->group.n == 0)
 		return true;
@@ -175,4 +191,37 @@ service_settle_down(struct service *s, struct err *err)
 	if (setuid(uid) != 0)
 		return err_set(err, "cannot become user %u: %s", (unsigned)uid, strerror(errno));
 	return true;
+}
+
+// --- the master ----------------------------------------------------------------------------------
+
+static void
+master_ready(void *arg)
+{
+	daemon_ready(arg);
+}
+
+int
+daemon_master(struct daemon_master *d)
+{
+	struct err err;
+	char program[4096];
+	int ready_fd = -1, status = 1;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	program[MAX(n, (ssize_t)0)] = '\0';
+	struct master_spec spec = {.program = program,
+				   .argv = d->argv,
+				   .quiet = d->quiet,
+				   .most_draining = d->most_draining,
+				   .ready = d->background ? master_ready : NULL,
+				   .ready_arg = &ready_fd};
+	if ((d->background && !daemon_begin(&ready_fd, &err)) ||
+	    !daemon_write_pidfile(str_from_c(d->pidfile), &err))
+		log_msg(LOG_ALERT, "%s", err.text);
+	else
+		status = master_run(&spec);
+	if (d->pidfile != NULL)
+		(void)unlink(d->pidfile); // may be gone
+	mem_free(d->pidfile);
+	return status;
 }

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/sbuf.h"
 #include "conf/conf.h"
 #include "main/modules.h"
 #include "main/options.h"
 #include "main/reference.h"
 #include "main/service.h"
+#include "master/link.h"
 #include "net/loop.h"
 #include "policy/policy.h"
 
@@ -110,12 +112,27 @@ run_tests(const struct options *o)
 
 // --- the service ---------------------------------------------------------------------------------
 
+// The master needs a few words of the configuration, which is then a worker process's business.
 static int
-check_or_run(const struct options *o)
+supervise(struct service *s, char **argv)
+{
+	const struct proxy_global *g = &s->set->global;
+	struct daemon_master d = {.background = g->daemon,
+				  .systemd = s->options->systemd,
+				  .quiet = s->options->quiet || g->quiet,
+				  .most_draining = (unsigned)g->most_draining,
+				  .pidfile = g->pidfile.n > 0 ? mem_strdup(g->pidfile.p) : NULL,
+				  .argv = argv};
+	service_free(s);
+	return daemon_master(&d);
+}
+
+static int
+check_or_run(const struct options *o, struct link *link, char **argv)
 {
 	struct service s;
 	int status = 1;
-	if (service_load(&s, o)) {
+	if (service_load(&s, o, link)) {
 		if (!service_listens(&s)) {
 			if (!o->quiet)
 				log_msg(LOG_ALERT, "the configuration has no error but nothing to "
@@ -125,6 +142,8 @@ check_or_run(const struct options *o)
 			if (!o->quiet)
 				printf("Configuration file is valid\n");
 			status = 0;
+		} else if (s.set->global.master && link == NULL) {
+			return supervise(&s, argv);
 		} else {
 			status = service_run(&s);
 		}
@@ -134,7 +153,7 @@ check_or_run(const struct options *o)
 }
 
 static int
-perform(const struct options *o, const char *program)
+perform(const struct options *o, const char *program, char **argv)
 {
 	switch (o->task) {
 	case TASK_HELP:
@@ -155,12 +174,22 @@ perform(const struct options *o, const char *program)
 	case TASK_RUN:
 		break;
 	}
-	if (o->folder != NULL && chdir(o->folder) != 0) {
+	struct link *link;
+	struct err err;
+	if (!link_open(&link, &err)) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	if (link != NULL)
+		link_log_begin(link);
+	else if (o->folder != NULL && chdir(o->folder) != 0) { // a master's folder is its worker's
 		fprintf(stderr, "-C %s: ", o->folder);
 		perror(NULL);
 		return 1;
 	}
-	return check_or_run(o);
+	int status = check_or_run(o, link, argv);
+	link_free(&link);
+	return status;
 }
 
 int
@@ -175,7 +204,7 @@ main(int argc, char **argv)
 		options_fini(&o);
 		return 1;
 	}
-	int status = perform(&o, program);
+	int status = perform(&o, program, argv);
 	options_fini(&o);
 	return status;
 }

@@ -204,6 +204,15 @@ take_setting(struct words *w, const char *flag)
 }
 
 static bool
+take_master(struct words *w, const char *flag)
+{
+	w->o->master = true;
+	if (strcmp(flag, "-Ws") == 0)
+		w->o->systemd = w->o->foreground = true;
+	return true;
+}
+
+static bool
 skip(struct words *w, const char *flag)
 {
 	(void)w;
@@ -237,6 +246,8 @@ static const struct {
     {"-cc", take_condition, "COND  evaluate a condition as behind .if; exit status 0: true"},
     {"-s", take_setting,
      "NAME=VALUE  seen by env() and ${NAME}; sets a declared variable of that name"},
+    {"-W", take_master, "a master process that supervises a worker process, reloads, restarts"},
+    {"-Ws", take_master, "the same in the foreground, telling systemd when it is ready"},
     {"-D", take_daemon, "run in the background"},
     {"-db", take_foreground, "run in the foreground, whatever the configuration says"},
     {"-d", take_debug, "run in the foreground and be verbose"},
@@ -255,8 +266,6 @@ static const struct {
     {"--help", take_help, NULL},
     {"-N", skip_value, NULL},
     {"-m", skip_value, NULL},
-    {"-W", refuse_later, NULL},
-    {"-Ws", refuse_later, NULL},
     {"-S", refuse_later, NULL},
     {"-sf", refuse_later, NULL},
     {"-st", refuse_later, NULL},

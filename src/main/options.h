@@ -34,6 +34,8 @@ struct options {
 	bool verbose, quiet; // -V, -q
 	bool diagnose;       // -dD
 	bool no_warnings;    // -dW: a warning is an error
+	bool master;         // -W, -Ws
+	bool systemd;        // -Ws
 };
 
 // False: *err says what is wrong with which word. argv must outlive *o.

@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: MIT
-// The order of things: configuration, variable table, policies, limits, background, states of the
-// policies, runtime sockets, listeners and threads; then signals until the end.
+// Loading: configuration, variable table, policies. Where the process has a master, what an earlier
+// one left is taken over, and what a later one will want is handed to the master.
 #include "main/service.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sbuf.h"
 #include "conf/conf.h"
 #include "expr/vars_conf.h"
-#include "expr/vars_rate.h"
 #include "expr/vars_watch.h"
 #include "main/modules.h"
-#include "net/worker.h"
+#include "master/link.h"
 #include "policy/policy.h"
-#include "proxy/lua_cli.h"
-#include "proxy/worker.h"
 #include "tidegate/vars.h"
+
+#define MAX_KEPT_POLICY (256u << 20)
 
 // --- loading -----------------------------------------------------------------------------------
 
@@ -33,12 +29,89 @@ get_env(void *arg, const char *name)
 	return value != NULL ? value : getenv(name);
 }
 
+// For whoever takes this process's place when it dies: what is in force, not what the file says
+// then.
+static void
+keep_file(void *arg, const char *name, struct str text)
+{
+	struct service *s = arg;
+	struct err err;
+	if (!link_made_text(s->link, HERITAGE_CONFIG, s->n_sources++, str_from_c(name), text, &err))
+		log_msg(LOG_WARNING, "%s", err.text);
+}
+
+static bool
+add_kept_files(struct service *s)
+{
+	struct heritage *h = &s->link->kept;
+	bool ok = true;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct heritage_item *it = &h->items[i];
+		struct str text;
+		struct err err;
+		if (it->kind != HERITAGE_CONFIG)
+			continue;
+		if (heritage_text_read(it->fd, CONF_MAX_FILE_BYTES, &text, &err))
+			conf_add_text(s->conf, it->name, text);
+		else
+			ok = conf_error(s->conf, NULL, "%s", err.text);
+		mem_free((void *)(uintptr_t)text.p);
+	}
+	return ok;
+}
+
+// Scripts likewise: another process begins with the generation that is live.
+static void
+keep_policy(struct proxy_set *set, const struct policy *p)
+{
+	const struct service *s = set->owner;
+	struct sbuf text;
+	struct err err;
+	sbuf_init(&text, SIZE_MAX / 2);
+	policy_live_text(p, &text);
+	if (!link_made_text(s->link, HERITAGE_POLICY, 0, str_from_c(policy_name(p)),
+			    sbuf_str(&text), &err))
+		log_msg(LOG_WARNING, "%s", err.text);
+	sbuf_fini(&text);
+}
+
+static bool
+find_kept_policy(struct proxy_set *set, struct str name, struct str *kept)
+{
+	struct service *s = set->owner;
+	struct heritage_item *it = heritage_find(&s->link->kept, HERITAGE_POLICY, 0, name);
+	struct err err;
+	mem_free((void *)(uintptr_t)s->kept_policy.p);
+	s->kept_policy = STR_NULL;
+	if (it == NULL)
+		return false;
+	if (!heritage_text_read(it->fd, MAX_KEPT_POLICY, &s->kept_policy, &err)) {
+		log_msg(LOG_WARNING, "%s", err.text);
+		return false;
+	}
+	*kept = s->kept_policy;
+	return true;
+}
+
+static void
+hook_policies(struct service *s)
+{
+	s->set->owner = s;
+	if (s->link == NULL)
+		return;
+	s->set->policy_live = keep_policy;
+	if (s->link->start == MASTER_RESTART)
+		s->set->kept_policy = find_kept_policy;
+}
+
 static bool
 add_files(struct service *s)
 {
 	const struct options *o = s->options;
 	struct err err;
 	bool ok = true;
+	if (s->link != NULL && s->link->start == MASTER_RESTART)
+		return add_kept_files(s);
 	for (size_t i = 0; i < o->n_files; i++)
 		if (!conf_add_path(s->conf, o->files[i], &err))
 			ok = conf_error(s->conf, NULL, "%s", err.text);
@@ -52,6 +125,7 @@ apply_options(struct service *s)
 	struct proxy_global *g = &s->set->global;
 	if (o->maxconn > 0)
 		g->maxconn = (uint32_t)o->maxconn;
+	g->master |= o->master;
 	if (o->pidfile != NULL)
 		g->pidfile = str_from_c(o->pidfile);
 	if (o->daemon)
@@ -81,12 +155,31 @@ report(struct service *s, bool ok)
 	return ok && !fatal_warning;
 }
 
-bool
-service_load(struct service *s, const struct options *o)
+static bool
+open_vars(struct service *s)
 {
-	*s = (struct service){.options = o, .ready_fd = -1};
+	struct vars_before before = {.fd = -1};
+	const struct vars_before *from = NULL;
+	if (s->link != NULL && s->link->start != MASTER_FIRST) {
+		from = &before;
+		if (!expr_vars_has_file(s->conf))
+			before.fd = link_use(s->link, HERITAGE_VARS, 0, STR_NULL);
+	}
+	if (!expr_vars_open(s->conf, s->exprs, from, &s->set->vars))
+		return false;
+	if (s->link != NULL && before.fd < 0 && !expr_vars_has_file(s->conf))
+		link_made(s->link, HERITAGE_VARS, 0, STR_NULL, tidevars_fd(s->set->vars));
+	return true;
+}
+
+bool
+service_load(struct service *s, const struct options *o, struct link *link)
+{
+	*s = (struct service){.options = o, .link = link};
 	struct conf_options copt = {.env = get_env,
 				    .env_arg = (void *)(uintptr_t)o,
+				    .was_read = link != NULL ? keep_file : NULL,
+				    .was_read_arg = s,
 				    .diag = o->diagnose};
 	s->conf = conf_new(main_modules, &copt);
 	s->exprs = expr_set_new(main_modules);
@@ -95,10 +188,11 @@ service_load(struct service *s, const struct options *o)
 			     str_from_c(o->settings[i].value));
 	s->setup = proxy_setup_new(s->conf, s->exprs, main_modules);
 	s->set = s->setup->set;
+	hook_policies(s);
 	bool ok = add_files(s);
 	ok = conf_load(s->conf) && ok;
 	apply_options(s);
-	ok = expr_vars_open(s->conf, s->exprs, &s->set->vars) && ok;
+	ok = open_vars(s) && ok;
 	// Without a table every shm. would be one more fault of the same cause.
 	if (s->set->vars != NULL)
 		ok = proxy_setup_link(s->setup) && ok;
@@ -130,187 +224,7 @@ service_free(struct service *s)
 		expr_set_free(&s->exprs);
 	if (s->conf != NULL)
 		conf_free(&s->conf);
+	mem_free((void *)(uintptr_t)s->kept_policy.p);
 	vars_watch_free(&watch);
 	tidevars_close(&vars);
-}
-
-// --- starting ----------------------------------------------------------------------------------
-
-static bool
-keeper_start(struct proxy_set *set, struct worker *keeper, struct err *err)
-{
-	(void)err;
-	const struct service *s = set->owner;
-	vars_watch_start(set->watch, keeper->loop);
-	expr_rates_start(s->exprs, keeper->loop);
-	cli_server_start(s->cli_server, keeper->loop);
-	return true;
-}
-
-static void
-keeper_stop(struct proxy_set *set, struct worker *keeper)
-{
-	(void)keeper;
-	const struct service *s = set->owner;
-	cli_server_stop(s->cli_server);
-	expr_rates_stop(s->exprs);
-	vars_watch_stop(set->watch);
-}
-
-static bool
-before_threads(struct proxy_set *set, struct err *err)
-{
-	return service_settle_down(set->owner, err);
-}
-
-static bool
-start_cli(struct service *s, struct err *err)
-{
-	s->cli = cli_new(main_modules, main_n_modules());
-	cli_bind(s->cli, "proxy", s->set);
-	cli_bind(s->cli, "setup", s->setup);
-	cli_bind(s->cli, "vars", s->set->vars);
-	cli_bind(s->cli, "vars-watch", s->set->watch);
-	cli_bind(s->cli, "expr", s->exprs);
-	lua_commands_add(s->setup, s->cli);
-	s->cli_server = cli_server_new(s->cli, cli_conf_of(s->conf), err);
-	return s->cli_server != NULL;
-}
-
-static bool
-start(struct service *s, struct err *err)
-{
-	struct proxy_set *set = s->set;
-	struct tidevars_error why;
-	set->n_workers = proxy_setup_workers(set);
-	set->started_real_ns = clock_real_ns();
-	set->started_mono_ns = clock_mono_ns();
-	set->watch = vars_watch_new(set->vars);
-	set->keeper_start = keeper_start;
-	set->keeper_stop = keeper_stop;
-	set->before_threads = before_threads;
-	if (tidevars_guard_sigbus(&why) != TIDEVARS_OK)
-		return err_set(err, "%s", why.text);
-	if (set->policies != NULL && !policy_engine_start(set->policies, set->n_workers, err))
-		return false;
-	return start_cli(s, err) && proxy_start(set, err);
-}
-
-// --- signals -----------------------------------------------------------------------------------
-
-static void
-block_signals(sigset_t *set)
-{
-	static const int ours[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
-	(void)sigemptyset(set); // cannot fail
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		(void)sigaddset(set, ours[i]);   // known numbers
-	(void)sigprocmask(SIG_BLOCK, set, NULL); // valid arguments
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	(void)sigaction(SIGPIPE, &ignore, NULL); // valid arguments
-}
-
-static void
-dump(const struct service *s)
-{
-	for (size_t i = 0; i < s->set->n_all; i++) {
-		const struct proxy *p = s->set->all[i];
-		if (p->backend == NULL)
-			continue;
-		for (size_t j = 0; j < p->backend->n_servers; j++)
-			log_msg(LOG_NOTICE, "Server %.*s/%.*s is %s", STR_ARG(p->name),
-				STR_ARG(p->backend->servers[j]->name),
-				server_state_name(p->backend->servers[j]));
-	}
-	log_msg(LOG_NOTICE, "%llu client connections",
-		(unsigned long long)proxy_current_connections(s->set));
-}
-
-// Waits for one of the signals, at most `ms`; 0: the time passed.
-static int
-wait_signal(const sigset_t *set, uint64_t ms)
-{
-	struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-	int sig = ms == 0 ? sigwaitinfo(set, NULL) : sigtimedwait(set, NULL, &t);
-	return sig > 0 ? sig : 0;
-}
-
-// Until nobody is connected, the time allowed has passed, or a signal asks for haste.
-static void
-drain(struct service *s, const sigset_t *set)
-{
-	const struct proxy_global *g = &s->set->global;
-	uint64_t begin = clock_mono_ns(), limit = g->hard_stop_after_ns;
-	log_msg(LOG_NOTICE, "Stopping: no new connections, %llu still open",
-		(unsigned long long)proxy_current_connections(s->set));
-	if (g->grace_ns > 0)
-		(void)wait_signal(set, MAX(g->grace_ns / NS_PER_MS, UINT64_C(1))); // any ends it
-	proxy_soft_stop(s->set);
-	for (;;) {
-		if (proxy_drained(s->set))
-			return;
-		if (limit != 0 && clock_mono_ns() - begin >= limit) {
-			log_msg(LOG_WARNING, "hard-stop-after has passed: %llu connections are cut",
-				(unsigned long long)proxy_current_connections(s->set));
-			return;
-		}
-		int sig = wait_signal(set, 20);
-		if (sig == SIGINT || sig == SIGTERM)
-			return;
-	}
-}
-
-static void
-serve(struct service *s, const sigset_t *set)
-{
-	for (;;) {
-		switch (wait_signal(set, 0)) {
-		case SIGINT:
-		case SIGTERM:
-			return;
-		case SIGUSR1:
-			drain(s, set);
-			return;
-		case SIGUSR2:
-			log_msg(LOG_WARNING,
-				"reload of the configuration comes in a later tidegate; scripts "
-				"reload with 'policy load'");
-			break;
-		case SIGHUP:
-			dump(s);
-			break;
-		default:
-			break;
-		}
-	}
-}
-
-static void
-remove_pidfile(const struct service *s)
-{
-	if (s->wrote_pidfile)
-		(void)unlink(s->set->global.pidfile.p); // may be gone, or out of reach by now
-}
-
-int
-service_run(struct service *s)
-{
-	struct err err = {0};
-	sigset_t set;
-	s->set->owner = s;
-	block_signals(&set);
-	if (!service_raise_limits(s, &err) ||
-	    (s->set->global.daemon && !service_daemonise(s, &err)) || !start(s, &err)) {
-		log_msg(LOG_ALERT, "%s", err.text);
-		remove_pidfile(s);
-		return 1;
-	}
-	if (!s->options->quiet && !s->set->global.quiet)
-		log_msg(LOG_NOTICE, "tidegate " TIDEGATE_VERSION " serves with %u workers on %s",
-			s->set->n_workers, net_engine_name(workers_engine(s->set->threads)));
-	service_tell_ready(s);
-	serve(s, &set);
-	proxy_stop(s->set);
-	remove_pidfile(s);
-	return 0;
 }

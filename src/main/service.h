@@ -4,9 +4,10 @@
 
 #include "cli/server.h"
 #include "main/options.h"
+#include "net/loop.h"
 #include "proxy/setup.h"
 
-struct tidevars;
+struct link;
 
 struct service {
 	const struct options *options;
@@ -16,13 +17,18 @@ struct service {
 	struct proxy_set *set;
 	struct cli *cli;
 	struct cli_server *cli_server;
+	struct link *link;      // to the master; NULL: there is none
+	unsigned n_sources;     // of the configuration, read so far
+	struct str kept_policy; // read last
+	bool master_gone;
+	int signal_fd;
+	struct msg retire;
 	bool wrote_pidfile;
-	int ready_fd; // daemon: the parent waits for a byte here; -1
 };
 
 // Reads the configuration, opens the table, loads the policies. All faults were printed when it
 // returns false.
-bool service_load(struct service *s, const struct options *o);
+bool service_load(struct service *s, const struct options *o, struct link *link);
 // Listens and serves; returns the exit status once a signal ended it.
 int service_run(struct service *s);
 void service_free(struct service *s);
@@ -30,10 +36,22 @@ void service_free(struct service *s);
 bool service_listens(const struct service *s);
 
 // daemon.c
-// Forks; the parent ends when the child is ready or fails. Sets s->ready_fd in the child.
-bool service_daemonise(struct service *s, struct err *err);
-void service_tell_ready(struct service *s);
+// Forks; the parent ends when the child is ready or fails. Sets *ready_fd in the child.
+bool daemon_begin(int *ready_fd, struct err *err);
+// The child is ready: lets go of the terminal and of the parent, where *ready_fd is one.
+void daemon_ready(int *ready_fd);
+bool daemon_write_pidfile(struct str path, struct err *err);
 // Raises the limit of descriptors to what maxconn needs, or lowers maxconn to what it allows.
 bool service_raise_limits(struct service *s, struct err *err);
 // Writes the pidfile, then becomes the configured user in the configured root.
 bool service_settle_down(struct service *s, struct err *err);
+
+// What the master process is told, by main, which has read the configuration.
+struct daemon_master {
+	bool background, systemd, quiet;
+	unsigned most_draining;
+	char *pidfile; // NULL: none
+	char **argv;
+};
+// Becomes the master; the exit status at its end.
+int daemon_master(struct daemon_master *d);

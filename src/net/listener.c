@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,11 +21,13 @@
 #define RETRY_NS         (100 * NS_PER_MS)
 #define BIND_RETRY_MS    10
 #define ACCEPTS_PER_TURN 64
+#define KEY_BYTES        (ADDR_TEXT_BYTES + 16)
 
 struct listener {
 	uint32_t magic;
 	unsigned n_slots;
-	unsigned n_fds; // n_slots, or 1 shared by all
+	unsigned n_fds; // n_slots or more, or 1 shared by all
+	unsigned cap_fds;
 	bool made_path; // a unix path that goes with us
 	struct addr addr;
 	int *fds;
@@ -151,6 +154,13 @@ out:
 	return -1;
 }
 
+static void
+add_socket(struct listener *l, int fd)
+{
+	VEC_GROW(l->fds, l->cap_fds, l->n_fds);
+	l->fds[l->n_fds++] = fd;
+}
+
 static bool
 inherit_socket(struct listener *l, const struct listener_spec *s, struct err *err)
 {
@@ -165,7 +175,7 @@ inherit_socket(struct listener *l, const struct listener_spec *s, struct err *er
 		return err_wrap(err, "fd@%d: cannot listen", s->inherited_fd);
 	// A wish only: unix sockets have no such option.
 	(void)setsockopt(s->inherited_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	l->fds[l->n_fds++] = s->inherited_fd;
+	add_socket(l, s->inherited_fd);
 	return true;
 }
 
@@ -186,23 +196,68 @@ make_socket_patiently(const struct listener_spec *s, const struct addr *addr, bo
 	}
 }
 
+// --- sockets that another process made --------------------------------------------------------
+
+// What a kept socket is known by: it decides what the socket can receive.
+static const char *
+key_of(const struct listener_spec *s, char text[KEY_BYTES])
+{
+	char addr[ADDR_TEXT_BYTES];
+	(void)snprintf(text, KEY_BYTES, "%s%s", addr_text(&s->addr, addr),
+		       s->v6only ? " v6only" : "");
+	return text;
+}
+
+// All that is kept of the address, though it be more than our slots: nobody else would serve them.
+static bool
+take_kept(struct listener *l, const struct listener_spec *s, struct err *err)
+{
+	char key[KEY_BYTES];
+	int fd;
+	if (s->keeper == NULL)
+		return true;
+	while ((fd = s->keeper->find(s->keeper->arg, key_of(s, key), l->n_fds)) >= 0) {
+		add_socket(l, fd);
+		addr_of_local(&l->addr, fd);
+		if (addr_is_unix(&s->addr) && !set_path_rights(s, err))
+			return false;
+		if (!start_listening(fd, s, err)) // with the backlog of today
+			return false;
+	}
+	// One that stood alone does not share its address yet.
+	if (l->n_fds == 1 && s->n_slots > 1 && !addr_is_unix(&s->addr))
+		return set_on(l->fds[0], SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err);
+	return true;
+}
+
 static bool
 make_sockets(struct listener *l, const struct listener_spec *s, struct err *err)
 {
-	char text[ADDR_TEXT_BYTES];
+	char key[KEY_BYTES];
 	unsigned want = addr_is_unix(&s->addr) ? 1 : s->n_slots;
-	l->addr = s->addr;
 	while (l->n_fds < want) {
 		int fd = make_socket_patiently(s, &l->addr, l->n_fds == 0, err);
 		if (fd < 0)
-			return err_wrap(err, "cannot bind %s", addr_text(&s->addr, text));
-		l->fds[l->n_fds++] = fd;
+			return false;
+		if (s->keeper != NULL)
+			s->keeper->made(s->keeper->arg, key_of(s, key), l->n_fds, fd);
+		add_socket(l, fd);
 		if (addr_is_unix(&s->addr))
-			l->made_path = s->addr.un.sun_path[0] != '\0';
+			l->made_path = s->keeper == NULL && s->addr.un.sun_path[0] != '\0';
 		else
 			addr_of_local(&l->addr, fd);
 	}
 	return true;
+}
+
+static bool
+have_sockets(struct listener *l, const struct listener_spec *s, struct err *err)
+{
+	char text[ADDR_TEXT_BYTES];
+	l->addr = s->addr;
+	if (take_kept(l, s, err) && make_sockets(l, s, err))
+		return true;
+	return err_wrap(err, "cannot bind %s", addr_text(&s->addr, text));
 }
 
 struct listener *
@@ -212,8 +267,7 @@ listener_new(const struct listener_spec *s, struct err *err)
 	ASSERT(s->n_slots >= 1);
 	l->magic = LISTENER_MAGIC;
 	l->n_slots = s->n_slots;
-	l->fds = mem_zalloc(s->n_slots * sizeof(*l->fds));
-	bool good = s->inherited_fd >= 0 ? inherit_socket(l, s, err) : make_sockets(l, s, err);
+	bool good = s->inherited_fd >= 0 ? inherit_socket(l, s, err) : have_sockets(l, s, err);
 	if (!good)
 		listener_free(&l);
 	return l;
@@ -248,11 +302,17 @@ listener_n_slots(const struct listener *l)
 	return l->n_slots;
 }
 
+unsigned
+listener_n_sockets(const struct listener *l)
+{
+	return l->n_fds;
+}
+
 int
 listener_fd(const struct listener *l, unsigned slot)
 {
 	CHECK_MAGIC(l, LISTENER_MAGIC);
-	ASSERT(slot < l->n_slots);
+	ASSERT(slot < MAX(l->n_slots, l->n_fds));
 	return l->fds[l->n_fds == 1 ? 0 : slot];
 }
 

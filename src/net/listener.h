@@ -14,6 +14,15 @@ struct err;
 struct listener;
 struct loop;
 
+// Who keeps sockets beyond this process (the master): asked before one is made, told of each that
+// was. With a keeper, unix paths stay when the listener goes.
+struct listener_keeper {
+	// The socket of an address and slot, close-on-exec, now the caller's; -1: there is none.
+	int (*find)(void *arg, const char *address, unsigned slot);
+	void (*made)(void *arg, const char *address, unsigned slot, int fd);
+	void *arg;
+};
+
 struct listener_spec {
 	struct addr addr; // ignored when inherited_fd >= 0
 	int inherited_fd; // a socket that is bound already (fd@N); -1: none. listen() is called on
@@ -23,7 +32,8 @@ struct listener_spec {
 	bool v6only;      // IPv6: do not take IPv4 as well
 	unsigned mode;    // unix: permissions, e.g. 0600; 0: as umask says
 	int uid, gid;     // unix: owner; -1: unchanged
-	uint64_t patience_ns; // how long an address in use is tried again; 0: once
+	const struct listener_keeper *keeper; // NULL: nobody
+	uint64_t patience_ns;                 // how long an address in use is tried again; 0: once
 };
 
 // What a service that starts allows the one that ended a moment ago.
@@ -37,7 +47,11 @@ void listener_free(struct listener **l);
 // The address as bound, with the real port when port 0 was asked.
 const struct addr *listener_addr(const struct listener *l);
 unsigned listener_n_slots(const struct listener *l);
-// The socket of a slot (shared ones: of every slot). It stays the listener's.
+// Sockets to accept from: one for each slot, one shared by all, or more than slots where they were
+// taken over from a process with more workers. Each needs an acceptor, or clients wait in vain.
+unsigned listener_n_sockets(const struct listener *l);
+// A socket by its slot, or by its number beyond (shared ones: of every slot). It stays the
+// listener's.
 int listener_fd(const struct listener *l, unsigned slot);
 
 // A new connection: a close-on-exec socket with TCP_NODELAY (the engine decides whether it

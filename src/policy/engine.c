@@ -103,7 +103,7 @@ policy_add(struct policy_engine *e, const struct policy_spec *spec, struct err *
 	struct policy_gen *gen = NULL;
 	if (policy_source_open(p, spec->path != NULL ? spec->path : spec->name, err) &&
 	    policy_source_paths(p, spec->paths, err))
-		gen = policy_prepare(p, NULL, NULL, err);
+		gen = policy_prepare_first(p, spec->kept, err);
 	else
 		err_wrap(err, "policy %s", p->name);
 	if (gen == NULL) {

@@ -124,18 +124,31 @@ live_gen(const struct policy *p)
 	return p->history[p->n_history - 1];
 }
 
+// Takes gen, which may be NULL with *err, over.
+static struct policy_gen *
+check_and_build(struct policy *p, struct policy_gen *gen, struct err *err)
+{
+	if (gen != NULL && policy_gen_check(gen, NULL, err) && policy_gen_build(gen, err))
+		return gen;
+	policy_gen_drop(&gen);
+	err_wrap(err, "policy %s", p->name);
+	return NULL;
+}
+
 struct policy_gen *
 policy_prepare(struct policy *p, const struct str *text, const char *chunk, struct err *err)
 {
 	struct policy_gen *gen = policy_gen_new(p, text, chunk, err);
-	if (gen != NULL) {
+	if (gen != NULL)
 		gen->info.number = p->n_history > 0 ? live_gen(p)->info.number + 1 : 1;
-		if (policy_gen_check(gen, NULL, err) && policy_gen_build(gen, err))
-			return gen;
-		policy_gen_drop(&gen);
-	}
-	err_wrap(err, "policy %s", p->name);
-	return NULL;
+	return check_and_build(p, gen, err);
+}
+
+struct policy_gen *
+policy_prepare_first(struct policy *p, struct str kept, struct err *err)
+{
+	return kept.p == NULL ? policy_prepare(p, NULL, NULL, err)
+			      : check_and_build(p, policy_gen_kept(p, kept, err), err);
 }
 
 static void
@@ -169,11 +182,7 @@ policy_rollback(struct policy *p, unsigned n, struct err *err)
 		return NULL;
 	copy_modules(gen, old);
 	gen->info.number = live_gen(p)->info.number + 1;
-	if (policy_gen_check(gen, NULL, err) && policy_gen_build(gen, err))
-		return gen;
-	policy_gen_drop(&gen);
-	err_wrap(err, "policy %s", p->name);
-	return NULL;
+	return check_and_build(p, gen, err);
 }
 
 // ---- views ----------------------------------------------------------------------------------
@@ -279,6 +288,8 @@ published(struct policy *p)
 	p->publish = (struct policy_publish){0};
 	policy_effects_swap(p, done.gen);
 	trim_history(p);
+	if (p->engine->host->published != NULL)
+		p->engine->host->published(p->engine->data, p);
 	if (done.done != NULL)
 		done.done(done.arg, p, &done.gen->info, p->engine->n_workers);
 }

@@ -8,6 +8,7 @@
 struct arena;
 struct err;
 struct policy_msg; // from thread to thread, carried by the host
+struct policy;
 struct policy_run; // one call that may wait (run.h)
 
 // ---- values ---------------------------------------------------------------------------------
@@ -80,6 +81,8 @@ struct policy_host {
 	// ready, drain or maint) or "weight" ("50", "50%"), `who` stands in the log. Keeper.
 	bool (*set_server)(void *data, int backend, struct str server, struct str what,
 			   struct str value, const char *who, struct err *err);
+	// Another generation of the policy is live. May be NULL. Keeper.
+	void (*published)(void *data, const struct policy *p);
 	// New effects are due: policy_effects_run shall be called soon. NULL: whoever runs the
 	// engine asks by itself. Keeper.
 	void (*effects_due)(void *data);

@@ -60,6 +60,7 @@ struct policy_spec {
 	struct policy_limits limits;
 	const struct str *args; // given to the script as `...`
 	unsigned n_args;        // at most POLICY_MAX_ARGS
+	struct str kept; // .p != NULL: begins with this generation (policy_live_text), not the file
 	const char *const
 	    *paths; // where else `require` looks: "DIR/?.lua", NULL-terminated; or NULL
 };
@@ -172,6 +173,10 @@ void policy_gen_info(const struct policy_gen *gen, struct policy_gen_info *out);
 typedef void (*policy_done_f)(void *arg, struct policy *p, const struct policy_gen_info *info,
 			      unsigned workers);
 bool policy_publish(struct policy_gen **gen, policy_done_f done, void *arg, struct err *err);
+
+// The live generation as a text that another process can begin with (policy_spec.kept): its number,
+// the script, the modules it took. Keeper.
+void policy_live_text(const struct policy *p, struct sbuf *out);
 
 // ---- self-tests -----------------------------------------------------------------------------
 

@@ -19,3 +19,8 @@ const struct policy_chunk *policy_gen_module(struct policy_gen *gen, const char 
 					     struct err *err);
 void policy_gen_hash(struct policy_gen *gen);
 bool policy_gen_has(const struct policy_gen *gen, const char *function);
+
+// kept.c: a generation as policy_live_text wrote it, to be checked. NULL with a cause.
+struct policy_gen *policy_gen_kept(struct policy *p, struct str kept, struct err *err);
+// generation.c: a policy's first generation: what an earlier process kept, or from the file.
+struct policy_gen *policy_prepare_first(struct policy *p, struct str kept, struct err *err);

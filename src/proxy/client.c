@@ -68,12 +68,9 @@ static void
 pause_accepts(struct proxy_worker *w, bool pause)
 {
 	w->accepts_paused = pause;
-	for (size_t i = 0; i < w->n_acceptors; i++) {
-		if (pause)
-			acceptor_pause(w->acceptors[i]);
-		else if (!gate_is_shut(w, i))
-			acceptor_resume(w->acceptors[i]);
-	}
+	for (size_t i = 0; w->n_acceptors > 0 && i < w->set->n_binds; i++)
+		if (pause || !gate_is_shut(w, i))
+			proxy_worker_pause(w, i, pause);
 }
 
 static void

@@ -167,6 +167,7 @@ static const struct conf_arg maxhdr_arg[] =
     ARG1("number", CONF_INT, 16, 32767, "Header fields of one message.");
 static const struct conf_arg ulimit_arg[] =
     ARG1("number", CONF_INT, 16, INT32_MAX, "File descriptors of the process.");
+static const struct conf_arg draining_arg[] = ARG1("number", CONF_INT, 1, 1000, "Processes.");
 static const struct conf_arg one_arg[] = ARG1("number", CONF_INT, 1, 1, "1");
 static const struct conf_arg text_arg[] = ARG1("text", CONF_STR, 1, 255, "Text.");
 static const struct conf_arg rest_arg[] = ARG1("text", CONF_REST, 0, 0, "Text.");
@@ -236,6 +237,10 @@ const struct conf_keyword conf_global_keywords[] = {
     {G, "io-engine", engine_arg, NULL, parse_engine, 0, 0,
      "How sockets are driven: auto, uring or epoll."},
     {G, "daemon", NULL, NULL, NULL, GLOBAL(daemon), CONF_NO, "Runs in the background, as -D."},
+    {G, "master-worker", NULL, NULL, NULL, GLOBAL(master), CONF_NO | CONF_EXTRA,
+     "A master process supervises a worker process, as -W."},
+    {G, "mworker-max-reloads", draining_arg, NULL, NULL, GLOBAL(most_draining), 0,
+     "Worker processes that drain after reloads at once; beyond, the oldest is ended; default 3."},
     {G, "quiet", NULL, NULL, NULL, GLOBAL(quiet), CONF_NO, "No messages at start, as -q."},
     {G, "hard-stop-after", time_arg, NULL, NULL, GLOBAL(hard_stop_after_ns), 0,
      "After a soft stop, connections still open then are cut."},
@@ -297,7 +302,6 @@ const struct conf_keyword conf_global_keywords[] = {
     IGNORED("insecure-fork-wanted"),
     IGNORED("insecure-setuid-wanted"),
     IGNORED("expose-experimental-directives"),
-    IGNORED("mworker-max-reloads"),
     IGNORED("ssl-default-bind-ciphers"),
     IGNORED("ssl-default-bind-ciphersuites"),
     IGNORED("ssl-default-bind-curves"),
@@ -348,7 +352,6 @@ const struct conf_keyword conf_global_keywords[] = {
     IGNORED("tune.vars.reqres-max-size"),
     IGNORED("tune.vars.sess-max-size"),
     IGNORED("tune.vars.txn-max-size"),
-    REFUSED("master-worker", "it comes in a later tidegate; run tidegate in the foreground"),
     REFUSED("uid", "write 'user NAME'"),
     REFUSED("gid", "write 'group NAME'"),
     REFUSED("external-check", LATER),

@@ -289,8 +289,13 @@ load_policies(struct proxy_setup *s)
 			ok = false; // told at the section's end
 			continue;
 		}
-		if (policy_add(set->policies, &spec, &err) == NULL)
+		if (set->kept_policy != NULL)
+			(void)set->kept_policy(set, p->name, &spec.kept); // else from the file
+		const struct policy *added = policy_add(set->policies, &spec, &err);
+		if (added == NULL)
 			ok = conf_error(s->conf, p->script_line, "%s", err.text);
+		else if (set->policy_live != NULL)
+			set->policy_live(set, added);
 	}
 	data->loading = false;
 	return ok;

@@ -55,7 +55,7 @@ gate_enter(struct proxy_worker *w, const struct bind *b, int fd, uint8_t *places
 	struct gate *g = gate_of(w, b);
 	ASSERT(g->fd < 0); // the acceptor pauses while somebody stands here
 	g->fd = fd;
-	acceptor_pause(w->acceptors[b->index]);
+	proxy_worker_pause(w, b->index, true);
 	limit_wait(&b->frontend->limit->waits, w->id);
 	// A place given back before that bit was seen is found by the worker woken here.
 	limit_wake(&b->frontend->limit->waits);
@@ -80,7 +80,7 @@ open_gate(struct proxy_worker *w, struct gate *g)
 	int fd = g->fd;
 	g->fd = -1;
 	if (!w->accepts_paused)
-		acceptor_resume(w->acceptors[g->bind->index]);
+		proxy_worker_pause(w, g->bind->index, false);
 	client_open(w, g->bind, fd, places);
 	return g->fd < 0;
 }

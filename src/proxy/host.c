@@ -83,7 +83,7 @@ host_number(const struct sample_ctx *ctx, enum sample_number what, int64_t *out)
 		*out = (int64_t)((ctx->now_mono_ns - set->started_mono_ns) / NS_PER_S);
 		return true;
 	case SMP_NUM_STOPPING:
-		*out = t->worker->draining;
+		*out = t->worker->stopping;
 		return true;
 	case SMP_NUM_ACT_CONN:
 		*out = (int64_t)proxy_current_connections(set);

@@ -794,7 +794,16 @@ host_effects_due(void *data)
 		effects_wake(d->set->effects);
 }
 
+static void
+host_published(void *data, const struct policy *p)
+{
+	const struct policy_host_data *d = data;
+	if (d->set->policy_live != NULL)
+		d->set->policy_live(d->set, p);
+}
+
 const struct policy_host policy_host = {
+    .published = host_published,
     .resolve = host_resolve,
     .call = host_call,
     .test_txn = host_test_txn,

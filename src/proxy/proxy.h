@@ -16,6 +16,7 @@ struct bad_message;
 struct cond;
 struct expr;
 struct logfmt;
+struct policy;
 struct policy_engine;
 struct tidevars;
 struct listener;
@@ -165,7 +166,8 @@ struct proxy_global {
 	struct str io_engine; // "auto", "uring", "epoll"
 	struct str node, description, log_tag, log_send_hostname, pidfile, chroot, user, group;
 	struct log_target *logs, **logs_tail;
-	bool daemon, quiet;
+	bool daemon, quiet, master;
+	int64_t most_draining; // worker processes, after reloads
 	uint64_t policy_budget_ns;
 	uint32_t pool_max_idle;
 };
@@ -185,17 +187,25 @@ struct proxy_set {
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	struct str hostname;
-	struct expiry *expiry;              // the keeper's
-	struct effects *effects;            // likewise
-	_Atomic uint64_t vars_expired;      // times to live that passed
-	_Atomic uint32_t shm_writes_posted; // rules' writes on their way to the keeper
-	struct workers *threads;            // once started
-	struct proxy_worker **workers;      // n_workers of them once started
-	void *owner;                        // main's struct service, for the functions below
+	struct expiry *expiry;                   // the keeper's
+	struct effects *effects;                 // likewise
+	_Atomic uint64_t vars_expired;           // times to live that passed
+	_Atomic uint32_t shm_writes_posted;      // rules' writes on their way to the keeper
+	struct workers *threads;                 // once started
+	struct proxy_worker **workers;           // n_workers of them once started
+	const struct listener_keeper *listeners; // NULL: sockets end with this process
+	void *owner;                             // main's struct service, for the functions below
 	// On the main thread, once all addresses are bound and before any thread runs (main: user,
 	// root folder, pidfile). May be NULL.
 	bool (*before_threads)(struct proxy_set *set, struct err *err);
 	// Called on the keeper's thread when its loop stands, and at its end (main: the CLI).
 	bool (*keeper_start)(struct proxy_set *set, struct worker *keeper, struct err *err);
 	void (*keeper_stop)(struct proxy_set *set, struct worker *keeper);
+	// The live source of a policy in an earlier process, until the next call; false: the
+	// file's. May be NULL. While the configuration is loaded.
+	bool (*kept_policy)(struct proxy_set *set, struct str name, struct str *kept);
+	// Another generation is live (keeper), or the first is loaded. May be NULL.
+	void (*policy_live)(struct proxy_set *set, const struct policy *p);
+	// On the keeper's thread, when a soft stop has closed the listeners. May be NULL.
+	void (*stopped_listening)(struct proxy_set *set);
 };

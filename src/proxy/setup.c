@@ -20,7 +20,8 @@ set_global_defaults(struct proxy_global *g)
 				   .max_headers = 101,
 				   .io_engine = STR("auto"),
 				   .log_tag = STR("tidegate"),
-				   .pool_max_idle = 64};
+				   .pool_max_idle = 64,
+				   .most_draining = 3};
 	g->logs_tail = &g->logs;
 }
 

@@ -76,7 +76,7 @@ run_read_head(struct txn *t)
 	t->client->n_requests++;
 	count_request(t);
 	t->times.head_ns = loop_now_ns(t->worker->loop);
-	if (!(t->req.flags & HTTP_HEAD_KEEP_ALIVE) || t->worker->draining ||
+	if (!(t->req.flags & HTTP_HEAD_KEEP_ALIVE) || t->worker->stopping ||
 	    t->frontend->options & PROXY_OPT_HTTP_CLOSE)
 		t->flags |= TXN_CLIENT_CLOSE;
 	if (UNLIKELY(t->frontend->request_captures.n > 0))
@@ -119,16 +119,24 @@ is_monitor_request(const struct txn *t)
 	return p->monitor_uri.n > 0 && str_eq(t->req.target, p->monitor_uri);
 }
 
+// Who balances load in front learns first that we are about to go.
+static enum step_verdict
+answer_monitor(struct txn *t)
+{
+	if (t->worker->stopping)
+		return txn_fail(t, 503, "LR");
+	t->reply = (struct reply){.status = 200,
+				  .content_type = STR("text/html"),
+				  .body = STR("<html><body><h1>200 OK</h1>\n"
+					      "Service ready.\n</body></html>\n")};
+	return txn_reply(t, "LR");
+}
+
 static enum step_verdict
 run_frontend_rules(struct txn *t)
 {
-	if (UNLIKELY(is_monitor_request(t))) {
-		t->reply = (struct reply){.status = 200,
-					  .content_type = STR("text/html"),
-					  .body = STR("<html><body><h1>200 OK</h1>\n"
-						      "Service ready.\n</body></html>\n")};
-		return txn_reply(t, "LR");
-	}
+	if (UNLIKELY(is_monitor_request(t)))
+		return answer_monitor(t);
 	return run_request_rules(t, t->frontend, &step_route);
 }
 

@@ -29,19 +29,40 @@ share_of(uint32_t total, uint32_t n)
 	return MAX(total / n, 1u);
 }
 
+// Every worker has its own socket of each bind; those that a process with more workers left behind
+// go round.
+static void
+start_acceptors_of(struct proxy_worker *w, struct bind *b)
+{
+	struct acceptor **a = w->acceptors + b->index * w->acceptors_each;
+	unsigned n = MAX(listener_n_sockets(b->listener), w->set->n_workers);
+	for (unsigned i = w->id; i < n; i += w->set->n_workers)
+		*a++ = acceptor_start(b->listener, i, w->loop, client_accept, b);
+}
+
 static void
 start_acceptors(struct proxy_worker *w)
 {
 	struct proxy_set *set = w->set;
-	size_t n = 0;
+	w->acceptors_each = 1;
+	for (size_t i = 0; i < set->n_all; i++)
+		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next) {
+			size_t n = listener_n_sockets(b->listener) + set->n_workers - 1;
+			w->acceptors_each = MAX(w->acceptors_each, n / set->n_workers);
+		}
+	w->n_acceptors = set->n_binds * w->acceptors_each;
+	w->acceptors = mem_zalloc(w->n_acceptors * sizeof(*w->acceptors));
 	for (size_t i = 0; i < set->n_all; i++)
 		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
-			n++;
-	w->acceptors = mem_zalloc(n * sizeof(*w->acceptors));
-	for (size_t i = 0; i < set->n_all; i++)
-		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
-			w->acceptors[w->n_acceptors++] =
-			    acceptor_start(b->listener, w->id, w->loop, client_accept, b);
+			start_acceptors_of(w, b);
+}
+
+void
+proxy_worker_pause(struct proxy_worker *w, size_t bind_index, bool pause)
+{
+	struct acceptor **a = w->acceptors + bind_index * w->acceptors_each;
+	for (size_t i = 0; i < w->acceptors_each && a[i] != NULL; i++)
+		(pause ? acceptor_pause : acceptor_resume)(a[i]);
 }
 
 static void
@@ -208,6 +229,7 @@ listen_on(struct proxy_set *set, struct bind *b, struct err *err)
 	    .mode = b->unix_mode,
 	    .uid = b->unix_uid,
 	    .gid = b->unix_gid,
+	    .keeper = set->listeners,
 	    .patience_ns = LISTENER_PATIENCE_NS,
 	};
 	b->listener = listener_new(&spec, err);
@@ -275,11 +297,24 @@ proxy_start(struct proxy_set *set, struct err *err)
 }
 
 static void
+announce_stop(struct worker *net, void *arg UNUSED)
+{
+	struct proxy_worker *w = net->slot[WORKER_SLOT_PROXY];
+	w->stopping = true;
+}
+
+void
+proxy_announce_stop(struct proxy_set *set)
+{
+	worker_broadcast(set->threads, announce_stop, NULL, NULL);
+}
+
+static void
 begin_drain(struct worker *net, void *arg)
 {
 	(void)arg;
 	struct proxy_worker *w = net->slot[WORKER_SLOT_PROXY];
-	w->draining = true;
+	w->draining = w->stopping = true;
 	stop_acceptors(w);
 	server_conn_close_idle(w);
 }
@@ -290,7 +325,10 @@ static void
 all_draining(struct worker *keeper, void *arg)
 {
 	(void)keeper;
-	close_listeners(arg);
+	struct proxy_set *set = arg;
+	close_listeners(set);
+	if (set->stopped_listening != NULL)
+		set->stopped_listening(set);
 }
 
 void

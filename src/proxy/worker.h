@@ -35,6 +35,7 @@ struct proxy_worker {
 	uint32_t max_clients; // this worker's share of maxconn
 	bool accepts_paused;
 	bool draining;                // soft stop: no new connection, answers say Connection: close
+	bool stopping;                // the same announced: monitor-uri fails
 	uint64_t next_txn;            // low bits of transaction ids
 	struct policy_worker *policy; // NULL without policies
 	struct auth_cache *auth;      // auth_priv.h; NULL without userlists
@@ -42,15 +43,20 @@ struct proxy_worker {
 	struct list lua_commands;     // lua_cli.c: under way here
 	struct sbuf log_line;         // scratch
 	struct log_rate refused_writes; // of rules to variables
-	struct acceptor **acceptors;    // one for each bind
+	struct acceptor **acceptors;    // `acceptors_each` for each bind; NULL beyond its last
 	struct gate *gates;             // likewise
 	struct gatekeeper *gatekeepers; // one for each frontend
-	size_t n_acceptors;
+	size_t n_acceptors, acceptors_each;
 };
+
+// Of one bind, by its index; see acceptor_pause.
+void proxy_worker_pause(struct proxy_worker *w, size_t bind_index, bool pause);
 
 // Listeners are bound, workers run, when it returns true. False: what could not be bound and why;
 // then nothing runs. Main thread; the set stays the caller's.
 bool proxy_start(struct proxy_set *set, struct err *err);
+// The end is near: monitor-uri fails and connections are not kept, but new ones are still served.
+void proxy_announce_stop(struct proxy_set *set);
 // No new connections; idle ones are told at their next request; returns at once. Any thread.
 void proxy_soft_stop(struct proxy_set *set);
 // True once no client connection is left. Any thread.

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct conn {
 	char head[8192]; // response head under way
 	size_t head_n;
 	bool in_body, chunked, until_close;
+	bool closing; // the server said so: what comes next takes a new connection
 	uint64_t left;
 	unsigned tail; // progress in "\r\n0\r\n\r\n"
 	size_t sent;
@@ -75,7 +77,7 @@ dial(struct conn *c)
 	if (opt.close_each)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	c->head_n = c->sent = 0;
-	c->in_body = false;
+	c->in_body = c->closing = false;
 	c->first = c->open = 0;
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
 	epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev);
@@ -113,6 +115,16 @@ redial(struct conn *c)
 {
 	close(c->fd);
 	dial(c);
+}
+
+// The connection is gone: what was under way on it has failed.
+static void
+lose(struct conn *c)
+{
+	errors += c->open;
+	done += c->open;
+	if (done < opt.requests)
+		redial(c);
 }
 
 // Starts and continues requests; partial sends are continued at the next event.
@@ -158,6 +170,7 @@ begin_body(struct conn *c)
 	c->chunked = cl == NULL && strcasestr(c->head, "\r\ntransfer-encoding:") != NULL;
 	c->left = cl != NULL ? strtoull(cl + 17, NULL, 10) : 0;
 	c->tail = 0;
+	c->closing = strcasestr(c->head, "\r\nconnection: close") != NULL;
 	if (strncmp(c->head, "HTTP/1.1 2", 10) != 0)
 		errors++;
 }
@@ -217,19 +230,14 @@ event(struct conn *c)
 	for (;;) {
 		uint64_t before = done;
 		ssize_t r = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (r < 0)
+		if (r < 0 && errno == EAGAIN)
 			break;
-		if (r == 0) {
-			if (c->open > 0) {
-				errors += c->open;
-				done += c->open;
-			}
-			if (done < opt.requests)
-				redial(c);
+		if (r <= 0) {
+			lose(c);
 			break;
 		}
 		take(c, buf, (size_t)r);
-		if (opt.close_each && done > before) {
+		if ((opt.close_each || c->closing) && done > before) {
 			redial(c);
 			break;
 		}
@@ -281,6 +289,16 @@ build_request(const char *uri, const char *fields)
 	request_n = (size_t)(at - request);
 }
 
+// SIGINT ends it as -s does: what is under way is waited for.
+static volatile sig_atomic_t interrupted;
+
+static void
+interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
 static void
 run(void)
 {
@@ -290,7 +308,7 @@ run(void)
 		int n = epoll_wait(ep, evs, 256, 1000);
 		for (int i = 0; i < n; i++)
 			event(evs[i].data.ptr);
-		if (end > 0 && now_ns() >= end) {
+		if (end > 0 && (interrupted || now_ns() >= end)) {
 			opt.requests = begun;
 			end = 0;
 		}
@@ -351,6 +369,7 @@ main(int argc, char **argv)
 			return 2;
 		}
 	build_request(uri, fields);
+	signal(SIGINT, interrupt);
 	ep = epoll_create1(0);
 	if (opt.idle > 0) {
 		hold_idle();

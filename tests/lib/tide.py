@@ -52,6 +52,13 @@ class Proxy:
         )
         self.process = None
 
+    def workers(self):
+        """Worker processes of a master (-W), the eldest first."""
+        with contextlib.suppress(OSError):
+            tasks = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+            return [int(pid) for pid in pathlib.Path(tasks).read_text().split()]
+        return []
+
     def start(self, *args):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(

@@ -27,7 +27,7 @@ load(struct loaded *l, const char *text)
 	l->conf = conf_new(modules, NULL);
 	conf_add_text(l->conf, "test.cfg", str_from_c(text));
 	l->good = conf_load(l->conf);
-	l->good = expr_vars_open(l->conf, l->f.set, &l->table) && l->good;
+	l->good = expr_vars_open(l->conf, l->f.set, NULL, &l->table) && l->good;
 	l->f.ctx.shm = l->table;
 	l->f.ctx.now_boot_ns = tidevars_now_boot_ns();
 }
@@ -159,7 +159,7 @@ test_late(void)
 	OK(good != NULL && bad != NULL);
 	l.conf = conf_new(modules, NULL);
 	conf_add_text(l.conf, "test.cfg", STR("vars\n var late int default 3\n"));
-	OK(conf_load(l.conf) && expr_vars_open(l.conf, l.f.set, &l.table));
+	OK(conf_load(l.conf) && expr_vars_open(l.conf, l.f.set, NULL, &l.table));
 	OK(!expr_set_link(l.f.set, l.conf, take_report, &r));
 	IS_INT(r.n, 1);
 	IS_INT(r.line, 42);

@@ -115,7 +115,7 @@ walk(void)
 	struct err err;
 	int status = 1;
 	if (options_parse(&o, 3, argv, &err)) {
-		if (service_load(&s, &o))
+		if (service_load(&s, &o, NULL))
 			status = service_run(&s);
 		service_free(&s);
 	}

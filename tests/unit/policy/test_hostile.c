@@ -212,10 +212,10 @@ add_script(struct script *s)
 				   .budget_ns = BUDGET_NS,
 				   .memory_bytes = MEMORY};
 	s->policy = policy_add(f.engine, &spec, &err);
-	(void)snprintf(name, sizeof(name), "%s.hostile", s->name);
+	(void)snprintf(name, sizeof(name), "%.80s.hostile", s->name);
 	if (s->policy != NULL)
 		s->hostile = policy_resolve(f.engine, str_from_c(name), &err);
-	(void)snprintf(name, sizeof(name), "%s.good", s->name);
+	(void)snprintf(name, sizeof(name), "%.80s.good", s->name);
 	if (s->hostile != NULL)
 		s->good = policy_resolve(f.engine, str_from_c(name), &err);
 	if (!OK_MSG(s->good != NULL, s->name))

@@ -103,7 +103,7 @@ static const struct {
      true},
     {HEAD "defaults\n acl x path /\n", "give the section a name", true},
     {HEAD "global\n nbthread 1000\n", "64", true},
-    {HEAD "global\n master-worker\n", "comes in a later tidegate", true},
+    {HEAD "global\n external-check\n", "comes in a later tidegate", true},
     {HEAD "global\n ssl-default-bind-options no-sslv3\n", "not performed yet", false},
     {HEAD "defaults\n mode http\nlisten l\n bind 127.0.0.1:0\n server s 127.0.0.1:1\n",
      "missing timeouts: 'l' needs 'timeout client' 'timeout connect' 'timeout server'", false},

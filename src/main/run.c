@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+// Serving: limits, background, states of the policies, runtime sockets, listeners and threads; then
+// signals and the master's word until the end. Main thread.
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "expr/vars_rate.h"
+#include "expr/vars_watch.h"
+#include "main/modules.h"
+#include "main/service.h"
+#include "master/link.h"
+#include "net/worker.h"
+#include "policy/policy.h"
+#include "proxy/lua_cli.h"
+#include "proxy/worker.h"
+#include "tidegate/vars.h"
+
+// --- starting ----------------------------------------------------------------------------------
+
+static bool
+keeper_start(struct proxy_set *set, struct worker *keeper, struct err *err)
+{
+	(void)err;
+	const struct service *s = set->owner;
+	vars_watch_start(set->watch, keeper->loop);
+	expr_rates_start(s->exprs, keeper->loop);
+	cli_server_start(s->cli_server, keeper->loop);
+	return true;
+}
+
+static void
+keeper_stop(struct proxy_set *set, struct worker *keeper)
+{
+	(void)keeper;
+	const struct service *s = set->owner;
+	cli_server_stop(s->cli_server);
+	expr_rates_stop(s->exprs);
+	vars_watch_stop(set->watch);
+}
+
+static void
+stopped_listening(struct proxy_set *set)
+{
+	const struct service *s = set->owner;
+	if (s->link != NULL)
+		link_tell(s->link, CHANNEL_DEAF, 0, STR_NULL);
+}
+
+static bool
+before_threads(struct proxy_set *set, struct err *err)
+{
+	return service_settle_down(set->owner, err);
+}
+
+static bool
+start_cli(struct service *s, struct err *err)
+{
+	s->cli = cli_new(main_modules, main_n_modules());
+	cli_bind(s->cli, "proxy", s->set);
+	cli_bind(s->cli, "setup", s->setup);
+	cli_bind(s->cli, "vars", s->set->vars);
+	cli_bind(s->cli, "vars-watch", s->set->watch);
+	cli_bind(s->cli, "expr", s->exprs);
+	lua_commands_add(s->setup, s->cli);
+	struct cli_conf *conf = cli_conf_of(s->conf);
+	conf->listeners = s->set->listeners;
+	s->cli_server = cli_server_new(s->cli, conf, err);
+	return s->cli_server != NULL;
+}
+
+static bool
+start(struct service *s, struct err *err)
+{
+	struct proxy_set *set = s->set;
+	struct tidevars_error why;
+	set->n_workers = proxy_setup_workers(set);
+	set->started_real_ns = clock_real_ns();
+	set->started_mono_ns = clock_mono_ns();
+	set->watch = vars_watch_new(set->vars);
+	set->listeners = s->link != NULL ? &s->link->keeper : NULL;
+	set->keeper_start = keeper_start;
+	set->keeper_stop = keeper_stop;
+	set->before_threads = before_threads;
+	set->stopped_listening = stopped_listening;
+	if (tidevars_guard_sigbus(&why) != TIDEVARS_OK)
+		return err_set(err, "%s", why.text);
+	if (set->policies != NULL && !policy_engine_start(set->policies, set->n_workers, err))
+		return false;
+	return start_cli(s, err) && proxy_start(set, err);
+}
+
+// --- what ends it ------------------------------------------------------------------------------
+
+enum event {
+	EVENT_NONE, // the time passed
+	EVENT_END,
+	EVENT_DRAIN,
+	EVENT_RETIRE, // drain: another process serves already
+	EVENT_RELOAD,
+	EVENT_DUMP,
+};
+
+static const struct {
+	int sig;
+	enum event event;
+} signals[] = {
+    {SIGINT, EVENT_END},     {SIGTERM, EVENT_END}, {SIGUSR1, EVENT_DRAIN},
+    {SIGUSR2, EVENT_RELOAD}, {SIGHUP, EVENT_DUMP},
+};
+
+static bool
+block_signals(struct service *s, struct err *err)
+{
+	sigset_t set;
+	(void)sigemptyset(&set); // cannot fail
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		(void)sigaddset(&set, signals[i].sig); // known numbers
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);      // valid arguments
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	(void)sigaction(SIGPIPE, &ignore, NULL); // valid arguments
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signal_fd >= 0 || err_set(err, "signalfd: %s", strerror(errno));
+}
+
+static enum event
+next_signal(struct service *s)
+{
+	struct signalfd_siginfo info;
+	if (read(s->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return EVENT_NONE;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (signals[i].sig == (int)info.ssi_signo)
+			return signals[i].event;
+	return EVENT_NONE;
+}
+
+static enum event
+next_message(struct service *s)
+{
+	struct channel_msg m;
+	if (s->master_gone)
+		return EVENT_NONE;
+	switch (channel_receive(s->link->fd, &m)) {
+	case CHANNEL_NOTHING:
+		return EVENT_NONE;
+	case CHANNEL_CLOSED:
+		s->master_gone = true;
+		log_msg(LOG_ALERT, "the master is gone: draining");
+		return EVENT_DRAIN;
+	case CHANNEL_GOT:
+		break;
+	}
+	if (m.fd >= 0)
+		(void)close(m.fd); // not asked for
+	return m.type == CHANNEL_RETIRE ? EVENT_RETIRE : EVENT_NONE;
+}
+
+// Waits for something that happens, at most `ms` (-1: for ever).
+static enum event
+wait_event(struct service *s, int ms)
+{
+	uint64_t end = clock_mono_ns() + (ms > 0 ? (uint64_t)ms * NS_PER_MS : 0);
+	for (;;) {
+		enum event e = next_signal(s);
+		if (e == EVENT_NONE && s->link != NULL)
+			e = next_message(s);
+		uint64_t now = clock_mono_ns();
+		if (e != EVENT_NONE || (ms >= 0 && now >= end))
+			return e;
+		struct pollfd fds[] = {
+		    {.fd = s->signal_fd, .events = POLLIN},
+		    {.fd = s->link != NULL && !s->master_gone ? s->link->fd : -1, .events = POLLIN},
+		};
+		int left = ms < 0 ? -1 : (int)((end - now) / NS_PER_MS) + 1;
+		(void)poll(fds, ARRAY_LEN(fds), left); // whatever it says, we look
+	}
+}
+
+static void
+dump(const struct service *s)
+{
+	for (size_t i = 0; i < s->set->n_all; i++) {
+		const struct proxy *p = s->set->all[i];
+		if (p->backend == NULL)
+			continue;
+		for (size_t j = 0; j < p->backend->n_servers; j++)
+			log_msg(LOG_NOTICE, "Server %.*s/%.*s is %s", STR_ARG(p->name),
+				STR_ARG(p->backend->servers[j]->name),
+				server_state_name(p->backend->servers[j]));
+	}
+	log_msg(LOG_NOTICE, "%llu client connections",
+		(unsigned long long)proxy_current_connections(s->set));
+}
+
+// --- draining ----------------------------------------------------------------------------------
+
+// Between the signal and the end of listening: load balancers in front see monitor-uri fail.
+static bool
+pass_grace(struct service *s)
+{
+	uint64_t grace_ms = s->set->global.grace_ns / NS_PER_MS;
+	proxy_announce_stop(s->set);
+	return grace_ms == 0 || wait_event(s, (int)MIN(grace_ms, (uint64_t)INT32_MAX)) != EVENT_END;
+}
+
+static void
+retire_cli(struct msg *m)
+{
+	struct service *s = CONTAINER_OF(m, struct service, retire);
+	cli_server_retire(s->cli_server);
+}
+
+// Until nobody is connected, the time allowed has passed, or a signal asks for haste.
+static void
+drain(struct service *s, enum event why)
+{
+	uint64_t begin = clock_mono_ns(), limit = s->set->global.hard_stop_after_ns;
+	log_msg(LOG_NOTICE, "%s: no new connections, %llu still open",
+		why == EVENT_RETIRE ? "Another process serves" : "Stopping",
+		(unsigned long long)proxy_current_connections(s->set));
+	if (why == EVENT_DRAIN && !pass_grace(s))
+		return;
+	if (why == EVENT_RETIRE) {
+		s->retire.fn = retire_cli;
+		worker_post(workers_get(s->set->threads, 0), &s->retire);
+	}
+	proxy_soft_stop(s->set);
+	while (!proxy_drained(s->set)) {
+		if (limit != 0 && clock_mono_ns() - begin >= limit) {
+			log_msg(LOG_WARNING, "hard-stop-after has passed: %llu connections are cut",
+				(unsigned long long)proxy_current_connections(s->set));
+			return;
+		}
+		if (wait_event(s, 20) == EVENT_END)
+			return;
+	}
+}
+
+static void
+serve(struct service *s)
+{
+	for (;;) {
+		enum event e = wait_event(s, -1);
+		switch (e) {
+		case EVENT_END:
+			return;
+		case EVENT_DRAIN:
+		case EVENT_RETIRE:
+			drain(s, e);
+			return;
+		case EVENT_RELOAD:
+			log_msg(LOG_WARNING, "a process without a master (-W) cannot reload its "
+					     "configuration; scripts reload with 'policy load'");
+			break;
+		case EVENT_DUMP:
+			dump(s);
+			break;
+		case EVENT_NONE:
+			break;
+		}
+	}
+}
+
+// --- the whole ---------------------------------------------------------------------------------
+
+static bool
+begin(struct service *s, int *ready_fd, struct err *err)
+{
+	bool background = s->set->global.daemon && s->link == NULL;
+	return block_signals(s, err) && service_raise_limits(s, err) &&
+	       (!background || daemon_begin(ready_fd, err)) && start(s, err);
+}
+
+static void
+tell_ready(struct service *s, int *ready_fd)
+{
+	char text[128];
+	(void)snprintf(text, sizeof(text), "%u workers on %s", s->set->n_workers,
+		       net_engine_name(workers_engine(s->set->threads)));
+	if (!s->options->quiet && !s->set->global.quiet)
+		log_msg(LOG_NOTICE, "tidegate " TIDEGATE_VERSION " serves with %s", text);
+	if (s->link != NULL)
+		link_ready(s->link, str_from_c(text));
+	if (s->set->global.daemon)
+		daemon_ready(ready_fd);
+}
+
+int
+service_run(struct service *s)
+{
+	struct err err = {0};
+	int ready_fd = -1;
+	s->signal_fd = -1;
+	bool good = begin(s, &ready_fd, &err);
+	if (good) {
+		tell_ready(s, &ready_fd);
+		serve(s);
+		proxy_stop(s->set);
+	} else {
+		log_msg(LOG_ALERT, "%s", err.text);
+	}
+	if (s->signal_fd >= 0)
+		(void)close(s->signal_fd); // what waits in it matters no more
+	if (s->wrote_pidfile && s->set->global.pidfile.n > 0)
+		(void)unlink(s->set->global.pidfile.p); // may be gone, or out of reach by now
+	return good ? 0 : 1;
+}

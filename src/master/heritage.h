@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// What one tidegate hands to the next: descriptors by kind, name and slot. Listening sockets, the
+// variable table, counters, and texts that are in force (configuration, scripts), each in a file
+// of memory. The master keeps it; a worker process gets it with its birth, takes from it, and tells
+// the master of what it makes. One thread.
+//
+// As text, for the way through exec, one line each: "KIND SLOT FD NAME\n", headed by a version.
+#pragma once
+
+#include "base/err.h"
+#include "net/listener.h"
+
+struct sbuf;
+
+enum heritage_kind {
+	HERITAGE_SOCKET, // listening; name: its address, slot: its number there
+	HERITAGE_VARS,   // the variable table without a file
+	HERITAGE_STATS,  // counters of a process; slot: its number among processes
+	HERITAGE_CONFIG, // the text of a configuration file; name: its path, slot: its place
+	HERITAGE_POLICY, // the live source of a policy; name: the policy
+	HERITAGE_KINDS,
+};
+const char *heritage_kind_name(enum heritage_kind kind); // "socket"
+
+enum heritage_mark {
+	HERITAGE_KEPT,  // from before
+	HERITAGE_TAKEN, // and in use now
+	HERITAGE_MADE,  // new
+};
+
+struct heritage_item {
+	enum heritage_kind kind;
+	enum heritage_mark mark;
+	unsigned slot;
+	int fd; // -1: went away
+	char *name;
+};
+
+struct heritage {
+	struct heritage_item *items;
+	size_t n, cap;
+};
+
+void heritage_init(struct heritage *h);
+// Closes everything.
+void heritage_fini(struct heritage *h);
+// The descriptor is the heritage's from here on. A name with a newline, or longer than
+// HERITAGE_NAME_MAX, is refused (-1 keeps the descriptor the caller's).
+#define HERITAGE_NAME_MAX 4096
+bool heritage_add(struct heritage *h, enum heritage_kind kind, unsigned slot, struct str name,
+		  int fd, enum heritage_mark mark);
+// The first that is not taken yet, or NULL.
+struct heritage_item *heritage_find(struct heritage *h, enum heritage_kind kind, unsigned slot,
+				    struct str name);
+// Removes it and closes its descriptor. A socket's path goes with it when `unlink_path`.
+void heritage_drop(struct heritage *h, size_t i, bool unlink_path);
+// Everything of `from` is moved to the end of `to`.
+void heritage_move(struct heritage *to, struct heritage *from);
+// Of the kind.
+size_t heritage_count(const struct heritage *h, enum heritage_kind kind);
+
+// Text with the descriptors' numbers as they are in this process.
+void heritage_write(const struct heritage *h, struct sbuf *out);
+// The other way: the descriptors are open in this process under those numbers, and become
+// close-on-exec.
+bool heritage_read(struct heritage *h, struct str text, struct err *err);
+
+// A sealed file of memory with the text; -1 with a cause.
+int heritage_text_new(const char *name, struct str text, struct err *err);
+// The text of one, copied; the caller frees out->p (mem_free). At most `most` bytes.
+bool heritage_text_read(int fd, size_t most, struct str *out, struct err *err);

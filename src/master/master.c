@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: MIT
+// One loop: signals, what the children say, their ends. Each thing that can happen is a function of
+// a few lines.
+#include "master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/master_priv.h"
+
+// A worker that served for so long and dies is replaced at once.
+#define SETTLED_NS     (10 * NS_PER_S)
+#define BACKOFF_NS     (100 * NS_PER_MS)
+#define BACKOFF_MAX_NS (30 * NS_PER_S)
+// After "end at once", until it is killed.
+#define ENDING_NS (10 * NS_PER_S)
+
+static void start_child(struct master *m, enum master_start start);
+
+// --- reloads -------------------------------------------------------------------------------------
+
+static void
+answer(struct reload_waiter **list, bool good, struct str log)
+{
+	while (*list != NULL) {
+		struct reload_waiter *w = *list;
+		*list = w->next;
+		w->done(w, good, log);
+	}
+}
+
+static void
+add_waiter(struct reload_waiter **list, struct reload_waiter *w)
+{
+	while (*list != NULL)
+		list = &(*list)->next;
+	if (w == NULL)
+		return;
+	w->next = NULL;
+	*list = w;
+}
+
+void
+master_reload(struct master *m, struct reload_waiter *w)
+{
+	CHECK_MAGIC(m, MASTER_MAGIC);
+	if (m->end != MASTER_GOES_ON) {
+		add_waiter(&m->waiting, w);
+		answer(&m->waiting, false, STR("the service is stopping\n"));
+		return;
+	}
+	if (m->starting != NULL) {
+		m->reload_again = true;
+		add_waiter(&m->waiting_next, w);
+		return;
+	}
+	add_waiter(&m->waiting, w);
+	loop_timer_stop(m->loop, &m->restart);
+	log_msg(LOG_NOTICE, "Reloading the configuration");
+	master_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading the configuration",
+		      clock_mono_ns() / 1000);
+	start_child(m, MASTER_RELOAD);
+}
+
+// The start that was under way is decided.
+static void
+finish_start(struct master *m, bool good, struct str log)
+{
+	answer(&m->waiting, good, log);
+	m->waiting = m->waiting_next;
+	m->waiting_next = NULL;
+	bool again = m->reload_again;
+	m->reload_again = false;
+	if (again)
+		master_reload(m, NULL);
+}
+
+// --- a worker becomes ready ----------------------------------------------------------------------
+
+// What the new one neither took nor made has no place in the configuration any more.
+static void
+take_over(struct master *m, struct child *c)
+{
+	for (size_t i = m->kept.n; i-- > 0;) {
+		if (m->kept.items[i].mark == HERITAGE_TAKEN)
+			m->kept.items[i].mark = HERITAGE_KEPT;
+		else
+			heritage_drop(&m->kept, i, true);
+	}
+	for (size_t i = 0; i < c->made.n; i++)
+		c->made.items[i].mark = HERITAGE_KEPT;
+	heritage_move(&m->kept, &c->made);
+}
+
+static void
+end_child(struct child *c)
+{
+	struct master *m = c->owner;
+	child_signal(c, SIGTERM);
+	child_set_state(c, CHILD_ENDING);
+	loop_timer_set(m->loop, &m->last_resort, loop_now_ns(m->loop) + ENDING_NS);
+}
+
+// The oldest first, when there are more than the bound.
+static void
+bound_draining(struct master *m)
+{
+	unsigned n = 0;
+	LIST_FOREACH (it, &m->children)
+		n += LIST_ENTRY(it, struct child, node)->state == CHILD_DRAINING;
+	LIST_FOREACH (it, &m->children) {
+		struct child *c = LIST_ENTRY(it, struct child, node);
+		if (n <= m->spec->most_draining)
+			return;
+		if (c->state != CHILD_DRAINING)
+			continue;
+		log_msg(LOG_WARNING, "worker process %u (%d) still drains, but %u do: it is ended",
+			c->number, (int)c->pid, n);
+		end_child(c);
+		n--;
+	}
+}
+
+static void
+retire(struct master *m, struct child *old)
+{
+	child_set_state(old, CHILD_DRAINING);
+	if (!child_tell(old, CHANNEL_RETIRE, 0, 0, STR_NULL))
+		end_child(old); // it does not listen
+	bound_draining(m);
+}
+
+static void
+child_ready(struct child *c, struct str what)
+{
+	struct master *m = c->owner;
+	struct child *old = m->serving;
+	if (c->state != CHILD_STARTING)
+		return;
+	child_set_state(c, CHILD_SERVING);
+	take_over(m, c);
+	m->starting = NULL;
+	m->serving = c;
+	if (old != NULL)
+		retire(m, old);
+	if (c->start == MASTER_RELOAD)
+		m->n_reloads++;
+	if (c->start != MASTER_FIRST)
+		log_msg(LOG_NOTICE, "worker process %u (%d) serves: %.*s", c->number, (int)c->pid,
+			STR_ARG(what));
+	master_notify("READY=1\nSTATUS=Serving, worker process %u (%d)", c->number, (int)c->pid);
+	if (!m->was_ready && m->spec->ready != NULL)
+		m->spec->ready(m->spec->ready_arg);
+	m->was_ready = true;
+	finish_start(m, true, sbuf_str(&c->log));
+}
+
+// --- what children say ---------------------------------------------------------------------------
+
+static void
+child_made(struct child *c, struct channel_msg *msg)
+{
+	struct master *m = c->owner;
+	bool starting = c->state == CHILD_STARTING;
+	int fd = msg->fd;
+	msg->fd = -1;
+	if (fd < 0 || msg->kind >= HERITAGE_KINDS || (!starting && c != m->serving)) {
+		if (fd >= 0)
+			(void)close(fd); // of one that serves no more
+		return;
+	}
+	enum heritage_kind kind = msg->kind;
+	struct heritage *to = starting ? &c->made : &m->kept;
+	// Two sockets may bear one name: both asked for any port.
+	for (size_t i = to->n; kind != HERITAGE_SOCKET && i-- > 0;)
+		if (to->items[i].kind == kind && to->items[i].slot == msg->number &&
+		    str_eq(str_from_c(to->items[i].name), msg->text))
+			heritage_drop(to, i, false);
+	if (!heritage_add(to, kind, msg->number, msg->text, fd, HERITAGE_KEPT))
+		(void)close(fd); // its name is none
+}
+
+struct child_waiter {
+	struct reload_waiter waiter;
+	struct master *master;
+	unsigned child, number;
+};
+
+static void
+tell_child_how(struct reload_waiter *w, bool good, struct str log)
+{
+	struct child_waiter *cw = CONTAINER_OF(w, struct child_waiter, waiter);
+	LIST_FOREACH (it, &cw->master->children) {
+		struct child *c = LIST_ENTRY(it, struct child, node);
+		if (c->number == cw->child)
+			(void)child_tell(c, CHANNEL_ANSWER, good, cw->number,
+					 log); // it may be gone
+	}
+	mem_free(cw);
+}
+
+static void
+child_asks_reload(struct child *c, struct channel_msg *msg)
+{
+	struct child_waiter *cw = MEM_NEW(struct child_waiter);
+	*cw = (struct child_waiter){.waiter.done = tell_child_how,
+				    .master = c->owner,
+				    .child = c->number,
+				    .number = msg->number};
+	master_reload(c->owner, &cw->waiter);
+}
+
+// At the end of the service clients shall be refused, not wait in a queue that nobody serves.
+static void
+nobody_listens(const struct child *c)
+{
+	struct master *m = c->owner;
+	if (m->end == MASTER_GOES_ON || c != m->serving)
+		return;
+	for (size_t i = m->kept.n; i-- > 0;)
+		if (m->kept.items[i].kind == HERITAGE_SOCKET)
+			heritage_drop(&m->kept, i, true);
+}
+
+static void
+on_message(struct child *c, struct channel_msg *msg)
+{
+	struct master *m = c->owner;
+	struct heritage_item *it;
+	switch ((enum channel_type)msg->type) {
+	case CHANNEL_LOG:
+		sbuf_printf(&c->log, "[%s] %.*s\n",
+			    log_level_name(MIN(msg->number, (uint32_t)LOG_DEBUG)),
+			    STR_ARG(msg->text));
+		break;
+	case CHANNEL_MADE:
+		child_made(c, msg);
+		break;
+	case CHANNEL_TAKEN:
+		if (c->state == CHILD_STARTING && msg->kind < HERITAGE_KINDS) {
+			it = heritage_find(&m->kept, msg->kind, msg->number, msg->text);
+			if (it != NULL)
+				it->mark = HERITAGE_TAKEN;
+		}
+		break;
+	case CHANNEL_READY:
+		child_ready(c, msg->text);
+		break;
+	case CHANNEL_STATUS:
+		sbuf_clear(&c->status);
+		sbuf_add(&c->status, msg->text);
+		break;
+	case CHANNEL_DEAF:
+		nobody_listens(c);
+		break;
+	case CHANNEL_ASK_RELOAD:
+		child_asks_reload(c, msg);
+		break;
+	case CHANNEL_ASK_STOP:
+		master_stop(m, MASTER_DRAINS);
+		break;
+	case CHANNEL_RETIRE:
+	case CHANNEL_ANSWER:
+	case CHANNEL_CLI:
+	case CHANNEL_TYPES:
+		break; // nothing that a worker says
+	}
+	if (msg->fd >= 0)
+		(void)close(msg->fd); // not asked for
+}
+
+// --- ends ----------------------------------------------------------------------------------------
+
+static void
+on_restart(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, restart);
+	if (m->starting == NULL && m->serving == NULL && m->end == MASTER_GOES_ON)
+		start_child(m, MASTER_RESTART);
+}
+
+static void
+restart_later(struct master *m)
+{
+	uint64_t wait = 0;
+	if (m->failures > 0)
+		wait = MIN(BACKOFF_NS << MIN(m->failures - 1, 16u), BACKOFF_MAX_NS);
+	m->failures++;
+	if (wait > 0)
+		log_msg(LOG_WARNING, "the next worker process is started in %" PRIu64 " ms",
+			wait / NS_PER_MS);
+	loop_timer_set(m->loop, &m->restart, loop_now_ns(m->loop) + wait);
+}
+
+static void
+start_failed(struct master *m, struct child *c, const char *how)
+{
+	m->starting = NULL;
+	for (size_t i = c->made.n; i-- > 0;)
+		heritage_drop(&c->made, i, true);
+	if (m->end != MASTER_GOES_ON)
+		return;
+	if (!m->was_ready) {
+		m->exit_status = WIFEXITED(c->wait_status) ? WEXITSTATUS(c->wait_status) : 1;
+		m->exit_status = MAX(m->exit_status, 1);
+		log_msg(LOG_ALERT, "the worker process %s before it served", how);
+		master_stop(m, MASTER_ENDS);
+		return;
+	}
+	log_msg(LOG_ALERT, "the new worker process %s before it served%s", how,
+		m->serving != NULL ? ": nothing has changed" : "");
+	if (c->start == MASTER_RELOAD)
+		m->n_failed_reloads++;
+	master_notify("READY=1\nSTATUS=The last reload failed, the configuration before it serves");
+	if (sbuf_str(&c->log).n == 0)
+		sbuf_printf(&c->log, "the new worker process %s before it served\n", how);
+	finish_start(m, false, sbuf_str(&c->log));
+	if (m->serving == NULL && m->starting == NULL)
+		restart_later(m);
+}
+
+static void
+serving_died(struct master *m, struct child *c, const char *how)
+{
+	m->serving = NULL;
+	if (m->end != MASTER_GOES_ON)
+		return;
+	m->n_deaths++;
+	log_msg(LOG_ALERT, "worker process %u (%d) %s while it served: another is started",
+		c->number, (int)c->pid, how);
+	master_notify("STATUS=The worker process died, another is started");
+	if (clock_mono_ns() - c->state_ns > SETTLED_NS)
+		m->failures = 0;
+	if (m->starting == NULL)
+		restart_later(m);
+}
+
+static void
+end_if_alone(struct master *m)
+{
+	if (m->end != MASTER_GOES_ON && list_empty(&m->children))
+		loop_stop(m->loop);
+}
+
+static void
+on_ended(struct child *c)
+{
+	struct master *m = c->owner;
+	char how[128];
+	bool was_asked = c != m->serving && c != m->starting;
+	child_describe_end(c, how, sizeof(how));
+	if (c == m->starting)
+		start_failed(m, c, how);
+	else if (c == m->serving)
+		serving_died(m, c, how);
+	if (was_asked || m->end != MASTER_GOES_ON)
+		log_msg(LOG_NOTICE, "worker process %u (%d) %s", c->number, (int)c->pid, how);
+	child_free(&c);
+	end_if_alone(m);
+}
+
+// --- starting ------------------------------------------------------------------------------------
+
+static void
+start_child(struct master *m, enum master_start start)
+{
+	struct err err;
+	struct child_spec spec = {
+	    .loop = m->loop,
+	    .program = m->spec->program,
+	    .program_fd = m->program_fd,
+	    .argv = m->spec->argv,
+	    .start = start,
+	    .number = ++m->last_number,
+	    .kept = &m->kept,
+	    .owner = m,
+	    .message = on_message,
+	    .ended = on_ended,
+	};
+	for (size_t i = 0; i < m->kept.n; i++)
+		m->kept.items[i].mark = HERITAGE_KEPT;
+	struct child *c = child_start(&spec, &err);
+	if (c != NULL) {
+		list_append(&m->children, &c->node);
+		m->starting = c;
+		return;
+	}
+	log_msg(LOG_ALERT, "no worker process can be started: %s", err.text);
+	if (!m->was_ready) {
+		m->exit_status = 1;
+		master_stop(m, MASTER_ENDS);
+		return;
+	}
+	finish_start(m, false, str_from_c(err.text));
+	if (m->serving == NULL)
+		restart_later(m);
+}
+
+// --- stopping ------------------------------------------------------------------------------------
+
+static void
+stop_child(struct child *c, enum master_end how)
+{
+	if (c->state == CHILD_SERVING && how == MASTER_DRAINS) {
+		child_signal(c, SIGUSR1); // with grace, unlike RETIRE
+		child_set_state(c, CHILD_DRAINING);
+	} else if (c->state == CHILD_STARTING || how == MASTER_ENDS) {
+		end_child(c);
+	}
+}
+
+void
+master_stop(struct master *m, enum master_end how)
+{
+	CHECK_MAGIC(m, MASTER_MAGIC);
+	if (m->end >= how)
+		return;
+	m->end = how;
+	master_notify("STOPPING=1\nSTATUS=%s", how == MASTER_DRAINS ? "Draining" : "Stopping");
+	loop_timer_stop(m->loop, &m->restart);
+	m->reload_again = false;
+	answer(&m->waiting, false, STR("the service is stopping\n"));
+	answer(&m->waiting_next, false, STR("the service is stopping\n"));
+	LIST_FOREACH (it, &m->children)
+		stop_child(LIST_ENTRY(it, struct child, node), how);
+	end_if_alone(m);
+}
+
+static void
+on_last_resort(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, last_resort);
+	LIST_FOREACH (it, &m->children) {
+		struct child *c = LIST_ENTRY(it, struct child, node);
+		if (c->state != CHILD_ENDING)
+			continue;
+		if (clock_mono_ns() - c->state_ns >= ENDING_NS) {
+			log_msg(LOG_WARNING, "worker process %u (%d) does not end: it is killed",
+				c->number, (int)c->pid);
+			child_signal(c, SIGKILL);
+		}
+		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + NS_PER_S);
+	}
+}
+
+// --- signals -------------------------------------------------------------------------------------
+
+static void
+on_signal(struct watch *w)
+{
+	struct master *m = CONTAINER_OF(w, struct master, signals);
+	struct signalfd_siginfo info;
+	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGINT:
+		case SIGTERM:
+			master_stop(m, MASTER_ENDS);
+			break;
+		case SIGUSR1:
+			master_stop(m, MASTER_DRAINS);
+			break;
+		case SIGUSR2:
+		case SIGHUP:
+			master_reload(m, NULL);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static bool
+watch_signals(struct master *m, struct err *err)
+{
+	static const int ours[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
+	sigset_t set;
+	(void)sigemptyset(&set); // cannot fail
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		(void)sigaddset(&set, ours[i]);   // known numbers
+	(void)sigprocmask(SIG_BLOCK, &set, NULL); // valid arguments
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, "signalfd: %s", strerror(errno));
+	loop_watch(m->loop, &m->signals, fd, on_signal);
+	return true;
+}
+
+// --- the whole -----------------------------------------------------------------------------------
+
+static bool
+set_up(struct master *m, struct err *err)
+{
+	struct net_config net = {.engine = NET_ENGINE_EPOLL, .nbthread = 1};
+	m->program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	m->loop = loop_new(&net, err);
+	return m->loop != NULL && watch_signals(m, err);
+}
+
+static void
+tear_down(struct master *m)
+{
+	heritage_fini(&m->kept);
+	if (m->program_fd >= 0)
+		(void)close(m->program_fd); // only a name
+	// The loop and its watches end with the process, which is now.
+}
+
+int
+master_run(const struct master_spec *spec)
+{
+	struct err err;
+	struct master m = {.magic = MASTER_MAGIC,
+			   .spec = spec,
+			   .started_ns = clock_mono_ns(),
+			   .program_fd = -1};
+	list_init(&m.children);
+	heritage_init(&m.kept);
+	timer_init(&m.restart, on_restart);
+	timer_init(&m.last_resort, on_last_resort);
+	if (!set_up(&m, &err)) {
+		log_msg(LOG_ALERT, "%s", err.text);
+		return 1;
+	}
+	start_child(&m, MASTER_FIRST);
+	if (m.end == MASTER_GOES_ON || !list_empty(&m.children))
+		loop_run(m.loop);
+	for (size_t i = m.kept.n; i-- > 0;)
+		heritage_drop(&m.kept, i, true);
+	tear_down(&m);
+	return m.exit_status;
+}

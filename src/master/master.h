@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// Supervision: the process that serves no client. It keeps what outlives a worker process (sockets,
+// variables, counters, the texts in force), starts one worker process, starts another when that one
+// dies, and lets a new one take over for another configuration. It never reads the configuration
+// itself: a worker does, and is only let in when it serves.
+#pragma once
+
+#include "base/err.h"
+
+struct master_spec {
+	const char *program; // path of this program
+	char *const *argv;   // as given to it
+	bool quiet;
+	unsigned most_draining;   // processes that drain at once; the oldest is ended first
+	void (*ready)(void *arg); // once, when the first worker serves
+	void *ready_arg;
+};
+
+// Until the service is stopped; the exit status. Main thread, no other may run. Signals: TERM and
+// INT end everything at once, USR1 gracefully, USR2 and HUP reload.
+int master_run(const struct master_spec *spec);
