@@ -35,6 +35,7 @@ enum cli_flags {
 	CLI_PAYLOAD = 1, // may be followed by << and text; others refuse one
 	CLI_ENDLESS = 2, // goes on until the client sends something or hangs up ("watch")
 	CLI_HIDDEN = 4,  // not listed by help
+	CLI_PREFIX = 8,  // the row's word begins the line's first word ("@1"), which is argv[0]
 };
 
 #define CLI_MAX_ARGS 64

@@ -87,6 +87,8 @@ row_matches(const struct cli_command *row, const struct cli_words *words)
 {
 	struct str rest = str_from_c(row->words), piece;
 	int n = 0;
+	if (row->flags & CLI_PREFIX)
+		return words->n > 0 && str_starts(words->word[0], rest);
 	while (str_next(&rest, ' ', &piece)) {
 		if (n >= words->n || !str_eq(words->word[n], piece))
 			return 0;

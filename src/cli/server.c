@@ -39,7 +39,7 @@ struct cli_server {
 	struct cli_socket *sockets;
 	size_t n_sockets;
 	struct list clients;
-	unsigned n_clients;
+	_Atomic unsigned n_clients; // relaxed; the keeper writes
 	bool paused;
 };
 
@@ -237,10 +237,8 @@ identify(struct cli_peer *peer, const struct cli_socket *socket, int fd)
 }
 
 static void
-on_accept(struct acceptor *a, int fd)
+open_client(struct cli_server *srv, int fd, enum cli_level level, const struct cli_peer *peer)
 {
-	struct cli_socket *socket = acceptor_arg(a);
-	struct cli_server *srv = socket->srv;
 	CHECK_MAGIC(srv, SERVER_MAGIC);
 	struct client *cl = MEM_NEW(struct client);
 	cl->magic = CLIENT_MAGIC;
@@ -248,13 +246,36 @@ on_accept(struct acceptor *a, int fd)
 	sbuf_init(&cl->out, 1);
 	list_append(&srv->clients, &cl->node);
 	conn_init(&cl->conn, srv->loop, on_event);
-	struct cli_peer peer = {.known = false};
-	identify(&peer, socket, fd);
 	conn_open(&cl->conn, fd);
-	cl->session = cli_session_open(srv->cli, socket->conf->level, &peer, on_wake, cl);
+	cl->session = cli_session_open(srv->cli, level, peer, on_wake, cl);
 	if (++srv->n_clients >= (unsigned)srv->conf->maxconn)
 		pause_all(srv, true);
 	pump(cl);
+}
+
+static void
+on_accept(struct acceptor *a, int fd)
+{
+	const struct cli_socket *socket = acceptor_arg(a);
+	struct cli_peer peer = {.known = false};
+	identify(&peer, socket, fd);
+	open_client(socket->srv, fd, socket->conf->level, &peer);
+}
+
+void
+cli_server_adopt(struct cli_server *srv, int fd, enum cli_level level)
+{
+	struct cli_peer peer = {.known = true,
+				.uid = geteuid(),
+				.gid = getegid(),
+				.from = "master"};
+	open_client(srv, fd, level, &peer);
+}
+
+unsigned
+cli_server_sessions(const struct cli_server *srv)
+{
+	return atomic_load_explicit(&srv->n_clients, memory_order_relaxed);
 }
 
 static void
@@ -321,6 +342,15 @@ cli_server_start(struct cli_server *srv, struct loop *loop)
 		struct cli_socket *s = &srv->sockets[i];
 		s->acceptor = acceptor_start(s->listener, 0, loop, on_accept, s);
 	}
+}
+
+void
+cli_server_look(struct cli_server *srv)
+{
+	CHECK_MAGIC(srv, SERVER_MAGIC);
+	for (size_t i = 0; i < srv->n_sockets; i++)
+		if (srv->sockets[i].acceptor != NULL)
+			acceptor_look(srv->sockets[i].acceptor);
 }
 
 void

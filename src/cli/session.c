@@ -318,6 +318,8 @@ run_words(struct cli_session *s, bool has_payload)
 		cli_out_end(s);
 		return;
 	}
+	if (row->flags & CLI_PREFIX)
+		n = 0;
 	s->args = (struct cli_args){.argc = s->words.n - n, .argv = s->words.word + n, .row = row};
 	if (has_payload) {
 		s->args.has_payload = true;

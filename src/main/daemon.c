@@ -213,6 +213,7 @@ daemon_master(struct daemon_master *d)
 				   .argv = d->argv,
 				   .quiet = d->quiet,
 				   .most_draining = d->most_draining,
+				   .cli = d->cli,
 				   .ready = d->background ? master_ready : NULL,
 				   .ready_arg = &ready_fd};
 	if ((d->background && !daemon_begin(&ready_fd, &err)) ||

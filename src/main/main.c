@@ -122,6 +122,7 @@ supervise(struct service *s, char **argv)
 				  .quiet = s->options->quiet || g->quiet,
 				  .most_draining = (unsigned)g->most_draining,
 				  .pidfile = g->pidfile.n > 0 ? mem_strdup(g->pidfile.p) : NULL,
+				  .cli = s->options->master_cli,
 				  .argv = argv};
 	service_free(s);
 	return daemon_master(&d);

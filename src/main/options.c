@@ -213,6 +213,12 @@ take_master(struct words *w, const char *flag)
 }
 
 static bool
+take_master_cli(struct words *w, const char *flag)
+{
+	return (w->o->master_cli = value_of(w, flag)) != NULL;
+}
+
+static bool
 skip(struct words *w, const char *flag)
 {
 	(void)w;
@@ -248,6 +254,7 @@ static const struct {
      "NAME=VALUE  seen by env() and ${NAME}; sets a declared variable of that name"},
     {"-W", take_master, "a master process that supervises a worker process, reloads, restarts"},
     {"-Ws", take_master, "the same in the foreground, telling systemd when it is ready"},
+    {"-S", take_master_cli, "ADDRESS[,level L][,mode M]  runtime socket of the master"},
     {"-D", take_daemon, "run in the background"},
     {"-db", take_foreground, "run in the foreground, whatever the configuration says"},
     {"-d", take_debug, "run in the foreground and be verbose"},
@@ -266,7 +273,6 @@ static const struct {
     {"--help", take_help, NULL},
     {"-N", skip_value, NULL},
     {"-m", skip_value, NULL},
-    {"-S", refuse_later, NULL},
     {"-sf", refuse_later, NULL},
     {"-st", refuse_later, NULL},
     {"-x", refuse_later, NULL},

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -45,14 +46,6 @@ keeper_stop(struct proxy_set *set, struct worker *keeper)
 	vars_watch_stop(set->watch);
 }
 
-static void
-stopped_listening(struct proxy_set *set)
-{
-	const struct service *s = set->owner;
-	if (s->link != NULL)
-		link_tell(s->link, CHANNEL_DEAF, 0, STR_NULL);
-}
-
 static bool
 before_threads(struct proxy_set *set, struct err *err)
 {
@@ -68,6 +61,7 @@ start_cli(struct service *s, struct err *err)
 	cli_bind(s->cli, "vars", s->set->vars);
 	cli_bind(s->cli, "vars-watch", s->set->watch);
 	cli_bind(s->cli, "expr", s->exprs);
+	cli_bind(s->cli, "service", s);
 	lua_commands_add(s->setup, s->cli);
 	struct cli_conf *conf = cli_conf_of(s->conf);
 	conf->listeners = s->set->listeners;
@@ -88,13 +82,15 @@ start(struct service *s, struct err *err)
 	set->keeper_start = keeper_start;
 	set->keeper_stop = keeper_stop;
 	set->before_threads = before_threads;
-	set->stopped_listening = stopped_listening;
 	if (tidevars_guard_sigbus(&why) != TIDEVARS_OK)
 		return err_set(err, "%s", why.text);
 	if (set->policies != NULL && !policy_engine_start(set->policies, set->n_workers, err))
 		return false;
 	return start_cli(s, err) && proxy_start(set, err);
 }
+
+#define OPERATOR_NS (2 * NS_PER_S)
+#define DEAF_TRIES  4000
 
 // --- what ends it ------------------------------------------------------------------------------
 
@@ -157,8 +153,14 @@ next_message(struct service *s)
 	case CHANNEL_GOT:
 		break;
 	}
-	if (m.fd >= 0)
+	if (m.type == CHANNEL_CLI && m.fd >= 0)
+		ops_adopt(s, m.fd, m.number);
+	else if (m.fd >= 0)
 		(void)close(m.fd); // not asked for
+	if (m.type == CHANNEL_ANSWER)
+		ops_answer(s, &m);
+	if (m.type == CHANNEL_LOOK)
+		ops_look(s);
 	return m.type == CHANNEL_RETIRE ? EVENT_RETIRE : EVENT_NONE;
 }
 
@@ -210,11 +212,51 @@ pass_grace(struct service *s)
 	return grace_ms == 0 || wait_event(s, (int)MIN(grace_ms, (uint64_t)INT32_MAX)) != EVENT_END;
 }
 
+// Nothing that was accepted is lost; bounded, for a kernel that does not answer.
+static void
+become_deaf(struct service *s)
+{
+	for (int i = 0; i < DEAF_TRIES && !proxy_is_deaf(s->set); i++) {
+		static const struct timespec pause = {.tv_nsec = NS_PER_MS / 2};
+		(void)nanosleep(&pause, NULL); // a signal only makes it shorter
+	}
+	proxy_close_listeners(s->set);
+	if (s->link != NULL)
+		link_tell(s->link, CHANNEL_DEAF, 0, STR_NULL);
+}
+
 static void
 retire_cli(struct msg *m)
 {
 	struct service *s = CONTAINER_OF(m, struct service, retire);
 	cli_server_retire(s->cli_server);
+}
+
+// Whoever asked for the reload shall get his answer from this process.
+static bool
+waits_for_operator(const struct service *s, uint64_t begin)
+{
+	return cli_server_sessions(s->cli_server) > 0 && clock_mono_ns() - begin < OPERATOR_NS;
+}
+
+// For "show proc" of the master.
+static void
+tell_what_holds(const struct service *s)
+{
+	char text[1024];
+	size_t n = 0;
+	if (s->link == NULL)
+		return;
+	text[0] = '\0';
+	for (size_t i = 0; i < s->set->n_all && n < sizeof(text) - 96; i++) {
+		const struct proxy *p = s->set->all[i];
+		uint64_t open = proxy_frontend_connections(p);
+		if (open > 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.64s %llu",
+					      n > 0 ? ", " : "connections: ", p->name.p,
+					      (unsigned long long)open);
+	}
+	link_tell(s->link, CHANNEL_STATUS, 0, str_from_c(text));
 }
 
 // Until nobody is connected, the time allowed has passed, or a signal asks for haste.
@@ -232,7 +274,13 @@ drain(struct service *s, enum event why)
 		worker_post(workers_get(s->set->threads, 0), &s->retire);
 	}
 	proxy_soft_stop(s->set);
-	while (!proxy_drained(s->set)) {
+	become_deaf(s);
+	uint64_t last_told = 0;
+	while (!proxy_drained(s->set) || waits_for_operator(s, begin)) {
+		if (clock_mono_ns() - last_told >= NS_PER_S) {
+			tell_what_holds(s);
+			last_told = clock_mono_ns();
+		}
 		if (limit != 0 && clock_mono_ns() - begin >= limit) {
 			log_msg(LOG_WARNING, "hard-stop-after has passed: %llu connections are cut",
 				(unsigned long long)proxy_current_connections(s->set));

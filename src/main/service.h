@@ -17,9 +17,11 @@ struct service {
 	struct proxy_set *set;
 	struct cli *cli;
 	struct cli_server *cli_server;
-	struct link *link;      // to the master; NULL: there is none
-	unsigned n_sources;     // of the configuration, read so far
-	struct str kept_policy; // read last
+	struct link *link;         // to the master; NULL: there is none
+	unsigned n_sources;        // of the configuration, read so far
+	struct str kept_policy;    // read last
+	struct cli_ref reloads[8]; // who waits for one; the keeper's
+	unsigned n_reloads;
 	bool master_gone;
 	int signal_fd;
 	struct msg retire;
@@ -34,6 +36,14 @@ int service_run(struct service *s);
 void service_free(struct service *s);
 // Any frontend that listens?
 bool service_listens(const struct service *s);
+
+// ops.c: commands on the service itself.
+extern const struct module service_module;
+struct channel_msg;
+// The master's word, on the main thread: a session that it brings, and how a reload ended.
+void ops_adopt(struct service *s, int fd, uint32_t level);
+void ops_look(struct service *s);
+void ops_answer(struct service *s, const struct channel_msg *m);
 
 // daemon.c
 // Forks; the parent ends when the child is ready or fails. Sets *ready_fd in the child.
@@ -50,7 +60,8 @@ bool service_settle_down(struct service *s, struct err *err);
 struct daemon_master {
 	bool background, systemd, quiet;
 	unsigned most_draining;
-	char *pidfile; // NULL: none
+	char *pidfile;   // NULL: none
+	const char *cli; // -S; NULL: none
 	char **argv;
 };
 // Becomes the master; the exit status at its end.

@@ -18,6 +18,7 @@ enum channel_type {
 	CHANNEL_ASK_STOP,   // an operator wants the service to stop gracefully
 	// from the master
 	CHANNEL_RETIRE, // another serves: drain and end
+	CHANNEL_LOOK,   // somebody let go of the sockets: see acceptor_look
 	CHANNEL_ANSWER, // to ASK_RELOAD: kind: 1 done, 0 failed; number; text: the log
 	CHANNEL_CLI,    // a descriptor of a session on the runtime commands
 	CHANNEL_TYPES,

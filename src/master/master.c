@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/cli_master.h"
 #include "master/master_priv.h"
 
 // A worker that served for so long and dies is replaced at once.
@@ -23,6 +24,8 @@
 #define BACKOFF_MAX_NS (30 * NS_PER_S)
 // After "end at once", until it is killed.
 #define ENDING_NS (10 * NS_PER_S)
+#define LOOKS     3
+#define LOOK_NS   (25 * NS_PER_MS)
 
 static void start_child(struct master *m, enum master_start start);
 
@@ -58,7 +61,7 @@ master_reload(struct master *m, struct reload_waiter *w)
 		answer(&m->waiting, false, STR("the service is stopping\n"));
 		return;
 	}
-	if (m->starting != NULL) {
+	if (m->starting != NULL || m->retiring != NULL) {
 		m->reload_again = true;
 		add_waiter(&m->waiting_next, w);
 		return;
@@ -82,6 +85,19 @@ finish_start(struct master *m, bool good, struct str log)
 	m->reload_again = false;
 	if (again)
 		master_reload(m, NULL);
+}
+
+// --- sockets that two processes had -----------------------------------------------------------
+
+// A few times, since what a process has let go of is the kernel's business for a moment more.
+static void
+on_look(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, look);
+	if (m->serving != NULL)
+		(void)child_tell(m->serving, CHANNEL_LOOK, 0, 0, STR_NULL); // dying: another comes
+	if (--m->looks > 0)
+		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + LOOK_NS);
 }
 
 // --- a worker becomes ready ----------------------------------------------------------------------
@@ -150,10 +166,14 @@ child_ready(struct child *c, struct str what)
 	take_over(m, c);
 	m->starting = NULL;
 	m->serving = c;
-	if (old != NULL)
-		retire(m, old);
 	if (c->start == MASTER_RELOAD)
 		m->n_reloads++;
+	if (c->start != MASTER_FIRST)
+		sbuf_printf(&c->log, "[NOTICE] worker process %u (%d) serves: %.*s\n", c->number,
+			    (int)c->pid, STR_ARG(what));
+	m->retiring = old;
+	if (old != NULL)
+		retire(m, old);
 	if (c->start != MASTER_FIRST)
 		log_msg(LOG_NOTICE, "worker process %u (%d) serves: %.*s", c->number, (int)c->pid,
 			STR_ARG(what));
@@ -161,7 +181,21 @@ child_ready(struct child *c, struct str what)
 	if (!m->was_ready && m->spec->ready != NULL)
 		m->spec->ready(m->spec->ready_arg);
 	m->was_ready = true;
-	finish_start(m, true, sbuf_str(&c->log));
+	if (m->retiring == NULL)
+		finish_start(m, true, sbuf_str(&c->log));
+}
+
+// `c` accepts no more, or is gone: all that comes is the serving one's, which is what a reload
+// promises.
+static void
+let_go(struct master *m, const struct child *c)
+{
+	m->looks = LOOKS;
+	on_look(&m->look);
+	if (c != m->retiring)
+		return;
+	m->retiring = NULL;
+	finish_start(m, true, m->serving != NULL ? sbuf_str(&m->serving->log) : STR_NULL);
 }
 
 // --- what children say ---------------------------------------------------------------------------
@@ -221,9 +255,10 @@ child_asks_reload(struct child *c, struct channel_msg *msg)
 
 // At the end of the service clients shall be refused, not wait in a queue that nobody serves.
 static void
-nobody_listens(const struct child *c)
+nobody_listens(struct child *c)
 {
 	struct master *m = c->owner;
+	let_go(m, c);
 	if (m->end == MASTER_GOES_ON || c != m->serving)
 		return;
 	for (size_t i = m->kept.n; i-- > 0;)
@@ -269,6 +304,7 @@ on_message(struct child *c, struct channel_msg *msg)
 		master_stop(m, MASTER_DRAINS);
 		break;
 	case CHANNEL_RETIRE:
+	case CHANNEL_LOOK:
 	case CHANNEL_ANSWER:
 	case CHANNEL_CLI:
 	case CHANNEL_TYPES:
@@ -364,6 +400,7 @@ on_ended(struct child *c)
 		serving_died(m, c, how);
 	if (was_asked || m->end != MASTER_GOES_ON)
 		log_msg(LOG_NOTICE, "worker process %u (%d) %s", c->number, (int)c->pid, how);
+	let_go(m, c);
 	child_free(&c);
 	end_if_alone(m);
 }
@@ -502,12 +539,16 @@ set_up(struct master *m, struct err *err)
 	struct net_config net = {.engine = NET_ENGINE_EPOLL, .nbthread = 1};
 	m->program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	m->loop = loop_new(&net, err);
-	return m->loop != NULL && watch_signals(m, err);
+	if (m->loop == NULL || !watch_signals(m, err))
+		return false;
+	m->cli = m->spec->cli != NULL ? master_cli_new(m, m->spec->cli, err) : NULL;
+	return m->spec->cli == NULL || m->cli != NULL;
 }
 
 static void
 tear_down(struct master *m)
 {
+	master_cli_free(&m->cli);
 	heritage_fini(&m->kept);
 	if (m->program_fd >= 0)
 		(void)close(m->program_fd); // only a name
@@ -526,6 +567,7 @@ master_run(const struct master_spec *spec)
 	heritage_init(&m.kept);
 	timer_init(&m.restart, on_restart);
 	timer_init(&m.last_resort, on_last_resort);
+	timer_init(&m.look, on_look);
 	if (!set_up(&m, &err)) {
 		log_msg(LOG_ALERT, "%s", err.text);
 		return 1;

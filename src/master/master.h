@@ -12,6 +12,7 @@ struct master_spec {
 	char *const *argv;   // as given to it
 	bool quiet;
 	unsigned most_draining;   // processes that drain at once; the oldest is ended first
+	const char *cli;          // -S: address of its runtime socket; NULL: none
 	void (*ready)(void *arg); // once, when the first worker serves
 	void *ready_arg;
 };

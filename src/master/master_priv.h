@@ -35,8 +35,11 @@ struct master {
 	unsigned last_number;
 	unsigned n_reloads, n_failed_reloads, n_deaths;
 	unsigned failures; // starts that failed, or deaths soon after one, in a row
-	struct timer restart, last_resort;
+	struct timer restart, last_resort, look;
+	unsigned looks;         // still to come
+	struct child *retiring; // the reload is answered when it accepts no more
 	uint64_t started_ns;
+	struct master_cli *cli; // NULL: none
 	int program_fd;
 	int exit_status;
 };

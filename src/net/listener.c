@@ -360,6 +360,7 @@ acceptor_start(struct listener *l, unsigned slot, struct loop *loop, accept_f fn
 	a->arg = arg;
 	timer_init(&a->retry, on_retry);
 	list_append(&loop->acceptors, &a->node);
+	atomic_fetch_add_explicit(&loop->n_acceptors, 1, memory_order_relaxed);
 	update(a);
 	return a;
 }
@@ -384,6 +385,16 @@ acceptor_resume(struct acceptor *a)
 	if (a->n_held > 0) // accept_f is called from the turn only: the timer hands them out
 		loop_timer_set(a->loop, &a->retry, a->loop->now_ns);
 	update(a);
+}
+
+void
+acceptor_look(struct acceptor *a)
+{
+	CHECK_MAGIC(a, ACCEPTOR_MAGIC);
+	if (!acceptor_wants(a))
+		return;
+	a->loop->engine->accept_off(a);
+	a->loop->engine->accept_on(a);
 }
 
 void
@@ -461,6 +472,8 @@ acceptor_free(struct acceptor *a)
 		(void)close(a->held[i]); // the loop ends: nobody is there to serve them
 	loop_timer_stop(a->loop, &a->retry);
 	list_remove(&a->node);
+	// release: whoever sees none left sees what accept_f counted
+	atomic_fetch_sub_explicit(&a->loop->n_acceptors, 1, memory_order_release);
 	a->magic = 0;
 	mem_free(a->held);
 	mem_free(a);

@@ -67,6 +67,9 @@ struct acceptor *acceptor_start(struct listener *l, unsigned slot, struct loop *
 // The acceptor pauses by itself for a tenth of a second when descriptors run out.
 void acceptor_pause(struct acceptor *a);
 void acceptor_resume(struct acceptor *a);
+// The kernel wakes one of those that wait for a shared socket, and it may have been one that let go
+// of it at that moment, or died: asks again, so that nobody waits in the queue unseen.
+void acceptor_look(struct acceptor *a);
 // Stops for good and nulls. Connections that the engine had taken by then are still handed to
 // accept_f in the loop's next turns (paused or not), so that none is lost: arg stays valid until
 // the loop has stopped. The acceptor frees itself.

@@ -144,6 +144,12 @@ loop_boot_ns(struct loop *l)
 	return l->boot_ns;
 }
 
+unsigned
+loop_n_acceptors(const struct loop *l)
+{
+	return atomic_load_explicit(&l->n_acceptors, memory_order_acquire);
+}
+
 enum net_engine
 loop_engine(const struct loop *l)
 {

@@ -59,6 +59,8 @@ uint64_t loop_real_ns(struct loop *loop);
 uint64_t loop_boot_ns(struct loop *loop);
 // Conns between conn_open or conn_connect and CONN_CLOSED.
 uint32_t loop_n_conns(const struct loop *loop);
+// Acceptors that are not gone: once stopped, with all they had taken handed out. Any thread.
+unsigned loop_n_acceptors(const struct loop *loop);
 enum net_engine loop_engine(const struct loop *loop);
 struct rbuf_pool *loop_rbufs(struct loop *loop);
 // The loop whose turn this thread is in or that it created; NULL if none.

@@ -67,6 +67,7 @@ struct loop {
 	uint64_t real_ns, boot_ns; // read when first asked for in a turn; 0: not yet
 	struct conn *ready_head, **ready_tail;
 	struct watch *stopped_watches; // to be told; linked through watch.next
+	_Atomic unsigned n_acceptors;  // not freed yet; others read
 	struct list acceptors;
 	bool acceptor_gone; // at least one is to be freed
 	uint32_t n_conns;   // open or closing

@@ -206,6 +206,4 @@ struct proxy_set {
 	bool (*kept_policy)(struct proxy_set *set, struct str name, struct str *kept);
 	// Another generation is live (keeper), or the first is loaded. May be NULL.
 	void (*policy_live)(struct proxy_set *set, const struct policy *p);
-	// On the keeper's thread, when a soft stop has closed the listeners. May be NULL.
-	void (*stopped_listening)(struct proxy_set *set);
 };

@@ -256,8 +256,8 @@ listen_on_all(struct proxy_set *set, struct err *err)
 	return true;
 }
 
-static void
-close_listeners(struct proxy_set *set)
+void
+proxy_close_listeners(struct proxy_set *set)
 {
 	for (size_t i = 0; i < set->n_all; i++)
 		for (struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
@@ -291,7 +291,7 @@ proxy_start(struct proxy_set *set, struct err *err)
 	if (set->threads != NULL)
 		return true;
 	free_workers(set);
-	close_listeners(set);
+	proxy_close_listeners(set);
 	accesslog_close(set);
 	return false;
 }
@@ -319,22 +319,34 @@ begin_drain(struct worker *net, void *arg)
 	server_conn_close_idle(w);
 }
 
-// No worker accepts any more: newcomers are refused by the kernel instead of waiting in a queue
-// that nobody serves.
-static void
-all_draining(struct worker *keeper, void *arg)
-{
-	(void)keeper;
-	struct proxy_set *set = arg;
-	close_listeners(set);
-	if (set->stopped_listening != NULL)
-		set->stopped_listening(set);
-}
-
 void
 proxy_soft_stop(struct proxy_set *set)
 {
-	worker_broadcast(set->threads, begin_drain, all_draining, set);
+	worker_broadcast(set->threads, begin_drain, NULL, set);
+}
+
+bool
+proxy_is_deaf(const struct proxy_set *set)
+{
+	for (uint32_t i = 0; i < set->n_workers; i++)
+		if (loop_n_acceptors(set->workers[i]->loop) > 0)
+			return false;
+	return true;
+}
+
+static void
+look(struct worker *net, void *arg UNUSED)
+{
+	struct proxy_worker *w = net->slot[WORKER_SLOT_PROXY];
+	for (size_t i = 0; i < w->n_acceptors; i++)
+		if (w->acceptors[i] != NULL)
+			acceptor_look(w->acceptors[i]);
+}
+
+void
+proxy_look(struct proxy_set *set)
+{
+	worker_broadcast(set->threads, look, NULL, NULL);
 }
 
 uint64_t
@@ -343,6 +355,17 @@ proxy_current_connections(const struct proxy_set *set)
 	uint64_t n = 0;
 	for (uint32_t i = 0; i < set->n_workers; i++)
 		n += atomic_load_explicit(&set->workers[i]->n_clients, memory_order_relaxed);
+	return n;
+}
+
+uint64_t
+proxy_frontend_connections(const struct proxy *p)
+{
+	uint64_t n = 0;
+	for (unsigned w = 0; w < p->fe_stats.n_workers; w++) {
+		const struct fe_counters *c = metrics_of(&p->fe_stats, w);
+		n += METRIC_GET(&c->conns_now);
+	}
 	return n;
 }
 
@@ -356,7 +379,7 @@ void
 proxy_stop(struct proxy_set *set)
 {
 	workers_stop(&set->threads);
-	close_listeners(set);
+	proxy_close_listeners(set);
 	accesslog_close(set);
 	free_workers(set);
 }

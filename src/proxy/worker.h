@@ -59,6 +59,13 @@ bool proxy_start(struct proxy_set *set, struct err *err);
 void proxy_announce_stop(struct proxy_set *set);
 // No new connections; idle ones are told at their next request; returns at once. Any thread.
 void proxy_soft_stop(struct proxy_set *set);
+// After a soft stop: true once no worker accepts any more and nothing that was accepted is on its
+// way. Then the listeners may be closed: newcomers are refused by the kernel instead of waiting in
+// a queue that nobody serves. Main thread.
+bool proxy_is_deaf(const struct proxy_set *set);
+void proxy_close_listeners(struct proxy_set *set);
+// Sockets may have lost who else waited for them (acceptor_look). Any thread.
+void proxy_look(struct proxy_set *set);
 // True once no client connection is left. Any thread.
 bool proxy_drained(const struct proxy_set *set);
 // Ends all connections and joins the threads. Main thread.
@@ -66,3 +73,4 @@ void proxy_stop(struct proxy_set *set);
 
 // Sums over workers, any thread, relaxed.
 uint64_t proxy_current_connections(const struct proxy_set *set);
+uint64_t proxy_frontend_connections(const struct proxy *p);

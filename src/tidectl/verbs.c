@@ -130,7 +130,13 @@ build_policy(struct request *r, const char *command, struct err *err)
 static bool
 build_reload(struct request *r, struct err *err)
 {
-	return build_policy(r, "policy load", err);
+	if (!r->config)
+		return build_policy(r, "policy load", err);
+	if (r->argc > 0)
+		return err_set(err,
+			       "--config reloads all of the configuration: no policy is named");
+	sbuf_add(&r->line, STR("reload config"));
+	return true;
 }
 
 static bool
@@ -321,10 +327,13 @@ const struct verb verbs[] = {
      .in_file = true,
      .help = "print variables now and whenever they change"},
     {.name = "reload",
-     .usage = "[POLICY [FILE]]",
+     .usage = "[POLICY [FILE] | --config]",
      .max_args = 2,
+     .options = OPT_CONFIG,
      .build = build_reload,
-     .help = "load a policy's script again, or FILE as its script; without a name all"},
+     .help = "load a policy's script again, or FILE as its script; without a name all; with "
+	     "--config the configuration files"},
+    {.name = "stop", .usage = "", .line = "stop", .help = "stop the service gracefully"},
     {.name = "rollback",
      .usage = "POLICY [N]",
      .min_args = 1,
@@ -494,6 +503,9 @@ request_parse(struct request *r, const struct verb *verb, int argc, char **argv,
 			only_args = true;
 		} else if (!only_args && str_eq(word, STR("--json"))) {
 			r->json = true;
+		} else if (!only_args && (verb->options & OPT_CONFIG) &&
+			   str_eq(word, STR("--config"))) {
+			r->config = true;
 		} else if (!only_args && str_starts(word, STR("--"))) {
 			size_t eq = str_find_byte(word, '=');
 			const char **place = option_place(r, str_slice(word, 0, eq));

@@ -294,6 +294,94 @@ test_unix_paths(void)
 	(void)rmdir(dir);
 }
 
+// --- sockets that outlive a listener -----------------------------------------------------------
+
+static struct kept {
+	char address[160];
+	int fds[8];
+	unsigned n, found, made;
+} kept;
+
+static int
+find_kept(void *arg, const char *address, unsigned slot)
+{
+	struct kept *k = arg;
+	if (strcmp(address, k->address) != 0 || slot >= k->n)
+		return -1;
+	k->found++;
+	return dup(k->fds[slot]);
+}
+
+static void
+keep_made(void *arg, const char *address, unsigned slot, int fd)
+{
+	struct kept *k = arg;
+	(void)snprintf(k->address, sizeof(k->address), "%s", address);
+	k->fds[slot] = dup(fd);
+	k->n = slot + 1;
+	k->made++;
+}
+
+static const struct listener_keeper keeper = {.find = find_kept, .made = keep_made, .arg = &kept};
+
+// A listener of `n` slots at the kept address, which every one of some clients reaches.
+static void
+reach_all(struct listener_spec *spec, unsigned n, unsigned sockets)
+{
+	struct err err = {{0}};
+	struct acceptor *a[8];
+	int fds[24];
+	spec->n_slots = n;
+	struct listener *l = listener_new(spec, &err);
+	if (!OK(l != NULL))
+		return;
+	IS_INT(listener_n_sockets(l), sockets);
+	n_taken = 0;
+	pause_at = 0;
+	for (unsigned i = 0; i < sockets; i++)
+		a[i] = acceptor_start(l, i, loop, on_accept, NULL);
+	IS_INT(loop_n_acceptors(loop), sockets);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = dial(l);
+	TURN_UNTIL(n_taken == ARRAY_LEN(fds));
+	IS_INT(n_taken, ARRAY_LEN(fds));
+	for (unsigned i = 0; i < sockets; i++) {
+		acceptor_look(a[i]);
+		acceptor_stop(&a[i]);
+	}
+	TURN_UNTIL(loop_n_acceptors(loop) == 0);
+	IS_INT(loop_n_acceptors(loop), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+	listener_free(&l);
+}
+
+static void
+test_keeper(void)
+{
+	struct listener_spec spec = {.inherited_fd = -1, .uid = -1, .gid = -1, .keeper = &keeper};
+	struct err err = {{0}};
+	kept = (struct kept){0};
+	OK(addr_parse(&spec.addr, STR("127.0.0.1:0"), 0, &err));
+	spec.n_slots = 1;
+	struct listener *l = listener_new(&spec, &err);
+	OK(l != NULL && kept.made == 1);
+	spec.addr = *listener_addr(l);
+	char text[ADDR_TEXT_BYTES];
+	(void)snprintf(kept.address, sizeof(kept.address), "%s", addr_text(&spec.addr, text));
+	listener_free(&l);
+	reach_all(&spec, 3, 3); // the lone one learns to share
+	IS_INT(kept.found, 1);
+	IS_INT(kept.made, 3);
+	reach_all(&spec, 2, 3); // more than slots: none is left alone
+	IS_INT(kept.made, 3);
+	// It is an address in use for everybody else.
+	spec.keeper = NULL;
+	OK(listener_new(&spec, &err) == NULL);
+	for (unsigned i = 0; i < kept.n; i++)
+		(void)close(kept.fds[i]);
+}
+
 int
 main(void)
 {
@@ -306,6 +394,7 @@ main(void)
 	    test_bind_errors,
 	    test_patience,
 	    test_unix_paths,
+	    test_keeper,
 	    NULL,
 	};
 	run_on_engines(tests);
