@@ -28,6 +28,18 @@ unsigned acl_needs(const struct acl *a);
 struct cond *cond_parse(struct expr_env *env, int argc, const struct str *argv, struct err *err);
 // MISS stays MISS under `unless`.
 enum acl_result cond_eval(const struct cond *c, struct sample_ctx *ctx);
+// What one test of a condition saw, for people.
+struct cond_seen {
+	struct str acl;         // its name; empty: anonymous
+	struct str expr;        // the fetch with its converters, as written
+	struct str value;       // as text, in ctx->arena; .p NULL: no sample
+	enum acl_result result; // of the test; `negated` is not in it
+	bool negated;
+};
+typedef void (*cond_seen_f)(void *arg, const struct cond_seen *seen);
+// The same verdict, from one evaluation in the same order, with each test told as it is made.
+enum acl_result cond_trace(const struct cond *c, struct sample_ctx *ctx, cond_seen_f seen,
+			   void *arg);
 // c may be NULL: no condition, always true.
 static inline bool
 cond_pass(const struct cond *c, struct sample_ctx *ctx)

@@ -40,6 +40,8 @@ struct cond {
 	unsigned needs;
 };
 
+// A test with all the samples of its fetch; *s is the last one looked at.
+enum acl_result acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s);
 bool acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct acl_test *t,
 		    struct err *err);
 void acl_add_test(struct expr_set *set, struct acl *a, const struct acl_test *t);

@@ -25,20 +25,19 @@ eval(const struct expr *e, struct sample_ctx *ctx, struct sample *out)
 }
 
 // The sample, and each further one of a fetch that iterates.
-static enum acl_result
-test_each(const struct acl_test *t, struct sample_ctx *ctx)
+enum acl_result
+acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s)
 {
 	enum acl_result result = ACL_FAIL;
-	struct sample s;
 	for (;;) {
-		if (!eval(t->expr, ctx, &s)) {
-			if (s.flags & SMP_MAY_CHANGE)
+		if (!eval(t->expr, ctx, s)) {
+			if (s->flags & SMP_MAY_CHANGE)
 				result = ACL_MISS;
-		} else if (test_matches(t, &s, ctx)) {
+		} else if (test_matches(t, s, ctx)) {
 			result = ACL_PASS;
 			break;
 		}
-		if (!(s.flags & SMP_NOT_LAST))
+		if (!(s->flags & SMP_NOT_LAST))
 			break;
 	}
 	ctx->iter.on = false;
@@ -52,7 +51,7 @@ test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 	ctx->iter.field = ctx->iter.at = 0;
 	ctx->iter.on = t->expr->flags & ROW_ITERATES;
 	if (ctx->iter.on)
-		return test_each(t, ctx);
+		return acl_test_each(t, ctx, &s);
 	if (!eval(t->expr, ctx, &s))
 		return s.flags & SMP_MAY_CHANGE ? ACL_MISS : ACL_FAIL;
 	return test_matches(t, &s, ctx) ? ACL_PASS : ACL_FAIL;

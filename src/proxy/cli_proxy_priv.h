@@ -16,6 +16,8 @@ enum cli_status cli_show_metrics(struct cli_session *s, const struct cli_args *a
 struct server *cli_find_server(struct cli_session *s, struct str word);
 
 // cli_sess.c
+// "0x1000000000007", as show sess prints it.
+bool cli_parse_txn_id(struct str text, uint64_t *id);
 enum cli_status cli_shutdown_session(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_shutdown_sessions(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_sess(struct cli_session *s, const struct cli_args *a);

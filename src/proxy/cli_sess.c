@@ -162,9 +162,8 @@ ask(struct cli_session *s, const struct asking *question)
 	return CLI_WAIT;
 }
 
-// "0x1000000000007", as show sess prints it.
-static bool
-parse_id(struct str text, uint64_t *id)
+bool
+cli_parse_txn_id(struct str text, uint64_t *id)
 {
 	uint64_t n = 0;
 	if (text.n < 3 || text.n > 18 || !str_starts(text, STR("0x")))
@@ -184,7 +183,7 @@ enum cli_status
 cli_show_sess(struct cli_session *s, const struct cli_args *a)
 {
 	struct asking q = {.detail = a->argc > 0};
-	if (a->argc > 0 && !str_eq(a->argv[0], STR("all")) && !parse_id(a->argv[0], &q.id))
+	if (a->argc > 0 && !str_eq(a->argv[0], STR("all")) && !cli_parse_txn_id(a->argv[0], &q.id))
 		return cli_usage(s, a);
 	return ask(s, &q);
 }
@@ -193,7 +192,7 @@ enum cli_status
 cli_shutdown_session(struct cli_session *s, const struct cli_args *a)
 {
 	struct asking q = {.kill = true};
-	return parse_id(a->argv[0], &q.id)
+	return cli_parse_txn_id(a->argv[0], &q.id)
 		   ? ask(s, &q)
 		   : cli_error(s, "'%.*s' is no session: 'show sess' prints them.",
 			       STR_ARG(a->argv[0]));

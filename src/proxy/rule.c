@@ -7,6 +7,8 @@
 #include "conf/conf.h"
 #include "proxy/action_priv.h"
 #include "proxy/conf_priv.h"
+#include "proxy/explain.h"
+#include "proxy/rule_explain.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
 
@@ -41,22 +43,6 @@ static const char *const later[] = {
     "set-bc-tos",
     "do-log",
 };
-
-static const char *
-list_name(enum rule_where where)
-{
-	switch (where) {
-	case RULE_HTTP_REQUEST:
-		return "http-request";
-	case RULE_HTTP_RESPONSE:
-		return "http-response";
-	case RULE_REDIRECT:
-		return "redirect";
-	case RULE_HTTP_AFTER_RESPONSE:
-		break;
-	}
-	return "http-after-response";
-}
 
 // Walks the rows of all modules.
 struct row_iter {
@@ -110,7 +96,7 @@ find_row(const struct proxy_setup *s, enum rule_where where, struct str word, st
 		elsewhere = true;
 	}
 	if (elsewhere) {
-		err_set(err, "'%.*s' is no action of %s", STR_ARG(word), list_name(where));
+		err_set(err, "'%.*s' is no action of %s", STR_ARG(word), rule_list_name(where));
 		return NULL;
 	}
 	struct str name = str_slice(word, 0, str_find_byte(word, '('));
@@ -169,9 +155,9 @@ rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 	int at = 2;
 	struct expr_env env = action_env(r, line);
 	if (!row->parse(conf, line, &at, r, err))
-		return err_wrap(err, "%s %s", list_name(where), row->name);
+		return err_wrap(err, "%s %s", rule_list_name(where), row->name);
 	if (!conf_proxy_cond(proxy, line, at, env.place, &r->cond, err))
-		return err_wrap(err, "%s %s", list_name(where), row->name);
+		return err_wrap(err, "%s %s", rule_list_name(where), row->name);
 	struct rule_list *list = list_of(proxy, where);
 	warn_unreached(conf, line, list);
 	if (where == RULE_HTTP_REQUEST && proxy->redirects.first != NULL)
@@ -285,9 +271,10 @@ static enum rule_verdict
 run_from(const struct rule_list *list, const struct rule *r, bool resumed, struct txn *txn)
 {
 	for (; r != NULL; r = r->next, resumed = false) {
-		bool holds = resumed || cond_pass(r->cond, &txn->ctx);
 		enum rule_verdict v = RULE_NEXT;
-		if (holds)
+		if (UNLIKELY(txn->explain != NULL))
+			v = explain_rule(r, resumed, txn);
+		else if (resumed || cond_pass(r->cond, &txn->ctx))
 			v = r->action->run(r, txn);
 		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED) && policy_denies(r, txn))
 			v = RULE_REPLY;

@@ -10,6 +10,7 @@
 #include "proxy/accesslog.h"
 #include "proxy/action_lua.h"
 #include "proxy/conns.h"
+#include "proxy/explain.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
 
@@ -73,6 +74,8 @@ txn_new(struct client *c)
 	t->times.accept_ns = c->accept_ns;
 	t->times.idle_ns = t->ctx.now_mono_ns;
 	t->step = &step_read_head;
+	if (UNLIKELY(w->explain_every != 0))
+		explain_begin(t);
 	list_append(&w->all_txns, &t->in_worker);
 	w->n_txns++;
 	return t;
@@ -129,6 +132,8 @@ txn_end(struct txn *t)
 	count_end(t);
 	if (t->frontend->logfmt != NULL)
 		accesslog_write(t);
+	if (UNLIKELY(t->explain != NULL))
+		explain_end(t);
 	proxy_host_unpin(t);
 	list_remove(&t->in_worker);
 	w->n_txns--;

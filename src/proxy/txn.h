@@ -146,6 +146,7 @@ struct txn {
 	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
 	struct flow up, down; // request body, response body
+	struct sbuf *explain; // what its rules saw (explain.h); NULL: nobody asks
 	struct reply reply;
 	struct policy_view *policy_view; // generations pinned by the first Lua call, or NULL
 	struct txn_times times;

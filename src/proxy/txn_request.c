@@ -5,6 +5,7 @@
 #include "expr/logfmt.h"
 #include "proxy/bad_message.h"
 #include "proxy/conns.h"
+#include "proxy/explain.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
@@ -152,12 +153,18 @@ dynamic_backend(struct txn *t, const struct switch_rule *r)
 	return hash_map_get(&t->worker->set->backends, name);
 }
 
+static inline bool
+switch_holds(const struct switch_rule *r, struct txn *t)
+{
+	return UNLIKELY(t->explain != NULL) ? explain_switch(r, t) : cond_pass(r->cond, &t->ctx);
+}
+
 static const struct proxy *
 choose_backend(struct txn *t)
 {
 	const struct proxy *p = t->frontend;
 	for (const struct switch_rule *r = p->switching; r != NULL; r = r->next) {
-		if (!cond_pass(r->cond, &t->ctx))
+		if (!switch_holds(r, t))
 			continue;
 		const struct proxy *b = r->dynamic != NULL ? dynamic_backend(t, r) : r->backend;
 		if (b != NULL)

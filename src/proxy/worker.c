@@ -12,6 +12,7 @@
 #include "proxy/conns.h"
 #include "proxy/effects.h"
 #include "proxy/expiry.h"
+#include "proxy/explain.h"
 #include "proxy/gate.h"
 #include "proxy/lua_cli.h"
 #include "proxy/policy_host.h"
@@ -175,6 +176,7 @@ worker_stop(struct worker *net, void *arg)
 	auth_cache_free(&w->auth);
 	mem_free(w->policy_scratch);
 	mem_free(w->acceptors);
+	explain_ring_free(&w->explain_ring);
 	sbuf_fini(&w->log_line);
 	if (w->n_clients == 0 && w->n_server_conns == 0) {
 		pool_fini(&w->clients);

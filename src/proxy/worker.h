@@ -16,6 +16,7 @@
 
 struct acceptor;
 struct auth_cache;
+struct explain_ring;
 struct loop;
 struct policy_worker;
 struct txn;
@@ -42,10 +43,13 @@ struct proxy_worker {
 	char *policy_scratch;         // policy_host.h; likewise
 	struct list lua_commands;     // lua_cli.c: under way here
 	struct sbuf log_line;         // scratch
-	struct log_rate refused_writes; // of rules to variables
-	struct acceptor **acceptors;    // `acceptors_each` for each bind; NULL beyond its last
-	struct gate *gates;             // likewise
-	struct gatekeeper *gatekeepers; // one for each frontend
+	uint32_t explain_every;       // explain.h; 0: off
+	uint32_t explain_count;       // transactions since that was set
+	struct explain_ring *explain_ring; // NULL until it was first on
+	struct log_rate refused_writes;    // of rules to variables
+	struct acceptor **acceptors;       // `acceptors_each` for each bind; NULL beyond its last
+	struct gate *gates;                // likewise
+	struct gatekeeper *gatekeepers;    // one for each frontend
 	size_t n_acceptors, acceptors_each;
 };
 

@@ -210,6 +210,19 @@ build_watch(struct request *r, struct err *err)
 	return true;
 }
 
+// "on", "off" and what follows switch; anything else asks.
+static bool
+build_explain(struct request *r, struct err *err)
+{
+	bool sets =
+	    r->argc > 0 && (strcmp(r->argv[0], "on") == 0 || strcmp(r->argv[0], "off") == 0);
+	sbuf_add(&r->line, sets ? STR("explain") : STR("show explain"));
+	for (int i = 0; i < r->argc; i++)
+		if (!add_word(r, r->argv[i], err))
+			return false;
+	return true;
+}
+
 #define HOLD_OPTIONS (OPT_OWNER | OPT_FOR | OPT_REASON)
 
 const struct verb verbs[] = {
@@ -377,6 +390,11 @@ const struct verb verbs[] = {
      .json = "show stat json",
      .help = "counters of frontends, backends and servers, as CSV"},
     {.name = "sess", .usage = "", .line = "show sess", .help = "list the requests under way"},
+    {.name = "explain",
+     .usage = "[on [every N] | off | ID]",
+     .max_args = 3,
+     .build = build_explain,
+     .help = "which rules decided and on what values, once switched on; or of one transaction"},
     {.name = "servers",
      .usage = "[BACKEND]",
      .max_args = 1,

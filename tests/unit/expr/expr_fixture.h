@@ -122,6 +122,12 @@ fix_words(const char *text, struct str *argv, int max)
 	return n;
 }
 
+static inline void
+fix_count_seen(void *arg, const struct cond_seen *seen)
+{
+	*(unsigned *)arg += seen->expr.n > 0;
+}
+
 // "pass", "fail", "miss" or "error: ...".
 static inline const char *
 fix_cond(struct fixture *f, const char *text)
@@ -138,7 +144,12 @@ fix_cond(struct fixture *f, const char *text)
 		snprintf(out, sizeof(out), "error: %s", err.text);
 		return out;
 	}
-	return names[cond_eval(c, &f->ctx)];
+	enum acl_result r = cond_eval(c, &f->ctx);
+	f->ctx.rand_state = 1;
+	unsigned seen = 0;
+	if (cond_trace(c, &f->ctx, fix_count_seen, &seen) != r || seen == 0)
+		return "told otherwise by cond_trace";
+	return names[r];
 }
 
 // "" or the error.
