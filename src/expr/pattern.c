@@ -404,10 +404,12 @@ pattern_list_fini(struct pattern_list *l)
 		regex_free(&l->items[i].regex);
 	mem_free(l->items);
 	mem_free(l->slots);
-	mem_free(l->sorted);
+	pattern_trie_free(&l->trie);
 	mem_free(l->ranges);
 	mem_free(l->nets[0].net);
 	mem_free(l->nets[1].net);
+	mem_free(l->nets[0].index);
+	mem_free(l->nets[1].index);
 	l->n_items = 0;
 	l->items = NULL;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash.
-// Beginnings, ends and networks: entries sorted, each knowing the longest other entry that
-// contains it; what contains a text stands on the chain of the greatest entry not beyond it.
-// Integers of ACLs: disjoint ranges. What is left is tried in order.
+// Beginnings, ends, parts and words: a trie (pattern_trie.c). Networks: entries sorted, each
+// knowing the longest other entry that holds it; what holds an address stands on the chain of the
+// greatest entry not beyond it. Integers of ACLs: disjoint ranges. What is left is tried in order.
 
 #include <stdlib.h>
 
@@ -191,36 +191,7 @@ build_hash(struct pattern_list *l)
 	}
 }
 
-// ---- beginnings and ends
-
-static inline uint8_t
-byte_at(struct str s, size_t i, bool from_end)
-{
-	return (uint8_t)s.p[from_end ? s.n - 1 - i : i];
-}
-
-static uint64_t
-head_of(struct str s, bool from_end)
-{
-	uint64_t head = 0;
-	for (size_t i = 0; i < 8; i++)
-		head = head << 8 | (i < s.n ? byte_at(s, i, from_end) : 0);
-	return head;
-}
-
-static int
-text_order(struct str a, struct str b, bool from_end)
-{
-	size_t n = MIN(a.n, b.n);
-	if (!from_end)
-		return str_cmp(a, b);
-	for (size_t i = 0; i < n; i++) {
-		int d = byte_at(a, i, true) - byte_at(b, i, true);
-		if (d != 0)
-			return d;
-	}
-	return (a.n > b.n) - (a.n < b.n);
-}
+// ---- beginnings, ends, parts, words
 
 static bool
 contains(struct str text, struct str part, bool from_end)
@@ -228,81 +199,16 @@ contains(struct str text, struct str part, bool from_end)
 	return from_end ? str_ends(text, part) : str_starts(text, part);
 }
 
-static int
-sorted_order(const void *a, const void *b, void *from_end)
-{
-	const struct pattern_sorted *x = a, *y = b;
-	if (x->head != y->head)
-		return x->head < y->head ? -1 : 1;
-	int d = text_order(x->item->text, y->item->text, *(bool *)from_end);
-	if (d != 0)
-		return d;
-	// of equal texts the first of the list ends up last, where a search finds it
-	return (x->item->entry.id < y->item->entry.id) - (x->item->entry.id > y->item->entry.id);
-}
-
-static void
-build_sorted(struct pattern_list *l)
-{
-	bool from_end = l->opts.match == PAT_END;
-	struct pattern_sorted *v = mem_zalloc((l->n_items + 1) * sizeof(*v));
-	for (size_t i = 0; i < l->n_items; i++)
-		v[i] = (struct pattern_sorted){head_of(l->items[i].text, from_end), &l->items[i],
-					       NONE};
-	qsort_r(v, l->n_items, sizeof(*v), sorted_order, &from_end);
-	for (uint32_t i = 1; i < l->n_items; i++) {
-		uint32_t up = i - 1;
-		while (up != NONE && !contains(v[i].item->text, v[up].item->text, from_end))
-			up = v[up].parent;
-		v[i].parent = up;
-	}
-	l->sorted = v;
-}
-
-// The greatest entry not beyond the text, or NONE.
-static uint32_t
-predecessor(const struct pattern_list *l, struct str t, bool from_end)
-{
-	uint64_t head = head_of(t, from_end);
-	size_t low = 0, high = l->n_items;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		const struct pattern_sorted *v = &l->sorted[mid];
-		bool beyond =
-		    v->head != head ? v->head > head : text_order(v->item->text, t, from_end) > 0;
-		if (beyond)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low == 0 ? NONE : (uint32_t)(low - 1);
-}
-
-// HAProxy takes the longest beginning from its tree, but the first in order where it keeps a
-// list: ends, and whatever ignores case. A map shows the difference.
 static const struct pattern_entry *
-match_sorted(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+match_trie(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
 {
 	char stack[FOLD_STACK];
 	struct str t;
-	bool from_end = l->opts.match == PAT_END;
-	const struct pattern_entry *best = NULL;
-	if (!folded(l, s, ctx, stack, &t))
-		return NULL;
-	for (uint32_t i = predecessor(l, t, from_end); i != NONE; i = l->sorted[i].parent) {
-		const struct pattern_item *item = l->sorted[i].item;
-		if (!contains(t, item->text, from_end) || !item_is_live(item))
-			continue;
-		if (!l->opts.map || (!from_end && !l->opts.icase))
-			return &item->entry;
-		if (best == NULL || item->entry.id < best->id)
-			best = &item->entry;
-	}
-	return best;
+	return folded(l, s, ctx, stack, &t) ? pattern_trie_match(l, t) : NULL;
 }
 
 static const struct pattern_entry *
-match_sorted_few(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+match_edge_few(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
 {
 	char stack[FOLD_STACK];
 	struct str t;
@@ -316,7 +222,7 @@ match_sorted_few(const struct pattern_list *l, const struct sample *s, struct sa
 	return NULL;
 }
 
-// ---- in order: sub, dir, dom, reg
+// ---- in order: a few parts or words, regexes
 
 static const struct pattern_entry *
 match_sub(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
@@ -435,6 +341,35 @@ net_order(const void *a, const void *b)
 	return (x->item->entry.id < y->item->entry.id) - (x->item->entry.id > y->item->entry.id);
 }
 
+// The first 64 bits.
+static uint64_t
+net_word(uint64_t high, uint64_t low, bool v6)
+{
+	return v6 ? high : low << 32;
+}
+
+#define INDEX_BITS 16
+#define INDEX_FROM 1024 // nodes; fewer are searched as fast
+
+static void
+build_index(struct pattern_nets *s, bool v6)
+{
+	if (s->n < INDEX_FROM)
+		return;
+	uint64_t first = net_word(s->net[0].high, s->net[0].low, v6);
+	uint64_t differ = first ^ net_word(s->net[s->n - 1].high, s->net[s->n - 1].low, v6);
+	s->skip = differ != 0 ? MIN((unsigned)__builtin_clzll(differ), 64u - INDEX_BITS) : 0;
+	s->index = mem_zalloc(((1u << INDEX_BITS) + 1) * sizeof(*s->index));
+	uint32_t at = 0;
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint64_t word = net_word(s->net[i].high, s->net[i].low, v6);
+		for (uint32_t b = (uint32_t)(word << s->skip >> (64 - INDEX_BITS)); at <= b; at++)
+			s->index[at] = i;
+	}
+	for (; at <= 1u << INDEX_BITS; at++)
+		s->index[at] = (uint32_t)s->n;
+}
+
 static void
 build_nets(struct pattern_list *l, bool v6)
 {
@@ -457,15 +392,26 @@ build_nets(struct pattern_list *l, bool v6)
 	}
 	l->nets[v6].net = v;
 	l->nets[v6].n = n;
+	build_index(&l->nets[v6], v6);
 }
 
 // Longest prefix.
 static const struct pattern_entry *
 find_net(const struct pattern_list *l, const uint8_t ip[16], bool v6)
 {
-	const struct pattern_net_node *v = l->nets[v6].net;
+	const struct pattern_nets *s = &l->nets[v6];
+	const struct pattern_net_node *v = s->net;
 	struct net_key k = net_key(ip, v6);
-	size_t low = 0, high = l->nets[v6].n;
+	size_t low = 0, high = s->n;
+	uint64_t word = net_word(k.high, k.low, v6);
+	bool near =
+	    s->index != NULL &&
+	    (s->skip == 0 || (word ^ net_word(v[0].high, v[0].low, v6)) >> (64 - s->skip) == 0);
+	if (near) {
+		const uint32_t *bucket = s->index + (word << s->skip >> (64 - INDEX_BITS));
+		low = bucket[0];
+		high = bucket[1];
+	}
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 		if (net_cmp(v[mid].high, v[mid].low, k.high, k.low) > 0)
@@ -542,18 +488,20 @@ build_by_match(struct pattern_list *l)
 	case PAT_BEG:
 	case PAT_END:
 		if (few && !l->opts.map)
-			return match_sorted_few;
-		build_sorted(l);
-		return match_sorted;
+			return match_edge_few;
+		pattern_trie_build(l);
+		return match_trie;
 	case PAT_IP:
 		build_nets(l, false);
 		build_nets(l, true);
 		return match_ip;
 	case PAT_SUB:
-		return match_sub;
 	case PAT_DIR:
 	case PAT_DOM:
-		return match_word;
+		if (few)
+			return l->opts.match == PAT_SUB ? match_sub : match_word;
+		pattern_trie_build(l);
+		return match_trie;
 	case PAT_REG:
 		return match_reg;
 	case PAT_NONE:
@@ -576,7 +524,7 @@ match_sets(const struct pattern_list *l, const struct sample *s, struct sample_c
 bool
 pattern_list_build(struct pattern_list *l, struct err *err)
 {
-	if (l->n_items >= NONE)
+	if (l->n_items >= PATTERN_MAX_TRIE)
 		return err_set(err, "too many patterns");
 	l->own = build_by_match(l);
 	l->match = l->n_uses > 0 ? match_sets : l->own;

@@ -24,6 +24,7 @@ struct pattern_item {
 		struct pattern_range range;
 		struct pattern_net net;
 		struct regex *regex;
+		uint32_t next_same; // pattern_trie.c: number + 1 of the next of this text
 	};
 };
 
@@ -33,16 +34,8 @@ struct pattern_slot {
 	const struct pattern_item *item; // NULL: free
 };
 
-// Sorted by text (from the end for PAT_END). `parent` is the longest other entry that is a
-// prefix of this one: what matches a text is on the chain of its predecessor. Equal texts are
-// chained too, so that each is seen.
-struct pattern_sorted {
-	uint64_t head; // first eight bytes, big endian: most comparisons end here
-	const struct pattern_item *item;
-	uint32_t parent; // index, UINT32_MAX: none
-};
-
-// The same for addresses of one family.
+// Sorted. `parent` is the longest other network that holds this one: what holds an address is on
+// the chain of its predecessor.
 struct pattern_net_node {
 	uint64_t high, low; // v4: low alone
 	const struct pattern_item *item;
@@ -68,12 +61,16 @@ struct pattern_list {
 	// one of these, by match
 	struct pattern_slot *slots;
 	size_t n_slots;
-	struct pattern_sorted *sorted;
+	struct pattern_trie *trie;
 	struct pattern_range_node *ranges;
 	size_t n_ranges;
-	struct {
+	struct pattern_nets {
 		struct pattern_net_node *net;
 		size_t n;
+		// Of many: where the nodes of each value of 16 bits begin, behind `skip` bits that
+		// all have in common.
+		uint32_t *index;
+		unsigned skip;
 	} nets[2]; // v4, v6
 };
 
@@ -82,6 +79,13 @@ item_is_live(const struct pattern_item *item)
 {
 	return !atomic_load_explicit(&item->dead, memory_order_relaxed);
 }
+
+// pattern_trie.c: for beg, end, sub, dir, dom. The text is folded.
+#define PATTERN_MAX_TRIE ((size_t)1 << 24) // items
+struct pattern_trie;
+void pattern_trie_build(struct pattern_list *l);
+void pattern_trie_free(struct pattern_trie **trie); // NULL is fine
+const struct pattern_entry *pattern_trie_match(const struct pattern_list *l, struct str text);
 
 const struct pattern_entry *pattern_build_none(const struct pattern_list *l, const struct sample *s,
 					       struct sample_ctx *ctx);
