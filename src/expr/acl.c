@@ -272,6 +272,7 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 	t->match = pattern_list_fn(l);
 	t->want = (uint8_t)pat_match_type(f.opts.match);
 	t->found = f.opts.match == PAT_FOUND;
+	acl_test_fold(env->set, t);
 	return true;
 }
 
@@ -289,6 +290,28 @@ is_acl_name(struct str s)
 	return s.n > 0;
 }
 
+// Gives an ACL that is used more than once its place in the memo, and the memo what it reads. One
+// that turns out to read what cannot be watched, by a later line of its name, loses it again.
+static void
+keep_answers(struct expr_set *set, struct acl *a)
+{
+	if (a->reads.classes & MEMO_NEVER) {
+		a->slot = 0;
+		return;
+	}
+	if (a->slot == 0 && (a->uses < 2 || set->n_memo == 64))
+		return;
+	if (a->slot == 0)
+		a->slot = ++set->n_memo;
+	uint64_t bit = UINT64_C(1) << (a->slot - 1);
+	for (unsigned i = 0; i < MEMO_CLASSES; i++)
+		if (a->reads.classes & 1u << i)
+			set->memo.readers[i] |= bit;
+	for (unsigned i = 0; i < MEMO_VAR_BITS; i++)
+		if (a->reads.vars >> i & 1)
+			set->memo.var_readers[i] |= bit;
+}
+
 void
 acl_add_test(struct expr_set *set, struct acl *a, const struct acl_test *t)
 {
@@ -301,6 +324,8 @@ acl_add_test(struct expr_set *set, struct acl *a, const struct acl_test *t)
 	a->tests = tests;
 	a->n_tests++;
 	a->needs |= t->expr->needs;
+	acl_test_reads(t, &a->reads);
+	keep_answers(set, a);
 }
 
 static struct acl *
@@ -333,6 +358,7 @@ acl_declare(struct expr_env *env, int argc, const struct str *argv, struct err *
 	struct acl *a = hash_map_get(&env->acls->names, argv[0]);
 	if (a == NULL)
 		a = scope_add(env->acls, argv[0]);
+	a->open = true;
 	acl_add_test(env->set, a, &t);
 	return true;
 }
@@ -367,7 +393,7 @@ static const struct {
 
 #define BUILTIN_MAX_WORDS 8
 
-static const struct acl *
+static struct acl *
 builtin(struct expr_env *env, struct str name)
 {
 	struct expr_set *set = env->set;
@@ -413,11 +439,14 @@ next_name(void *iter)
 const struct acl *
 acl_find(struct expr_env *env, struct str name, struct err *err)
 {
-	const struct acl *a = env->acls != NULL ? hash_map_get(&env->acls->names, name) : NULL;
+	struct acl *a = env->acls != NULL ? hash_map_get(&env->acls->names, name) : NULL;
 	if (a == NULL)
 		a = builtin(env, name);
-	if (a != NULL)
+	if (a != NULL) {
+		a->uses++;
+		keep_answers(env->set, a);
 		return a;
+	}
 	struct name_walk w = {.map = env->acls != NULL ? &env->acls->names : NULL};
 	const char *near = str_suggest(name, next_name, &w);
 	err_set(err, "no ACL '%.*s' is declared before this line%s%s%s", STR_ARG(name),

@@ -13,6 +13,45 @@ struct cond;
 
 enum acl_result { ACL_FAIL, ACL_MISS, ACL_PASS };
 
+// An ACL that is named more than once is evaluated once in a transaction, until what it read
+// changes: whoever changes a message tells so with acl_forget, variables tell it themselves. What
+// depends on anything else (time, chance, scripts, the state of servers) is asked each time.
+enum memo_class {
+	MEMO_REQ = 1 << 0,     // the request's head
+	MEMO_RES = 1 << 1,     // the response's
+	MEMO_CONN = 1 << 2,    // addresses
+	MEMO_OUTSIDE = 1 << 3, // variables of the process and shared ones
+};
+#define MEMO_CLASSES  4
+#define MEMO_VAR_BITS 32
+
+// Which ACLs, a bit each, read what. Filled while parsing, constant afterwards.
+struct acl_memo {
+	uint64_t readers[MEMO_CLASSES];
+	uint64_t var_readers[MEMO_VAR_BITS]; // of variables whose number has this remainder
+};
+// Lives as long as the set; for sample_ctx.memo.
+const struct acl_memo *expr_set_memo(const struct expr_set *set);
+
+static inline void
+acl_forget(struct sample_ctx *ctx, unsigned classes)
+{
+	for (unsigned i = 0; ctx->memo_known != 0 && i < MEMO_CLASSES; i++)
+		if (classes & 1u << i)
+			ctx->memo_known &= ~ctx->memo->readers[i];
+}
+
+static inline void
+acl_forget_var(struct sample_ctx *ctx, const struct var_ref *ref)
+{
+	if (ctx->memo_known == 0)
+		return;
+	if (ref->scope == VAR_PROC || ref->scope == VAR_SHM)
+		acl_forget(ctx, MEMO_OUTSIDE);
+	else
+		ctx->memo_known &= ~ctx->memo->var_readers[ref->id % MEMO_VAR_BITS];
+}
+
 // The names known in one section, kept in order of appearance. In the set's arena.
 struct acl_scope *acl_scope_new(struct expr_set *set);
 // `acl NAME criterion [flags] [op] [values...]`: argv[0] is the name. Also used for anonymous

@@ -8,13 +8,23 @@
 
 #define ACL_MAX_FILES 64
 
+// What an ACL's answer depends on: classes are enum memo_class bits, vars one bit for some
+// variables of the session and the transaction.
+#define MEMO_NEVER 0x80000000u
+struct acl_reads {
+	unsigned classes;
+	uint64_t vars;
+};
+
 // One criterion with its patterns. Immutable once parsed.
 struct acl_test {
 	const struct expr *expr;
 	const struct pattern_list *list;
 	pattern_match_f match;
-	uint8_t want; // enum sample_type the value is cast to
-	bool found;   // -m found: being there is enough
+	uint8_t want;  // enum sample_type the value is cast to
+	bool found;    // -m found: being there is enough
+	bool constant; // it needs no request: always `result`, an enum acl_result
+	uint8_t result;
 };
 
 // Any of its tests. Tests are added while lines of its name are parsed.
@@ -23,6 +33,10 @@ struct acl {
 	const struct acl_test *tests;
 	uint32_t n_tests;
 	unsigned needs;
+	bool open;     // declared: lines of its name may follow
+	uint32_t uses; // in conditions and acl()
+	uint8_t slot;  // of the transaction's memo, from 1; 0: not kept
+	struct acl_reads reads;
 };
 
 // One term of a condition. Groups (ANDs) follow each other; last ends one.
@@ -38,10 +52,15 @@ struct cond {
 	bool unless;
 	struct str source;
 	unsigned needs;
+	enum acl_result base; // what it is when no term is left
 };
 
 // A test with all the samples of its fetch; *s is the last one looked at.
 enum acl_result acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s);
+void acl_test_reads(const struct acl_test *t, struct acl_reads *r);
+void acl_test_fold(struct expr_set *set, struct acl_test *t);
+void cond_fold(struct cond *c, struct cond_term *terms);
+enum acl_result acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx);
 bool acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct acl_test *t,
 		    struct err *err);
 void acl_add_test(struct expr_set *set, struct acl *a, const struct acl_test *t);

@@ -44,8 +44,8 @@ acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s
 	return result;
 }
 
-static inline enum acl_result
-test_eval(const struct acl_test *t, struct sample_ctx *ctx)
+enum acl_result
+acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 {
 	struct sample s;
 	ctx->iter.field = ctx->iter.at = 0;
@@ -62,7 +62,7 @@ any_test(const struct acl *a, struct sample_ctx *ctx)
 {
 	enum acl_result best = ACL_FAIL;
 	for (const struct acl_test *t = a->tests, *end = t + a->n_tests; t < end; t++) {
-		enum acl_result r = test_eval(t, ctx);
+		enum acl_result r = acl_test_eval(t, ctx);
 		if (r == ACL_PASS)
 			return ACL_PASS;
 		best = MAX(best, r);
@@ -70,10 +70,31 @@ any_test(const struct acl *a, struct sample_ctx *ctx)
 	return best;
 }
 
+static inline enum acl_result
+eval_now(const struct acl *a, struct sample_ctx *ctx)
+{
+	return LIKELY(a->n_tests == 1) ? acl_test_eval(a->tests, ctx) : any_test(a, ctx);
+}
+
+// While data may still come the next answer may be another one.
+static enum acl_result
+eval_kept(const struct acl *a, struct sample_ctx *ctx)
+{
+	uint64_t bit = UINT64_C(1) << (a->slot - 1);
+	if (ctx->memo_known & bit)
+		return ctx->memo_pass & bit ? ACL_PASS : ACL_FAIL;
+	enum acl_result r = eval_now(a, ctx);
+	if (ctx->memo == NULL || ctx->more || ctx->failed || r == ACL_MISS)
+		return r;
+	ctx->memo_known |= bit;
+	ctx->memo_pass = r == ACL_PASS ? ctx->memo_pass | bit : ctx->memo_pass & ~bit;
+	return r;
+}
+
 enum acl_result
 acl_eval(const struct acl *a, struct sample_ctx *ctx)
 {
-	return LIKELY(a->n_tests == 1) ? test_eval(a->tests, ctx) : any_test(a, ctx);
+	return a->slot == 0 ? eval_now(a, ctx) : eval_kept(a, ctx);
 }
 
 static inline enum acl_result
@@ -85,7 +106,7 @@ negate(enum acl_result r)
 enum acl_result
 cond_eval(const struct cond *c, struct sample_ctx *ctx)
 {
-	enum acl_result any = ACL_FAIL, all = ACL_PASS;
+	enum acl_result any = c->base, all = ACL_PASS;
 	const struct cond_term *t = c->terms, *end = t + c->n_terms;
 	if (LIKELY(c->n_terms == 1)) {
 		any = acl_eval(t->acl, ctx);
@@ -258,6 +279,7 @@ cond_parse(struct expr_env *env, int argc, const struct str *argv, struct err *e
 	}
 	c->terms = p.terms;
 	c->n_terms = p.n;
+	cond_fold(c, p.terms);
 	c->unless = unless;
 	c->needs = p.needs;
 	c->source = join_words(arena, argc, argv);

@@ -42,7 +42,7 @@ enum acl_result
 cond_trace(const struct cond *c, struct sample_ctx *ctx, cond_seen_f seen, void *arg)
 {
 	const struct trace tr = {ctx, seen, arg};
-	enum acl_result any = ACL_FAIL, all = ACL_PASS;
+	enum acl_result any = c->base, all = ACL_PASS;
 	for (uint32_t i = 0; i < c->n_terms && any != ACL_PASS; i++) {
 		enum acl_result r = all != ACL_FAIL ? trace_term(&tr, &c->terms[i]) : ACL_FAIL;
 		all = MIN(all, r);

@@ -136,7 +136,7 @@ static const struct arg_spec args_map[] = {{ARG_STR, .name = "file", .flags = AR
 #define MAP_ROW(n, al, i, o, ch, f, h)                                                 \
 	{                                                                              \
 		.name = (n), .aliases = (al), .args = args_map, .in = (i), .out = (o), \
-		.conv = (f), .check = (ch), .help = (h)                                \
+		.flags = ROW_CHANGES, .conv = (f), .check = (ch), .help = (h)          \
 	}
 #define MAP_ROWS(word, more, i, what)                                                       \
 	MAP_ROW("map_" #word, more "map_" #word "_str", i, SMP_STR, check_##word, conv_map, \

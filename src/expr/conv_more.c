@@ -117,6 +117,8 @@ check_when_acl(struct expr_arg *args, struct expr_env *env, struct err *err)
 	struct str name = args[1].s;
 	if (!args[1].given)
 		return err_set(err, "when(acl,NAME): the name is missing");
+	if (env->set->frozen)
+		return err_set(err, "when(acl,NAME) can be used in the configuration only");
 	args[1].negated = str_starts(name, STR("!"));
 	args[1].acl = acl_find(env, str_slice(name, args[1].negated, name.n), err);
 	args[1].type = ARG_ACL; // so that what the ACL needs is asked of the place

@@ -137,6 +137,12 @@ expr_set_free(struct expr_set **setp)
 	*setp = NULL;
 }
 
+const struct acl_memo *
+expr_set_memo(const struct expr_set *set)
+{
+	return &set->memo;
+}
+
 struct arena *
 expr_set_arena(struct expr_set *set)
 {

@@ -76,6 +76,8 @@ struct expr_set {
 	struct log_rate refusals; // of the commands on variables; keeper
 	struct expr_pending *pending, **pending_tail;
 	struct acl_scope *builtin_acls;
+	struct acl_memo memo;
+	uint8_t n_memo; // ACLs in it
 	struct acl_scope **scopes;
 	size_t n_scopes, cap_scopes;
 	struct pattern_refs *refs;   // named sets of patterns
@@ -87,6 +89,7 @@ struct expr_set {
 
 void expr_set_defer(struct expr_env *env, const char *what, row_link_f link, struct expr_arg *args);
 void expr_set_defer_shm(struct expr_env *env, struct var_ref *ref);
+void expr_fold(struct expr_set *set, struct expr *e); // fold.c
 void expr_set_own_list(struct expr_set *set, struct pattern_list *l);
 struct regex *expr_set_regex(struct expr_set *set, struct str pattern, bool icase, struct err *err);
 // Resolves ref->name in the open table.
@@ -127,6 +130,7 @@ pattern_match_f pattern_list_fn(const struct pattern_list *l);
 struct pattern_entry *pattern_list_edit(struct pattern_list *l, size_t i);
 // Ends an entry while others look; a list over named sets.
 void pattern_list_kill(struct pattern_list *l, size_t i);
+bool pattern_list_is_named(const struct pattern_list *l); // commands may change it
 void pattern_list_use(struct pattern_list *l, struct pattern_use *const *uses, size_t n);
 // The first regex that matches, with its groups.
 const struct pattern_entry *pattern_match_groups(const struct pattern_list *l, struct str text,

@@ -99,9 +99,10 @@ typedef bool (*row_check_f)(struct expr_arg *args, struct expr_env *env, enum sa
 typedef bool (*row_link_f)(struct expr_arg *args, struct conf *conf, struct err *err);
 
 enum row_flag {
-	ROW_VOLATILE = 1 << 0,    // never folded, never memoised: rand, date, ...
+	ROW_VOLATILE = 1 << 0,    // never folded, never kept: rand, date, scripts, ...
 	ROW_PURE_CONST = 1 << 1,  // depends on its arguments alone: int, str, bool...
 	ROW_ITERATES = 1 << 3,    // may have several values; an ACL tries them all (ctx->iter)
+	ROW_CHANGES = 1 << 4,     // a converter whose answer commands may change: never folded
 	ROW_ACL_ALIASES = 1 << 2, // hdr -> hdr_beg, hdr_dom, ...: text fetches with these aliases
 };
 

@@ -199,7 +199,6 @@ const struct fetch_row expr_fetches_state[] = {
     {.name = "var",
      .args = args_var,
      .out = SMP_ANY,
-     .flags = ROW_VOLATILE,
      .fetch = fetch_var,
      .help = "a variable of proc, sess, txn, req, res or shm (the shared table), else the "
 	     "default"},

@@ -455,6 +455,7 @@ finish(struct expr_env *env, const struct expr *e, const struct expr_step *steps
 	made->source = str_copy(a, text);
 	made->file = env->file;
 	made->line = env->line;
+	expr_fold(env->set, made);
 	return made;
 }
 

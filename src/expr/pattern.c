@@ -390,6 +390,12 @@ pattern_list_kill(struct pattern_list *l, size_t i)
 	atomic_store_explicit(&l->items[i].dead, true, memory_order_relaxed);
 }
 
+bool
+pattern_list_is_named(const struct pattern_list *l)
+{
+	return l->n_uses > 0;
+}
+
 void
 pattern_list_use(struct pattern_list *l, struct pattern_use *const *uses, size_t n)
 {

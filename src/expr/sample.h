@@ -12,6 +12,7 @@ struct http_head;
 struct tidevars;
 struct var_scope;
 struct log_values;
+struct acl_memo;
 struct sample_ctx;
 
 // The type of a value. SMP_ANY and SMP_ADDR are declared types only: "decided when it runs" and
@@ -119,7 +120,10 @@ struct sample_ctx {
 	struct var_scope *vars[VAR_SHM]; // VAR_SESS, TXN, REQ, RES; proc is found by itself
 	const struct sample_host *host;
 	void *host_data;
-	bool more;   // the head or payload may still grow: what is missing now may come (MISS)
+	bool more; // the head or payload may still grow: what is missing now may come (MISS)
+	// Answers of ACLs that this transaction asked for already (acl.h).
+	const struct acl_memo *memo; // NULL: none is kept
+	uint64_t memo_known, memo_pass;
 	bool failed; // set when the arena was too small: the result must not be trusted
 	// Place in a fetch with several values. on: whoever evaluates tries them all and asks again
 	// while SMP_NOT_LAST; off: the fetch gives the one that HAProxy would (usually the last).

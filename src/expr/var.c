@@ -259,6 +259,7 @@ var_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out)
 bool
 var_set(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *value)
 {
+	acl_forget_var(ctx, ref);
 	if (ref->scope == VAR_SHM)
 		return ctx->host != NULL && ctx->host->shm_write != NULL &&
 		       ctx->host->shm_write(ctx, ref->id, value);
@@ -273,6 +274,7 @@ var_set(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *
 bool
 var_unset(const struct var_ref *ref, struct sample_ctx *ctx)
 {
+	acl_forget_var(ctx, ref);
 	if (ref->scope == VAR_SHM)
 		return var_set(ref, ctx, NULL);
 	if (ref->scope == VAR_PROC)

@@ -392,10 +392,10 @@ run_service(const struct rule *r, struct txn *t)
 
 const struct action_row actions_lua[] = {
     {"lua.*", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE, parse_lua, run_lua,
-     false, "lua.<action> [args...]",
+     0, "lua.<action> [args...]",
      "Calls what a script registered as an action. It may edit the message, set variables, answer, "
      "and wait (not in http-after-response); when it fails, evaluation goes on."},
-    {"use-service", RULE_HTTP_REQUEST, parse_service, run_service, true,
+    {"use-service", RULE_HTTP_REQUEST, parse_service, run_service, ACTION_FINAL,
      "use-service lua.<service>",
      "A service that a script registered answers. It may wait; the request's body is given to it "
      "whole, up to 32k, and its answer may have 1m."},

@@ -84,13 +84,13 @@ run_change(const struct rule *r, struct txn *txn)
 #define ANY (RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE)
 
 const struct action_row actions_map[] = {
-    {"set-map", ANY, parse_put, run_change, false, "set-map(<file>) <key> <value>",
+    {"set-map", ANY, parse_put, run_change, ACTION_KEEPS, "set-map(<file>) <key> <value>",
      "Sets the value of a map's key, added when it is not there; requests see it a moment later."},
-    {"del-map", ANY, parse_del, run_change, false, "del-map(<file>) <key>",
+    {"del-map", ANY, parse_del, run_change, ACTION_KEEPS, "del-map(<file>) <key>",
      "Takes a key out of a map."},
-    {"add-acl", ANY, parse_put, run_change, false, "add-acl(<file>) <key>",
+    {"add-acl", ANY, parse_put, run_change, ACTION_KEEPS, "add-acl(<file>) <key>",
      "Adds a pattern to an ACL's file, unless it is there."},
-    {"del-acl", ANY, parse_del, run_change, false, "del-acl(<file>) <key>",
+    {"del-acl", ANY, parse_del, run_change, ACTION_KEEPS, "del-acl(<file>) <key>",
      "Takes a pattern out of an ACL's file."},
     {.name = NULL},
 };

@@ -480,24 +480,25 @@ run_redirect(const struct rule *r, struct txn *txn)
 	"lf-file <file> | string <text> | lf-string <format>] [hdr <name> <format>]*"
 
 const struct action_row actions_reply[] = {
-    {"allow", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, true, "allow",
+    {"allow", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, ACTION_FINAL, "allow",
      "Leaves the rule list; the message goes on."},
-    {"accept", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, true, "accept", "As allow."},
-    {"deny", REQUEST | RESPONSE, parse_deny, run_deny, true,
+    {"accept", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, ACTION_FINAL, "accept",
+     "As allow."},
+    {"deny", REQUEST | RESPONSE, parse_deny, run_deny, ACTION_FINAL,
      "deny [deny_status <status>] " REPLY_WORDS,
      "Refuses the message: 403 for a request, 502 for a response, with the error page of that "
      "status unless told otherwise."},
-    {"reject", REQUEST, parse_nothing, run_reject, true, "reject",
+    {"reject", REQUEST, parse_nothing, run_reject, ACTION_FINAL, "reject",
      "Closes the connection without an answer."},
-    {"silent-drop", REQUEST | RESPONSE, parse_nothing, run_silent_drop, true, "silent-drop",
+    {"silent-drop", REQUEST | RESPONSE, parse_nothing, run_silent_drop, ACTION_FINAL, "silent-drop",
      "Closes the connection so that a client behind a router does not hear of it."},
-    {"tarpit", REQUEST, parse_tarpit, run_tarpit, true,
+    {"tarpit", REQUEST, parse_tarpit, run_tarpit, ACTION_FINAL,
      "tarpit [deny_status <status>] " REPLY_WORDS,
      "Refuses the request as deny does, 500 unless told otherwise, once 'timeout tarpit' has "
      "passed (else 'timeout connect')."},
-    {"return", REQUEST | RESPONSE, parse_return, run_return, true,
+    {"return", REQUEST | RESPONSE, parse_return, run_return, ACTION_FINAL,
      "return [status <status>] " REPLY_WORDS, "Answers the request without a server."},
-    {"redirect", REQUEST | RESPONSE | RULE_REDIRECT, parse_redirect, run_redirect, true,
+    {"redirect", REQUEST | RESPONSE | RULE_REDIRECT, parse_redirect, run_redirect, ACTION_FINAL,
      "redirect location|prefix|scheme <format> [code 301|302|303|307|308] [drop-query] "
      "[append-slash] [set-cookie <name>[=<value>]] [clear-cookie <name>[=]] [ignore-empty]",
      "Sends the client elsewhere."},

@@ -241,9 +241,9 @@ run_pause(const struct rule *r, struct txn *t)
 }
 
 static const struct action_row actions[] = {
-    {"pause", RULE_HTTP_REQUEST, parse_pause, run_pause, false, "pause <time>|<expr>",
+    {"pause", RULE_HTTP_REQUEST, parse_pause, run_pause, ACTION_KEEPS, "pause <time>|<expr>",
      "Waits; an expression gives milliseconds."},
-    {"wait-for-body", RULE_HTTP_REQUEST, parse_wait, run_wait, false,
+    {"wait-for-body", RULE_HTTP_REQUEST, parse_wait, run_wait, 0,
      "wait-for-body time <time> [at-least <bytes>]",
      "Goes on once the request's body is there, or a buffer is full of it; 408 when the time "
      "passes first."},

@@ -529,7 +529,7 @@ run_auth(const struct rule *r, struct txn *txn)
 }
 
 static const struct action_row auth_actions[] = {
-    {"auth", RULE_HTTP_REQUEST, parse_auth, run_auth, true, "auth [realm <realm>]",
+    {"auth", RULE_HTTP_REQUEST, parse_auth, run_auth, ACTION_FINAL, "auth [realm <realm>]",
      "Asks for a user and password: 401 with a challenge, scheme Basic; the realm is the "
      "section's name unless given."},
     {.name = NULL},

@@ -112,7 +112,7 @@ list_answers(const struct rule_list *list)
 {
 	static const char *const goes_on[] = {"allow", "accept"};
 	for (const struct rule *r = list->first; r != NULL; r = r->next) {
-		if (r->cond != NULL || !r->action->is_final)
+		if (r->cond != NULL || !(r->action->flags & ACTION_FINAL))
 			continue;
 		bool answers = true;
 		for (size_t i = 0; i < ARRAY_LEN(goes_on); i++)

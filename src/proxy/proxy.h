@@ -12,6 +12,7 @@
 #include "proxy/capture.h"
 #include "proxy/rule.h"
 
+struct acl_memo;
 struct bad_message;
 struct cond;
 struct expr;
@@ -181,6 +182,7 @@ struct proxy_set {
 	size_t n_binds;                      // of all proxies; counted at start
 	size_t n_backends;                   // struct backend objects; their `index` < this
 	struct tidevars *vars;               // never NULL once started
+	const struct acl_memo *acl_memo;     // of the expressions
 	struct vars_watch *watch;            // of vars; NULL: nobody is told of changes
 	struct policy_engine *policies;      // NULL without a policy section
 	uint64_t started_real_ns, started_mono_ns;

@@ -128,7 +128,7 @@ static void
 warn_unreached(struct conf *conf, const struct conf_line *line, const struct rule_list *list)
 {
 	for (const struct rule *r = list->first; r != NULL; r = r->next)
-		if (r->cond == NULL && r->action->is_final) {
+		if (r->cond == NULL && r->action->flags & ACTION_FINAL) {
 			conf_warn(conf, line,
 				  "this rule is never reached: '%s' at %s:%d has no condition",
 				  r->action->name, r->file, r->line);
@@ -267,6 +267,15 @@ policy_denies(const struct rule *r, struct txn *txn)
 	return true;
 }
 
+static inline enum rule_verdict
+act(const struct rule *r, struct txn *txn)
+{
+	enum rule_verdict v = r->action->run(r, txn);
+	if (UNLIKELY(txn->ctx.memo_known != 0) && !(r->action->flags & ACTION_KEEPS))
+		acl_forget(&txn->ctx, MEMO_REQ | MEMO_RES | MEMO_CONN);
+	return v;
+}
+
 static enum rule_verdict
 run_from(const struct rule_list *list, const struct rule *r, bool resumed, struct txn *txn)
 {
@@ -275,7 +284,7 @@ run_from(const struct rule_list *list, const struct rule *r, bool resumed, struc
 		if (UNLIKELY(txn->explain != NULL))
 			v = explain_rule(r, resumed, txn);
 		else if (resumed || cond_pass(r->cond, &txn->ctx))
-			v = r->action->run(r, txn);
+			v = act(r, txn);
 		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED) && policy_denies(r, txn))
 			v = RULE_REPLY;
 		if (v == RULE_NEXT)
@@ -305,5 +314,8 @@ rule_list_walk(const struct rule_list *list, struct txn *txn)
 		txn->waiting_list = NULL;
 		resumed = true;
 	}
+	// Before a response, or while a rule waited, the world went on.
+	if (resumed || first->where != RULE_HTTP_REQUEST)
+		acl_forget(&txn->ctx, MEMO_OUTSIDE | MEMO_RES);
 	return run_from(list, first, resumed, txn);
 }

@@ -31,6 +31,12 @@ enum rule_verdict {
 	RULE_CUT,   // nobody is there to be answered any more: both connections are cut
 };
 
+enum action_flag {
+	ACTION_FINAL = 1 << 0, // rules behind it, without condition, are never reached: a warning
+	// It changes nothing that an ACL reads, or that tells it itself, as variables do.
+	ACTION_KEEPS = 1 << 1,
+};
+
 struct action_row {
 	const char *name; // "set-header"; a trailing '*' matches words that begin so ("lua.*")
 	unsigned where;   // enum rule_where bits
@@ -42,7 +48,7 @@ struct action_row {
 	// RULE_WAIT has seen to it that txn_run is called; it may also be called for an event of
 	// a connection. Not in http-after-response.
 	enum rule_verdict (*run)(const struct rule *rule, struct txn *txn);
-	bool is_final; // rules behind it, without condition, are never reached: a warning at start
+	unsigned flags;    // enum action_flag
 	const char *usage; // "<name> <fmt>"
 	const char *help;
 };

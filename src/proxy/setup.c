@@ -36,6 +36,7 @@ proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *
 	s->policy_tail = &s->first_policy;
 	s->set = CONF_NEW(conf, struct proxy_set);
 	set_global_defaults(&s->set->global);
+	s->set->acl_memo = expr_set_memo(exprs);
 	conf_bind(conf, "setup", s);
 	conf_bind(conf, "proxy", s->set);
 	conf_bind(conf, "expr", exprs);

@@ -32,6 +32,7 @@ init_context(struct txn *t)
 	    .now_real_ns = loop_real_ns(w->loop),
 	    .rand_state = t->id * UINT64_C(0x9e3779b97f4a7c15) + now,
 	    .shm = w->set->vars,
+	    .memo = w->set->acl_memo,
 	    .vars[VAR_SESS] = t->client->session != NULL ? &t->client->session->vars : NULL,
 	    .vars[VAR_TXN] = &t->vars_txn,
 	    .vars[VAR_REQ] = &t->vars_req,

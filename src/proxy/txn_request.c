@@ -342,6 +342,7 @@ run_prepare(struct txn *t)
 		t->req_out.head.flags |= H1_WRITE_CLOSE;
 	if (!add_own_fields(t))
 		return txn_fail(t, 431, "PR");
+	acl_forget(&t->ctx, MEMO_REQ);
 	t->client_codec->begin_body(&t->req_in, &t->req, false);
 	flow_init(&t->up, &t->client->conn, NULL, &t->req_in, no_body);
 	if (no_body)

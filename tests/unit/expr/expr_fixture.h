@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/sbuf.h"
-#include "expr/acl.h"
+#include "expr/acl_priv.h"
 #include "expr/logfmt.h"
 #include "expr/var.h"
 #include "http/h1.h"
@@ -147,7 +147,7 @@ fix_cond(struct fixture *f, const char *text)
 	enum acl_result r = cond_eval(c, &f->ctx);
 	f->ctx.rand_state = 1;
 	unsigned seen = 0;
-	if (cond_trace(c, &f->ctx, fix_count_seen, &seen) != r || seen == 0)
+	if (cond_trace(c, &f->ctx, fix_count_seen, &seen) != r || (seen == 0 && c->n_terms > 0))
 		return "told otherwise by cond_trace";
 	return names[r];
 }

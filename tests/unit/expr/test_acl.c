@@ -261,6 +261,110 @@ test_file(struct fixture *f)
 	IS_STR(fix_acl(f, "gone path -f opt@/nonexistent/list"), "");
 }
 
+static struct cond *
+parse_cond(struct fixture *f, const char *text)
+{
+	struct expr_env env = fix_env(f);
+	struct err err = {{0}};
+	struct str argv[32];
+	int argc = fix_words(text, argv, 32);
+	struct str *kept = arena_alloc(expr_set_arena(f->set), sizeof(argv), alignof(struct str));
+	memcpy(kept, argv, sizeof(argv));
+	struct cond *c = cond_parse(&env, argc, kept, &err);
+	if (c == NULL)
+		printf("# %s: %s\n", text, err.text);
+	ASSERT(c != NULL);
+	return c;
+}
+
+// What is known when parsed leaves the condition; what acts before it does not.
+static void
+test_fold(struct fixture *f)
+{
+	static const struct {
+		const char *text;
+		uint32_t n_terms;
+		enum acl_result want;
+	} folds[] = {
+	    {"if TRUE", 0, ACL_PASS},
+	    {"unless TRUE", 0, ACL_FAIL},
+	    {"if FALSE { path /x }", 0, ACL_FAIL},
+	    {"if { path /x } FALSE", 0, ACL_FAIL},
+	    {"if { path /x } or TRUE", 0, ACL_PASS},
+	    {"if TRUE { path_beg /api } !FALSE", 1, ACL_PASS},
+	    {"if FALSE or { path_beg /api }", 1, ACL_PASS},
+	    {"if { path /x } FALSE or { path_beg /api } { path_end .json } or FALSE", 2, ACL_PASS},
+	    {"if { str(abc),upper,length -m int 3 }", 0, ACL_PASS},
+	    {"if { env(TG_TEST_MAINT) -m int 1 }", 0, ACL_PASS},
+	    {"if { env(TG_TEST_NOWHERE) -m found }", 0, ACL_FAIL},
+	    {"if { int(5) gt 3 } !{ int(5) gt 7 }", 0, ACL_PASS},
+	    {"if { int(1),set-var(txn.folded) -m found } FALSE", 2, ACL_FAIL},
+	    {"if { int(1),set-var(txn.folded) 2 } or TRUE", 2, ACL_PASS},
+	    {"if { str(a),set-var(txn.folded),upper -m str A }", 1, ACL_PASS},
+	    {"if { rand(1) 0 } FALSE", 2, ACL_FAIL},
+	    {"if { str(10.0.0.1),map_ip(virt@folds,no) -m str no }", 1, ACL_PASS},
+	    {"if first_line FALSE", 2, ACL_FAIL},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(folds); i++) {
+		struct cond *c = parse_cond(f, folds[i].text);
+		if (!OK_MSG(c->n_terms == folds[i].n_terms, folds[i].text))
+			printf("# %u terms\n", c->n_terms);
+		OK_MSG(cond_eval(c, &f->ctx) == folds[i].want, folds[i].text);
+	}
+	(void)fix_eval(f, "int(0),set-var(txn.folded)");
+	OK(cond_eval(parse_cond(f, "if { int(7),set-var(txn.folded) -m found } FALSE"), &f->ctx) ==
+	   ACL_FAIL);
+	IS_STR(fix_eval(f, "var(txn.folded)"), "int:7");
+	// a later line of its name still counts
+	IS_STR(fix_acl(f, "grows always_false"), "");
+	struct cond *c = parse_cond(f, "if grows");
+	OK(cond_eval(c, &f->ctx) == ACL_FAIL);
+	IS_STR(fix_acl(f, "grows always_true"), "");
+	OK(cond_eval(c, &f->ctx) == ACL_PASS);
+}
+
+static const char other_request[] = "GET /other HTTP/1.1\r\nHost: a\r\n\r\n";
+
+// An ACL named twice is asked once until what it read is forgotten; others each time.
+static void
+test_memo(struct fixture *f)
+{
+	IS_STR(fix_acl(f, "kept path_beg /api"), "");
+	IS_STR(fix_acl(f, "once path_beg /api"), "");
+	IS_STR(fix_acl(f, "by_var var(txn.memo) -m int 1"), "");
+	IS_STR(fix_acl(f, "by_sum int(1),add(txn.memo) 2"), "");
+	IS_STR(fix_acl(f, "by_chance rand(1) 0"), "");
+	struct cond *kept = parse_cond(f, "if kept"), *kept_too = parse_cond(f, "if !kept");
+	struct cond *once = parse_cond(f, "if once");
+	struct cond *by_var = parse_cond(f, "if by_var by_var by_sum by_sum by_chance by_chance");
+	OK(kept->terms->acl->slot > 0 && kept_too->terms->acl == kept->terms->acl);
+	OK(once->terms->acl->slot == 0);
+	OK(by_var->terms[0].acl->slot > 0 && by_var->terms[2].acl->slot > 0);
+	OK(by_var->terms[4].acl->slot == 0);
+	f->ctx.memo = expr_set_memo(f->set);
+	(void)fix_eval(f, "int(1),set-var(txn.memo)");
+	OK(cond_eval(kept, &f->ctx) == ACL_PASS && cond_eval(once, &f->ctx) == ACL_PASS);
+	OK(cond_eval(by_var, &f->ctx) == ACL_PASS);
+	fix_request(f, other_request);
+	OK(cond_eval(kept, &f->ctx) == ACL_PASS && cond_eval(kept_too, &f->ctx) == ACL_FAIL);
+	OK(cond_eval(once, &f->ctx) == ACL_FAIL);
+	acl_forget(&f->ctx, MEMO_RES | MEMO_OUTSIDE);
+	OK(cond_eval(kept, &f->ctx) == ACL_PASS);
+	acl_forget(&f->ctx, MEMO_REQ);
+	OK(cond_eval(kept, &f->ctx) == ACL_FAIL && cond_eval(kept_too, &f->ctx) == ACL_PASS);
+	// a variable tells its readers, and nobody else
+	uint64_t before = f->ctx.memo_known;
+	(void)fix_eval(f, "int(2),set-var(txn.memo)");
+	OK(before != f->ctx.memo_known && cond_eval(kept, &f->ctx) == ACL_FAIL);
+	OK(cond_eval(by_var, &f->ctx) == ACL_FAIL);
+	// a line that reads what cannot be watched ends it
+	IS_STR(fix_acl(f, "kept rand(1) 0"), "");
+	OK(kept->terms->acl->slot == 0 && cond_eval(kept, &f->ctx) == ACL_PASS);
+	f->ctx.memo = NULL;
+	f->ctx.memo_known = 0;
+	fix_request(f, request);
+}
+
 int
 main(void)
 {
@@ -285,6 +389,8 @@ main(void)
 	test_places(&f);
 	test_names(&f);
 	test_file(&f);
+	test_fold(&f);
+	test_memo(&f);
 	fix_fini(&f);
 	return tap_done();
 }

@@ -388,12 +388,12 @@ test_absent(void)
 static void
 test_arena_full(struct fixture *f)
 {
-	static const char *const texts[] = {"str(AbC),lower",     "int(5),concat(x)",
-					    "src,concat(x)",      "str(abc),sha1,hex",
-					    "str(a),regsub(a,b)", "base",
-					    "date,http_date",     "uuid",
-					    "str(x),url_enc",     "str(x),json",
-					    "str(x),base64",      "req.hdr_names"};
+	static const char *const texts[] = {"path,lower",       "path,concat(x)",
+					    "src,concat(x)",    "path,sha1,hex",
+					    "path,regsub(a,b)", "base",
+					    "date,http_date",   "uuid",
+					    "path,url_enc",     "path,json",
+					    "path,base64",      "req.hdr_names"};
 	struct expr_env env = fix_env(f);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct arena small;
