@@ -126,6 +126,8 @@ struct flags {
 	const struct str *file[ACL_MAX_FILES];
 	bool file_icase[ACL_MAX_FILES];
 	int n_files;
+	bool has_id; // -u
+	int64_t id;
 };
 
 static bool
@@ -148,7 +150,11 @@ parse_flag(struct flags *f, int argc, const struct str *argv, int *i, struct err
 	} else if (str_eq(flag, STR("-M"))) {
 		f->opts.map = true;
 	} else if (str_eq(flag, STR("-u"))) {
-		return flag_value(argc, argv, i, err);
+		if (!flag_value(argc, argv, i, err))
+			return false;
+		f->has_id = str_to_int(argv[*i], &f->id) && f->id >= 0 && f->id <= INT32_MAX;
+		if (!f->has_id)
+			return err_set(err, "-u: '%.*s' is no number from 0", STR_ARG(argv[*i]));
 	} else if (str_eq(flag, STR("-m"))) {
 		if (!flag_value(argc, argv, i, err))
 			return false;
@@ -232,12 +238,14 @@ check_match(const struct expr *e, const struct flags *f, int n_values, struct er
 
 // Named sets that the flags name, each looked at in this test's way.
 static bool
-use_files(struct pattern_list *l, struct expr_env *env, const struct flags *f, struct err *err)
+use_files(struct pattern_list *l, struct expr_env *env, const struct flags *f, int n_words,
+	  const struct str *words, struct err *err)
 {
-	if (f->n_files == 0)
+	int n = f->n_files;
+	if (n == 0 && !f->has_id)
 		return true;
 	struct pattern_use **uses =
-	    arena_alloc(&env->set->arena, (size_t)f->n_files * sizeof(struct pattern_use *),
+	    arena_alloc(&env->set->arena, (size_t)(n + 1) * sizeof(struct pattern_use *),
 			alignof(void *));
 	ASSERT(uses != NULL);
 	for (int i = 0; i < f->n_files; i++) {
@@ -245,7 +253,12 @@ use_files(struct pattern_list *l, struct expr_env *env, const struct flags *f, s
 		if (uses[i] == NULL)
 			return false;
 	}
-	pattern_list_use(l, uses, (size_t)f->n_files);
+	if (f->has_id) {
+		uses[n] = pattern_use_words(env, (unsigned)f->id, n_words, words, &f->opts, err);
+		if (uses[n++] == NULL)
+			return false;
+	}
+	pattern_list_use(l, uses, (size_t)n);
 	return true;
 }
 
@@ -259,12 +272,13 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 	if (e == NULL || !parse_flags(&f, argc - 1, argv + 1, &used, err))
 		return false;
 	int n_values = argc - 1 - used;
-	if (!check_match(e, &f, n_values + f.n_files, err))
+	if (!check_match(e, &f, n_values + f.n_files + f.has_id, err))
 		return false;
 	struct pattern_list *l = pattern_list_new(&env->set->arena, &f.opts);
 	expr_set_own_list(env->set, l);
-	if (!use_files(l, env, &f, err) ||
-	    !pattern_list_add_words(l, n_values, argv + 1 + used, err) ||
+	const struct str *words = argv + 1 + used;
+	if (!use_files(l, env, &f, n_values, words, err) ||
+	    !pattern_list_add_words(l, f.has_id ? 0 : n_values, words, err) ||
 	    !pattern_list_build(l, err))
 		return false;
 	t->expr = e;

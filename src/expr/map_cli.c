@@ -92,10 +92,18 @@ show_list(struct cli_session *s, const struct kind *kind)
 	struct pattern_ref_info i;
 	const struct pattern_ref *r;
 	cli_printf(s, "# id (file) description\n");
-	for (size_t n = 0; set != NULL && (r = pattern_ref_at(set, n)) != NULL; n++) {
+	for (size_t n = 0; set != NULL && (r = pattern_ref_nth(set, n)) != NULL; n++) {
 		pattern_ref_info(r, &i);
 		if (i.is_map != kind->map)
 			continue;
+		if (i.name.n == 0) {
+			cli_printf(s,
+				   "%u () acl file '%s' line %d. curr_ver=%u next_ver=%u "
+				   "entry_cnt=%zu\n",
+				   i.number, i.used_in, i.used_line, i.version, i.next_version,
+				   i.n_entries);
+			continue;
+		}
 		cli_printf(s,
 			   "%u (%.*s) pattern loaded from file '%.*s' used by %s at file '%s' line "
 			   "%d. curr_ver=%u next_ver=%u entry_cnt=%zu\n",

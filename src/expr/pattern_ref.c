@@ -64,7 +64,7 @@ static struct pattern_ref *
 by_name(const struct pattern_refs *refs, struct str name)
 {
 	struct pattern_ref *r = refs != NULL ? refs->first : NULL;
-	while (r != NULL && !str_eq(r->name, name))
+	while (r != NULL && (r->chosen || !str_eq(r->name, name)))
 		r = r->next;
 	return r;
 }
@@ -74,6 +74,15 @@ pattern_ref_at(struct expr_set *set, size_t i)
 {
 	struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL;
 	while (r != NULL && r->number != i)
+		r = r->next;
+	return r;
+}
+
+struct pattern_ref *
+pattern_ref_nth(struct expr_set *set, size_t i)
+{
+	struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL;
+	while (r != NULL && i-- > 0)
 		r = r->next;
 	return r;
 }
@@ -114,22 +123,38 @@ load_line(void *arg, struct str key, struct str value, int line, struct err *err
 	return true;
 }
 
+static unsigned
+free_number(struct expr_set *set)
+{
+	unsigned n = 0;
+	while (pattern_ref_at(set, n) != NULL)
+		n++;
+	return n;
+}
+
 static struct pattern_ref *
-ref_new(struct expr_env *env, struct ref_name name, bool is_map, struct err *err)
+add_ref(struct expr_env *env, unsigned number, bool is_map)
 {
 	struct pattern_refs *refs = refs_of(env->set);
 	struct pattern_ref *r = MEM_NEW(struct pattern_ref);
-	const char *path = str_to_c(&env->set->arena, name.name);
-	ASSERT(path != NULL);
 	r->refs = refs;
-	r->name = str_of(path, name.name.n);
-	r->number = refs->n++;
+	r->number = number;
 	r->is_map = is_map;
 	r->file = env->file;
 	r->line = env->line;
 	pattern_table_init(&r->live, PATTERN_LIVE);
 	*refs->tail = r;
 	refs->tail = &r->next;
+	return r;
+}
+
+static struct pattern_ref *
+ref_new(struct expr_env *env, struct ref_name name, bool is_map, struct err *err)
+{
+	struct pattern_ref *r = add_ref(env, free_number(env->set), is_map);
+	const char *path = str_to_c(&env->set->arena, name.name);
+	ASSERT(path != NULL);
+	r->name = str_of(path, name.name.n);
 	r->absent = name.optional && access(path, F_OK) != 0;
 	bool read = !name.no_file && !r->absent;
 	if (read && !pattern_file_read(&r->live.text->arena, path, is_map, load_line, r, err))
@@ -191,6 +216,27 @@ pattern_use_get(struct expr_env *env, struct str word, const struct pattern_opts
 	if (r == NULL)
 		r = ref_new(env, name, opts->map, err);
 	return r != NULL ? use_new(env, r, opts, type, err) : NULL;
+}
+
+// A set that has the number because nobody chose gives it up.
+struct pattern_use *
+pattern_use_words(struct expr_env *env, unsigned id, int argc, const struct str *argv,
+		  const struct pattern_opts *opts, struct err *err)
+{
+	struct pattern_ref *holder = pattern_ref_at(env->set, id);
+	if (holder != NULL && holder->chosen) {
+		err_set(err, "-u %u is used at %s:%d already", id, holder->file, holder->line);
+		return NULL;
+	}
+	if (holder != NULL)
+		holder->number = free_number(env->set);
+	struct pattern_ref *r = add_ref(env, id, false);
+	r->chosen = true;
+	for (int i = 0; i < argc; i++)
+		pattern_table_append(&r->live, str_copy(&r->live.text->arena, argv[i]), STR_NULL,
+				     r->next_id++, 0);
+	r->n_base = r->batch_from = r->live.n;
+	return use_new(env, r, opts, SMP_STR, err);
 }
 
 // ---- versions

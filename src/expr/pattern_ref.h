@@ -30,6 +30,10 @@ struct workers;
 struct pattern_use *pattern_use_get(struct expr_env *env, struct str name,
 				    const struct pattern_opts *opts, enum sample_type type,
 				    struct err *err);
+// The words of one ACL as a set of their own, which commands know by the number `id` (-u).
+struct pattern_use *pattern_use_words(struct expr_env *env, unsigned id, int argc,
+				      const struct str *argv, const struct pattern_opts *opts,
+				      struct err *err);
 // The entry, or NULL; good until the calling thread's loop turns. No lock, no allocation but
 // ctx->arena's for texts over 512 bytes whose case does not count.
 const struct pattern_entry *pattern_use_match(const struct pattern_use *u, const struct sample *s,
@@ -43,8 +47,10 @@ struct pattern_ref *pattern_use_ref(const struct pattern_use *u);
 
 // By number ("#3", "3") or name, with or without its file@, opt@; NULL: none.
 struct pattern_ref *pattern_ref_find(struct expr_set *set, struct str name);
-// In order of their numbers; NULL at the end.
+// By its number; NULL: none has it.
 struct pattern_ref *pattern_ref_at(struct expr_set *set, size_t i);
+// Each, in the order of the configuration; NULL at the end.
+struct pattern_ref *pattern_ref_nth(struct expr_set *set, size_t i);
 
 struct pattern_ref_info {
 	struct str name;

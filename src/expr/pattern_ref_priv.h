@@ -76,6 +76,7 @@ struct pattern_ref {
 	struct pattern_refs *refs;
 	struct str name; // without file@ and opt@
 	unsigned number;
+	bool chosen; // the number is the configuration's, of -u
 	bool is_map;
 	bool absent; // opt@ and there was no file
 	const char *file;
@@ -97,7 +98,6 @@ struct pattern_ref {
 
 struct pattern_refs {
 	struct pattern_ref *first, **tail;
-	unsigned n;
 	struct pattern_gen *waiting; // to be freed when all workers have turned once more
 	struct pattern_gen *leaving; // the workers are turning
 	struct msg publish;

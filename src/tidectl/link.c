@@ -215,33 +215,56 @@ conclude(const char *path, const struct answers *a, enum heard heard, bool sent,
 	return EXIT_UNREACHABLE;
 }
 
-int
-link_perform(const char *path, struct request *r, int timeout_ms)
+static int
+reach(const char *path)
 {
 	struct err err;
 	int fd = link_connect(path, &err);
-	if (fd < 0) {
+	if (fd < 0)
 		fprintf(stderr, "tidectl: %s\n", err.text);
-		return EXIT_UNREACHABLE;
-	}
-	struct sbuf out, refusals;
-	sbuf_init(&out, ANSWER_CAP_BYTES);
-	sbuf_init(&refusals, ANSWER_CAP_BYTES);
+	return fd;
+}
+
+// out, refusals NULL: printed as it comes. Closes fd.
+static int
+ask(int fd, const char *path, struct request *r, int timeout_ms, struct sbuf *out,
+    struct sbuf *refusals)
+{
 	struct answers a;
 	answers_init(&a);
-	bool wrap = r->json && !r->native_json && !r->endless;
-	a.out = wrap ? &out : NULL;
-	a.refusals = wrap ? &refusals : NULL;
+	a.out = out;
+	a.refusals = refusals;
 	// A daemon that answered and closed while we still send is heard out.
 	bool sent = say(fd, r);
 	enum heard heard = hear(fd, &a, r->endless ? -1 : timeout_ms);
 	int status = conclude(path, &a, heard, sent, timeout_ms);
+	(void)close(fd); // all was read
+	answers_fini(&a);
+	return status;
+}
+
+int
+link_collect(const char *path, struct request *r, int timeout_ms, struct sbuf *out)
+{
+	int fd = reach(path);
+	return fd < 0 ? EXIT_UNREACHABLE : ask(fd, path, r, timeout_ms, out, NULL);
+}
+
+int
+link_perform(const char *path, struct request *r, int timeout_ms)
+{
+	struct sbuf out, refusals;
+	int fd = reach(path);
+	if (fd < 0)
+		return EXIT_UNREACHABLE;
+	sbuf_init(&out, ANSWER_CAP_BYTES);
+	sbuf_init(&refusals, ANSWER_CAP_BYTES);
+	bool wrap = r->json && !r->native_json && !r->endless;
+	int status = ask(fd, path, r, timeout_ms, wrap ? &out : NULL, wrap ? &refusals : NULL);
 	if (wrap)
 		print_wrapped(status == EXIT_DONE, &out, &refusals);
 	if (fflush(stdout) != 0)
 		status = EXIT_REFUSED;
-	(void)close(fd); // all was read
-	answers_fini(&a);
 	sbuf_fini(&out);
 	sbuf_fini(&refusals);
 	return status;

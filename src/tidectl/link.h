@@ -28,5 +28,7 @@ void answers_init(struct answers *a);
 void answers_fini(struct answers *a);
 void answers_feed(struct answers *a, struct str bytes);
 
+// Sends, keeps the answer's lines, and gives the exit status.
+int link_collect(const char *path, struct request *r, int timeout_ms, struct sbuf *out);
 // Sends, prints, and gives the exit status. timeout_ms < 0: waits for ever.
 int link_perform(const char *path, struct request *r, int timeout_ms);

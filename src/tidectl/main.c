@@ -9,6 +9,7 @@
 #include "tidectl/console.h"
 #include "tidectl/file.h"
 #include "tidectl/link.h"
+#include "tidectl/mapfile.h"
 #include "tidectl/table.h"
 
 struct options {
@@ -147,6 +148,9 @@ perform(const struct options *o, int argc, char **argv)
 	else if (r.verb != NULL && strcmp(r.verb->name, "vars") == 0 && r.argc > 0)
 		status = r.argc > 1 ? table_perform(&r)
 				    : complain("usage: tidectl vars check|dump|restore FILE");
+	else if (r.verb != NULL &&
+		 (strcmp(r.verb->name, "map") == 0 || strcmp(r.verb->name, "acl") == 0))
+		status = mapfile_perform(o->socket, &r, o->timeout_ms);
 	else if (o->file != NULL && (r.verb == NULL || !r.verb->in_file))
 		complain("with --file only the verbs on variables work; see 'tidectl help'");
 	else if (o->file != NULL)
