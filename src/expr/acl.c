@@ -385,6 +385,8 @@ static const struct {
 } builtins[] = {
     {"TRUE", "always_true"},
     {"FALSE", "always_false"},
+    {"WAIT_END", "wait_end"},
+    {"REQ_CONTENT", "req.len gt 0"},
     {"LOCALHOST", "src 127.0.0.1/8 ::1"},
     {"HTTP", "req.proto_http"},
     {"HTTP_1.0", "req.ver 1.0"},

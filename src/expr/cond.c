@@ -24,19 +24,28 @@ eval(const struct expr *e, struct sample_ctx *ctx, struct sample *out)
 	return e->fetch(e->args, ctx, out);
 }
 
+// No sample or no match: final, or not yet because more bytes may come?
+static inline enum acl_result
+miss_or_fail(const struct acl_test *t, const struct sample *s, const struct sample_ctx *ctx)
+{
+	if (LIKELY(!(s->flags & SMP_MAY_CHANGE)))
+		return ACL_FAIL;
+	return ctx->not_http && t->expr->needs & (SMP_NEED_REQ | SMP_NEED_RES) ? ACL_FAIL
+									       : ACL_MISS;
+}
+
 // The sample, and each further one of a fetch that iterates.
 enum acl_result
 acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s)
 {
 	enum acl_result result = ACL_FAIL;
 	for (;;) {
-		if (!eval(t->expr, ctx, s)) {
-			if (s->flags & SMP_MAY_CHANGE)
-				result = ACL_MISS;
-		} else if (test_matches(t, s, ctx)) {
+		if (eval(t->expr, ctx, s) && test_matches(t, s, ctx)) {
 			result = ACL_PASS;
 			break;
 		}
+		enum acl_result r = miss_or_fail(t, s, ctx);
+		result = MAX(result, r);
 		if (!(s->flags & SMP_NOT_LAST))
 			break;
 	}
@@ -52,9 +61,9 @@ acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 	ctx->iter.on = t->expr->flags & ROW_ITERATES;
 	if (ctx->iter.on)
 		return acl_test_each(t, ctx, &s);
-	if (!eval(t->expr, ctx, &s))
-		return s.flags & SMP_MAY_CHANGE ? ACL_MISS : ACL_FAIL;
-	return test_matches(t, &s, ctx) ? ACL_PASS : ACL_FAIL;
+	if (eval(t->expr, ctx, &s) && test_matches(t, &s, ctx))
+		return ACL_PASS;
+	return miss_or_fail(t, &s, ctx);
 }
 
 static enum acl_result

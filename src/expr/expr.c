@@ -82,6 +82,7 @@ add_own_rows(struct expr_set *set)
 	add_fetches(set, expr_fetches_state);
 	add_fetches(set, expr_fetches_target);
 	add_fetches(set, expr_fetches_block);
+	add_fetches(set, expr_fetches_payload);
 	add_convs(set, expr_convs_text);
 	add_convs(set, expr_convs_int);
 	add_convs(set, expr_convs_code);

@@ -102,6 +102,8 @@ struct sample_host {
 			  const struct sample *value);
 	// The session's variables, made at their first write. NULL: no memory, or no session.
 	struct var_scope *(*session)(const struct sample_ctx *ctx);
+	// What the client (or the server) has sent so far, while it is judged and not yet relayed.
+	bool (*payload)(const struct sample_ctx *ctx, bool response, struct str *bytes);
 };
 
 enum var_scope_id { VAR_PROC, VAR_SESS, VAR_TXN, VAR_REQ, VAR_RES, VAR_SHM, VAR_N_SCOPES };
@@ -124,7 +126,8 @@ struct sample_ctx {
 	// Answers of ACLs that this transaction asked for already (acl.h).
 	const struct acl_memo *memo; // NULL: none is kept
 	uint64_t memo_known, memo_pass;
-	bool failed; // set when the arena was too small: the result must not be trusted
+	bool not_http; // with `more`: the bytes so far are no HTTP, so no head will come
+	bool failed;   // set when the arena was too small: the result must not be trusted
 	// Place in a fetch with several values. on: whoever evaluates tries them all and asks again
 	// while SMP_NOT_LAST; off: the fetch gives the one that HAProxy would (usually the last).
 	struct sample_iter {

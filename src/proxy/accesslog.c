@@ -54,7 +54,7 @@ fill_times(const struct txn *t, struct log_values *v)
 static void
 fill_request(const struct txn *t, struct log_values *v)
 {
-	if (t->times.head_ns == 0)
+	if (t->times.head_ns == 0 || t->flags & TXN_TCP)
 		return;
 	struct str line = t->req.raw;
 	size_t end = str_find_byte(line, '\r');

@@ -40,6 +40,7 @@ static enum rule_verdict
 run_reject(const struct rule *r, struct txn *txn)
 {
 	action_count_denied(r, txn);
+	txn->reply.denied = true;
 	return RULE_CUT;
 }
 
@@ -54,6 +55,7 @@ run_silent_drop(const struct rule *r, struct txn *txn)
 	(void)setsockopt(fd, src->family == 6 ? IPPROTO_IPV6 : IPPROTO_IP,
 			 src->family == 6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl));
 	txn->flags |= TXN_RESET_CLIENT;
+	txn->reply.denied = true;
 	action_count_denied(r, txn);
 	return RULE_CUT;
 }
@@ -301,7 +303,7 @@ void
 action_count_denied(const struct rule *r, const struct txn *txn)
 {
 	unsigned w = txn->worker->id;
-	bool request = r->where == REQUEST;
+	bool request = (r->where & RULE_IN_REQUEST) != 0;
 	if (r->proxy->caps & PROXY_FRONTEND) {
 		struct fe_counters *c = metrics_of(&r->proxy->fe_stats, w);
 		METRIC_ADD(request ? &c->denied_req : &c->denied_res, 1);
@@ -482,13 +484,13 @@ run_redirect(const struct rule *r, struct txn *txn)
 const struct action_row actions_reply[] = {
     {"allow", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, ACTION_FINAL, "allow",
      "Leaves the rule list; the message goes on."},
-    {"accept", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, ACTION_FINAL, "accept",
-     "As allow."},
+    {"accept", REQUEST | RESPONSE | AFTER | RULE_TCP, parse_nothing, run_allow, ACTION_FINAL,
+     "accept", "As allow."},
     {"deny", REQUEST | RESPONSE, parse_deny, run_deny, ACTION_FINAL,
      "deny [deny_status <status>] " REPLY_WORDS,
      "Refuses the message: 403 for a request, 502 for a response, with the error page of that "
      "status unless told otherwise."},
-    {"reject", REQUEST, parse_nothing, run_reject, ACTION_FINAL, "reject",
+    {"reject", REQUEST | RULE_TCP, parse_nothing, run_reject, ACTION_FINAL, "reject",
      "Closes the connection without an answer."},
     {"silent-drop", REQUEST | RESPONSE, parse_nothing, run_silent_drop, ACTION_FINAL, "silent-drop",
      "Closes the connection so that a client behind a router does not hear of it."},

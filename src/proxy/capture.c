@@ -198,8 +198,8 @@ conv_capture_res(const struct expr_arg *args, struct sample_ctx *ctx, struct sam
 }
 
 static const struct action_row capture_actions[] = {
-    {"capture", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE, parse_capture_action, run_capture,
-     ACTION_KEEPS, "capture <expr> len <n>|id <n>",
+    {"capture", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_TCP_CONTENT, parse_capture_action,
+     run_capture, ACTION_KEEPS, "capture <expr> len <n>|id <n>",
      "Keeps a value for the log: in a new slot (len, in a frontend's http-request), or in a "
      "declared one."},
     {.name = NULL},

@@ -48,11 +48,12 @@ print_txn(const struct txn *t, unsigned worker, uint64_t now_ns, struct sbuf *ou
 {
 	char src[ADDR_TEXT_BYTES];
 	size_t n = print_address(t->ctx.src, src, sizeof(src));
-	bool known = t->times.head_ns != 0;
+	bool known = t->times.head_ns != 0 && !(t->flags & TXN_TCP);
 	sbuf_printf(out,
-		    "0x%llx: proto=http src=%.*s fe=%.*s be=%.*s srv=%.*s worker=%u "
+		    "0x%llx: proto=%s src=%.*s fe=%.*s be=%.*s srv=%.*s worker=%u "
 		    "step=%s age=%llums rq=\"%.*s %.*s\"\n",
-		    (unsigned long long)t->id, (int)n, src, STR_ARG(t->frontend->name),
+		    (unsigned long long)t->id, t->flags & TXN_TCP ? "tcp" : "http", (int)n, src,
+		    STR_ARG(t->frontend->name),
 		    STR_ARG(t->backend != NULL ? t->backend->name : STR("<NONE>")),
 		    STR_ARG(t->server != NULL ? t->server->name : STR("<none>")), worker,
 		    t->step != NULL ? t->step->name : "-", ms_since(t->times.idle_ns, now_ns),

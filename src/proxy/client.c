@@ -4,6 +4,7 @@
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/gate.h"
+#include "proxy/tcp.h"
 #include "proxy/txn.h"
 
 #include <string.h>
@@ -166,8 +167,10 @@ client_open(struct proxy_worker *w, const struct bind *bind, int fd, uint8_t pla
 	list_append(&w->all_clients, &c->in_worker);
 	atomic_store_explicit(&w->n_clients, w->n_clients + 1, memory_order_relaxed);
 	count_connection(c);
-	arm_idle(c);
-	conn_recv(&c->conn);
+	if (LIKELY(!bind->frontend->at_accept) || !tcp_enter(c)) {
+		arm_idle(c);
+		conn_recv(&c->conn);
+	}
 	if (UNLIKELY(w->n_clients >= w->max_clients))
 		pause_accepts(w, true);
 }

@@ -50,6 +50,48 @@ find_backend(struct conf *conf, const struct proxy_set *set, const struct conf_l
 	return NULL;
 }
 
+static const char *
+mode_name(const struct proxy *p)
+{
+	return p->mode == PROXY_TCP ? "tcp" : "http";
+}
+
+static void
+check_mode(struct conf *conf, const struct conf_line *at, const struct proxy *p,
+	   const struct proxy *b)
+{
+	if (b != NULL && b->mode != p->mode)
+		conf_error(conf, at, "backend '%.*s' has mode %s, '%.*s' has mode %s",
+			   STR_ARG(b->name), mode_name(b), STR_ARG(p->name), mode_name(p));
+}
+
+// What needs requests does nothing where there are none.
+static void
+check_tcp(struct conf *conf, struct proxy *p)
+{
+	const struct rule_list *const http[] = {&p->http_request, &p->redirects, &p->http_response,
+						&p->http_after_response};
+	p->at_accept =
+	    p->mode == PROXY_TCP || p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
+	if (p->mode != PROXY_TCP)
+		return;
+	if (p->backend != NULL)
+		p->backend->reuse = BACKEND_REUSE_NEVER;
+	if (p->options & PROXY_OPT_HTTPLOG) {
+		conf_warn(conf, p->conf->logfmt_line,
+			  "'%.*s' has mode tcp: 'option tcplog' takes the place of httplog",
+			  STR_ARG(p->name));
+		p->logfmt_text = STR(LOGFMT_TCP);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(http); i++) {
+		if (http[i]->first == NULL)
+			continue;
+		struct conf_line at = place(http[i]->first->file, http[i]->first->line);
+		conf_warn(conf, &at, "rules on HTTP have no effect: '%.*s' has mode tcp",
+			  STR_ARG(p->name));
+	}
+}
+
 static void
 resolve_switching(struct conf *conf, struct proxy_set *set, struct proxy *p)
 {
@@ -63,12 +105,14 @@ resolve_switching(struct conf *conf, struct proxy_set *set, struct proxy *p)
 				  always->file, always->line);
 		if (r->dynamic == NULL)
 			r->backend = find_backend(conf, set, &at, r->backend_name);
+		check_mode(conf, &at, p, r->backend);
 		if (r->cond == NULL && r->dynamic == NULL && always == NULL)
 			always = r;
 	}
 	if (p->default_backend_name.n > 0)
 		p->default_backend =
 		    find_backend(conf, set, p->conf->default_backend_line, p->default_backend_name);
+	check_mode(conf, p->conf->default_backend_line, p, p->default_backend);
 }
 
 // --- formats ---------------------------------------------------------------------------------
@@ -250,6 +294,7 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 		disable(set->all[i]);
 		bad_message_init(conf, set->all[i]);
 		resolve_switching(conf, set, set->all[i]);
+		check_tcp(conf, set->all[i]);
 		compile_formats(conf, set, set->all[i]);
 	}
 	bool any = has_dynamic_switch(set);

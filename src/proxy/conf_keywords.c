@@ -16,12 +16,11 @@ parse_mode(struct conf *conf, void *obj, const struct conf_line *line, struct er
 		p->mode = PROXY_HTTP;
 		return true;
 	}
-	if (str_eq(word, STR("tcp")) || str_eq(word, STR("health")))
-		return err_set(err,
-			       "mode %.*s comes in a later tidegate; only 'mode http' is served "
-			       "now",
-			       STR_ARG(word));
-	return err_set(err, "'%.*s' is no mode: http is", STR_ARG(word));
+	if (str_eq(word, STR("tcp"))) {
+		p->mode = PROXY_TCP;
+		return true;
+	}
+	return err_set(err, "'%.*s' is no mode: http and tcp are", STR_ARG(word));
 }
 
 static bool
@@ -199,7 +198,7 @@ parse_redirect(struct conf *conf, void *obj, const struct conf_line *line, struc
 // --- rows ----------------------------------------------------------------------------------------
 
 static const struct conf_arg name_arg[] = ARG_STR1("name", "Name of a backend.");
-static const struct conf_arg mode_arg[] = ARG_STR1("mode", "http");
+static const struct conf_arg mode_arg[] = ARG_STR1("mode", "http or tcp.");
 static const struct conf_arg path_arg[] = ARG_STR1("path", "Path of requests answered with 200.");
 static const struct conf_arg balance_args[] = ARG_STR1("algorithm", "roundrobin or static-rr.");
 static const struct conf_arg address_arg[] =
@@ -240,7 +239,8 @@ static const struct conf_arg http_error_args[] = {
     {.type = CONF_END}};
 
 const struct conf_keyword conf_proxy_keywords[] = {
-    {ALL, "mode", mode_arg, NULL, parse_mode, 0, 0, "Protocol: http."},
+    {ALL, "mode", mode_arg, NULL, parse_mode, 0, 0,
+     "http (default): requests and responses; tcp: connections are relayed as bytes."},
     {.sections = "frontend backend listen",
      .words = "id",
      .args = id_arg,

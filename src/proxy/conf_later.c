@@ -93,8 +93,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "stick"),
     REFUSED(ALL, "stick-table"),
     REFUSED(ALL, "tcp-check"),
-    REFUSED(ALL, "tcp-request"),
-    REFUSED(ALL, "tcp-response"),
     REFUSED(ALL, "transparent"),
     REFUSED(ALL, "use-fcgi-app"),
     REFUSED(ALL, "use-server"),

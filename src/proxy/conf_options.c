@@ -24,6 +24,8 @@ static const struct {
     {"http-keep-alive", PROXY_FRONTEND | PROXY_BACKEND, TIME(http_keep_alive_ns)},
     {"tarpit", PROXY_FRONTEND | PROXY_BACKEND, TIME(tarpit_ns)},
     {"tunnel", PROXY_BACKEND, TIME(tunnel_ns)},
+    {"client-fin", PROXY_FRONTEND, TIME(client_fin_ns)},
+    {"server-fin", PROXY_BACKEND, TIME(server_fin_ns)},
 };
 
 static bool
@@ -279,10 +281,9 @@ static const struct conf_keyword option_keywords[] = {
     TIMEOUT("tunnel", "Longest silence of an upgraded connection in either direction."),
     {ALL, "timeout check", time_args, NULL, NULL, 0, CONF_IGNORED,
      "Health checks come in a later tidegate."},
-    {ALL, "timeout client-fin", time_args, NULL, NULL, 0, CONF_IGNORED,
-     "Not performed yet: 'timeout client' stands for it."},
-    {ALL, "timeout server-fin", time_args, NULL, NULL, 0, CONF_IGNORED,
-     "Not performed yet: 'timeout server' stands for it."},
+    TIMEOUT("client-fin", "Longest silence of a client once a relayed or upgraded connection is "
+			  "closed in one direction."),
+    TIMEOUT("server-fin", "The same of the server."),
     {.sections = ALL,
      .words = "log",
      .parse = conf_parse_log,

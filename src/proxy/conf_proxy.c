@@ -148,6 +148,8 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->timeouts = d->timeouts;
 	p->maxconn = d->maxconn;
 	p->retries = d->retries;
+	p->inspect_request_ns = d->inspect_request_ns;
+	p->inspect_response_ns = d->inspect_response_ns;
 	p->disabled = d->disabled;
 	p->forwardfor_header = d->forwardfor_header;
 	p->originalto_header = d->originalto_header;
@@ -179,7 +181,7 @@ take_over(struct proxy *p, const struct proxy *d)
 static void
 set_built_in_defaults(struct proxy *p)
 {
-	// As haproxy 2.6: HTTP is not its default mode, but the only one there is here so far.
+	// HAProxy begins with tcp; this is a proxy for HTTP.
 	p->mode = PROXY_HTTP;
 	p->retries = 3;
 	p->forwardfor_header = STR("X-Forwarded-For");
@@ -205,6 +207,10 @@ new_proxy(struct proxy_setup *s, const struct conf_line *line, struct str name, 
 	rule_list_init(&p->redirects);
 	rule_list_init(&p->http_response);
 	rule_list_init(&p->http_after_response);
+	rule_list_init(&p->tcp_connection);
+	rule_list_init(&p->tcp_session);
+	rule_list_init(&p->tcp_content);
+	rule_list_init(&p->tcp_response);
 	p->limit = CONF_NEW(s->conf, struct frontend_limit);
 	p->conf = CONF_NEW(s->conf, struct proxy_conf);
 	p->conf->setup = s;

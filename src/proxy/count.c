@@ -162,12 +162,13 @@ count_backend_end(const struct txn *t)
 	ADD_ALL(t, bytes_in, t->bytes_in);
 	ADD_ALL(t, bytes_out, t->bytes_out);
 	ADD_ALL(t, requests, 1);
-	stats_count_status(&b->responses, t->res.status);
+	if (LIKELY(!(t->flags & TXN_TCP)))
+		stats_count_status(&b->responses, t->res.status);
 	if (t->flags & TXN_REDISPATCHED)
 		ADD_ALL(t, redispatches, 1);
 	if (t->server == NULL)
 		return;
-	if (!(t->flags & TXN_REPLIED))
+	if (!(t->flags & (TXN_REPLIED | TXN_TCP)))
 		stats_count_status(&of_server(t)->responses, t->res.status);
 	uint64_t total_ms = ms_between(t->times.idle_ns, t->times.end_ns);
 	if (total_ms == 0)

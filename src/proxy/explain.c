@@ -53,7 +53,7 @@ print_title(const struct txn *t, struct sbuf *out)
 		src[sample_print_ip(&ip, src, sizeof(src))] = '\0';
 	struct str line = str_slice(t->req.raw, 0, str_find_byte(t->req.raw, '\r'));
 	sbuf_printf(out, "0x%llx %s:%u ", (unsigned long long)t->id, src, t->ctx.src->port);
-	if (t->times.head_ns != 0 && line.n > 0)
+	if (t->times.head_ns != 0 && line.n > 0 && !(t->flags & TXN_TCP))
 		sbuf_add_json(out, str_slice(line, 0, 512));
 	else
 		sbuf_add_byte(out, '-');
@@ -95,19 +95,41 @@ explain_end(struct txn *t)
 	sbuf_fini(rules);
 }
 
+static void
+print_rule(const struct rule *r, const char *remark, struct sbuf *out)
+{
+	sbuf_add(out, STR("  "));
+	rule_print(r, out);
+	sbuf_add(out, str_from_c(remark));
+}
+
+enum acl_result
+explain_test(const struct rule *r, struct txn *t)
+{
+	print_rule(r, "\n", t->explain);
+	enum acl_result result = rule_explain_cond(r->cond, &t->ctx, t->explain);
+	if (result != ACL_PASS)
+		sbuf_add(t->explain, result == ACL_MISS ? STR("    => waits for more\n")
+							: STR("    => not applied\n"));
+	return result;
+}
+
+void
+explain_applied(struct txn *t, enum rule_verdict v)
+{
+	sbuf_printf(t->explain, "    => applied, %s\n", rule_verdict_name(v));
+}
+
 enum rule_verdict
 explain_rule(const struct rule *r, bool resumed, struct txn *t)
 {
-	struct sbuf *out = t->explain;
-	sbuf_add(out, STR("  "));
-	rule_print(r, out);
-	sbuf_add(out, resumed ? STR(" (goes on)\n") : STR("\n"));
-	if (!resumed && !rule_explain_cond(r->cond, &t->ctx, out)) {
-		sbuf_add(out, STR("    => not applied\n"));
+	if (resumed)
+		print_rule(r, " (goes on)\n", t->explain);
+	else if (explain_test(r, t) != ACL_PASS)
 		return RULE_NEXT;
-	}
 	enum rule_verdict v = r->action->run(r, t);
-	sbuf_printf(out, "    => applied, %s\n", rule_verdict_name(v));
+	t->ctx.memo_known = 0; // whatever it changed
+	explain_applied(t, v);
 	return v;
 }
 
@@ -118,7 +140,7 @@ explain_switch(const struct switch_rule *r, struct txn *t)
 	sbuf_add(out, STR("  "));
 	switch_rule_print(r, out);
 	sbuf_add(out, STR("\n"));
-	bool holds = rule_explain_cond(r->cond, &t->ctx, out);
+	bool holds = rule_explain_cond(r->cond, &t->ctx, out) == ACL_PASS;
 	sbuf_add(out, holds ? STR("    => chosen\n") : STR("    => not applied\n"));
 	return holds;
 }

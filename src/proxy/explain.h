@@ -6,6 +6,7 @@
 // NULL. All of it belongs to the worker.
 #pragma once
 
+#include "expr/acl.h"
 #include "proxy/rule.h"
 
 struct explain_ring;
@@ -21,6 +22,8 @@ void explain_begin(struct txn *t);
 // The transaction has ended and has its final state.
 void explain_end(struct txn *t);
 // Judges and runs the rule as rule.c would, in the open. resumed: its condition held before.
+enum acl_result explain_test(const struct rule *r, struct txn *t); // and its two halves apart
+void explain_applied(struct txn *t, enum rule_verdict v);
 enum rule_verdict explain_rule(const struct rule *r, bool resumed, struct txn *t);
 bool explain_switch(const struct switch_rule *r, struct txn *t);
 void explain_ring_free(struct explain_ring **ring); // NULL is fine

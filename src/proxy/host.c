@@ -113,7 +113,25 @@ host_session(const struct sample_ctx *ctx)
 	return t->client != NULL ? session_vars(t->client) : NULL;
 }
 
+static bool
+host_payload(const struct sample_ctx *ctx, bool response, struct str *bytes)
+{
+	const struct txn *t = ctx->host_data;
+	const struct conn *c = NULL;
+	if (!(t->flags & TXN_TCP) || t->flags & TXN_JUDGED)
+		return false;
+	if (response)
+		c = t->server_conn != NULL ? &t->server_conn->conn : NULL;
+	else if (t->client != NULL && !(t->flags & TXN_TUNNEL))
+		c = &t->client->conn;
+	if (c == NULL)
+		return false;
+	*bytes = str_of(conn_data(c), conn_unread(c));
+	return true;
+}
+
 const struct sample_host proxy_sample_host = {
+    .payload = host_payload,
     .text = host_text,
     .number = host_number,
     .log = host_log,

@@ -51,7 +51,7 @@ enum proxy_options {
 // Nanoseconds; 0: no limit.
 struct proxy_timeouts {
 	uint64_t client_ns, server_ns, connect_ns, queue_ns, http_request_ns, http_keep_alive_ns,
-	    tarpit_ns, tunnel_ns;
+	    tarpit_ns, tunnel_ns, client_fin_ns, server_fin_ns;
 };
 
 // One listening address of a frontend.
@@ -135,9 +135,12 @@ struct proxy {
 	} * limit;
 	uint32_t retries;
 	bool disabled;
+	bool at_accept; // tcp_enter wants to see its connections
 	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
 	const struct address_range *forwardfor_except, *originalto_except;
 	struct rule_list http_request, redirects, http_response, http_after_response;
+	struct rule_list tcp_connection, tcp_session, tcp_content, tcp_response;
+	uint64_t inspect_request_ns, inspect_response_ns; // inspect-delay; 0: none
 	struct switch_rule *switching, **switching_tail;
 	struct str default_backend_name;
 	struct proxy *default_backend;

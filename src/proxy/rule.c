@@ -115,13 +115,33 @@ find_row(const struct proxy_setup *s, enum rule_where where, struct str word, st
 	return NULL;
 }
 
+static const struct {
+	unsigned where;
+	size_t list;
+	const struct expr_place *place;
+} lists[] = {
+#define LIST(where, member, place)                            \
+	{                                                     \
+		where, offsetof(struct proxy, member), &place \
+	}
+    LIST(RULE_HTTP_REQUEST, http_request, EXPR_AT_REQUEST),
+    LIST(RULE_REDIRECT, redirects, EXPR_AT_REQUEST),
+    LIST(RULE_HTTP_RESPONSE, http_response, EXPR_AT_RESPONSE),
+    LIST(RULE_HTTP_AFTER_RESPONSE, http_after_response, EXPR_AT_RESPONSE),
+    LIST(RULE_TCP_CONNECTION, tcp_connection, EXPR_AT_TCP_CONNECTION),
+    LIST(RULE_TCP_SESSION, tcp_session, EXPR_AT_TCP_SESSION),
+    LIST(RULE_TCP_CONTENT, tcp_content, EXPR_AT_TCP_CONTENT),
+    LIST(RULE_TCP_RESPONSE, tcp_response, EXPR_AT_RESPONSE),
+#undef LIST
+};
+
 static struct rule_list *
 list_of(struct proxy *p, enum rule_where where)
 {
-	return where == RULE_HTTP_REQUEST    ? &p->http_request
-	       : where == RULE_REDIRECT      ? &p->redirects
-	       : where == RULE_HTTP_RESPONSE ? &p->http_response
-					     : &p->http_after_response;
+	size_t i = 0;
+	while (lists[i].where != where)
+		i++;
+	return (struct rule_list *)((char *)p + lists[i].list);
 }
 
 static void
@@ -174,8 +194,10 @@ rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 struct expr_env
 action_env(const struct rule *r, const struct conf_line *line)
 {
-	return conf_proxy_env(r->proxy, line,
-			      r->where == RULE_HTTP_REQUEST ? &EXPR_AT_REQUEST : &EXPR_AT_RESPONSE);
+	size_t i = 0;
+	while (lists[i].where != r->where)
+		i++;
+	return conf_proxy_env(r->proxy, line, lists[i].place);
 }
 
 bool
@@ -318,4 +340,26 @@ rule_list_walk(const struct rule_list *list, struct txn *txn)
 	if (resumed || first->where != RULE_HTTP_REQUEST)
 		acl_forget(&txn->ctx, MEMO_OUTSIDE | MEMO_RES);
 	return run_from(list, first, resumed, txn);
+}
+
+enum rule_verdict
+rule_list_inspect(const struct rule_list *list, struct txn *txn)
+{
+	for (const struct rule *r = list->first; r != NULL; r = r->next) {
+		enum acl_result holds = UNLIKELY(txn->explain != NULL) ? explain_test(r, txn)
+					: r->cond == NULL              ? ACL_PASS
+							  : cond_eval(r->cond, &txn->ctx);
+		if (holds == ACL_MISS)
+			return RULE_MORE;
+		if (holds == ACL_FAIL)
+			continue;
+		enum rule_verdict v = act(r, txn);
+		if (UNLIKELY(txn->explain != NULL))
+			explain_applied(txn, v);
+		if (v == RULE_NEXT)
+			continue;
+		txn->last_rule = r;
+		return v;
+	}
+	return RULE_NEXT;
 }

@@ -20,6 +20,13 @@ enum rule_where {
 	RULE_HTTP_RESPONSE = 1 << 1,
 	RULE_HTTP_AFTER_RESPONSE = 1 << 2,
 	RULE_REDIRECT = 1 << 3, // a `redirect` line: tried behind all of http-request
+	RULE_TCP_CONNECTION = 1 << 4,
+	RULE_TCP_SESSION = 1 << 5,
+	RULE_TCP_CONTENT = 1 << 6,  // tcp-request content
+	RULE_TCP_RESPONSE = 1 << 7, // tcp-response content
+	RULE_TCP_REQUEST = RULE_TCP_CONNECTION | RULE_TCP_SESSION | RULE_TCP_CONTENT,
+	RULE_TCP = RULE_TCP_REQUEST | RULE_TCP_RESPONSE,
+	RULE_IN_REQUEST = RULE_HTTP_REQUEST | RULE_TCP_REQUEST, // judges what a client sent
 };
 
 enum rule_verdict {
@@ -28,6 +35,7 @@ enum rule_verdict {
 	RULE_REPLY, // txn->reply was set: answer it, nothing else is tried
 	RULE_FAIL,  // the transaction cannot go on: 500, or what txn->reply says
 	RULE_WAIT,  // the action waits: it is run again when the transaction is
+	RULE_MORE,  // of rule_list_inspect: bytes are missing that may still come
 	RULE_CUT,   // nobody is there to be answered any more: both connections are cut
 };
 
@@ -80,6 +88,10 @@ rule_list_init(struct rule_list *l)
 bool rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 		enum rule_where where, struct err *err);
 enum rule_verdict rule_list_walk(const struct rule_list *list, struct txn *txn);
+
+// The same for lists on bytes that are still coming (ctx.more): a condition that cannot be told yet
+// gives RULE_MORE, and the next call begins with the first rule again, as HAProxy has it.
+enum rule_verdict rule_list_inspect(const struct rule_list *list, struct txn *txn);
 
 // Runs the list in order on a transaction. RULE_WAIT: the next call for the same list goes on with
 // the rule that waits, and lists asked before it answer RULE_NEXT at once. A request passes six

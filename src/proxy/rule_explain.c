@@ -12,16 +12,21 @@
 const char *
 rule_list_name(enum rule_where where)
 {
-	switch (where) {
-	case RULE_HTTP_REQUEST:
-		return "http-request";
-	case RULE_HTTP_RESPONSE:
-		return "http-response";
-	case RULE_REDIRECT:
-		return "redirect";
-	case RULE_HTTP_AFTER_RESPONSE:
-		break;
-	}
+	static const struct {
+		unsigned where;
+		const char *name;
+	} names[] = {
+	    {RULE_HTTP_REQUEST, "http-request"},
+	    {RULE_HTTP_RESPONSE, "http-response"},
+	    {RULE_REDIRECT, "redirect"},
+	    {RULE_TCP_CONNECTION, "tcp-request connection"},
+	    {RULE_TCP_SESSION, "tcp-request session"},
+	    {RULE_TCP_CONTENT, "tcp-request content"},
+	    {RULE_TCP_RESPONSE, "tcp-response content"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (names[i].where == where)
+			return names[i].name;
 	return "http-after-response";
 }
 
@@ -31,6 +36,7 @@ rule_verdict_name(enum rule_verdict v)
 	static const char *const names[] = {
 	    [RULE_NEXT] = "next", [RULE_ALLOW] = "allow", [RULE_REPLY] = "reply",
 	    [RULE_FAIL] = "fail", [RULE_WAIT] = "wait",   [RULE_CUT] = "cut",
+	    [RULE_MORE] = "more",
 	};
 	return names[v];
 }
@@ -76,8 +82,8 @@ print_seen(void *arg, const struct cond_seen *seen)
 	sbuf_printf(out, ": %s\n", results[seen->result]);
 }
 
-bool
+enum acl_result
 rule_explain_cond(const struct cond *c, struct sample_ctx *ctx, struct sbuf *out)
 {
-	return c == NULL || cond_trace(c, ctx, print_seen, out) == ACL_PASS;
+	return c == NULL ? ACL_PASS : cond_trace(c, ctx, print_seen, out);
 }

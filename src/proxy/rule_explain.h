@@ -4,10 +4,9 @@
 #pragma once
 
 #include "base/str.h"
+#include "expr/acl.h"
 #include "proxy/rule.h"
 
-struct cond;
-struct sample_ctx;
 struct sbuf;
 struct switch_rule;
 
@@ -19,4 +18,4 @@ const char *rule_verdict_name(enum rule_verdict v);
 void rule_print(const struct rule *r, struct sbuf *out);
 void switch_rule_print(const struct switch_rule *r, struct sbuf *out);
 // Evaluates, once, and writes a line for each test: "    is_api: path "/one": no". NULL holds.
-bool rule_explain_cond(const struct cond *c, struct sample_ctx *ctx, struct sbuf *out);
+enum acl_result rule_explain_cond(const struct cond *c, struct sample_ctx *ctx, struct sbuf *out);

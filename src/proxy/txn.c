@@ -103,6 +103,19 @@ free_when_alone(struct txn *t)
 }
 
 void
+txn_forget(struct txn *t)
+{
+	list_remove(&t->in_worker);
+	t->worker->n_txns--;
+	proxy_host_unpin(t);
+	if (t->explain != NULL)
+		explain_end(t);
+	t->client->txn = NULL;
+	t->client = NULL;
+	free_when_alone(t);
+}
+
+void
 txn_pool_fini(struct pool *p)
 {
 	p->keep = 0;

@@ -87,6 +87,9 @@ enum txn_flags {
 	TXN_LUA_KEEPS = 1 << 20,    // scripts keep private data of it
 	TXN_QUEUED = 1 << 13,       // in its backend's queue
 	TXN_PLACED = 1 << 14,       // has a place at t->server to give back (maxconn)
+	TXN_TCP = 1 << 23,          // relays bytes: no request, no response, no answer of ours
+	TXN_INSPECTS = 1 << 25,     // TXN_TCP: the server's deadline is that of its inspection
+	TXN_JUDGED = 1 << 24,       // TXN_TCP: tcp-response rules have let the server's bytes pass
 	TXN_PAUSED = 1 << 22,       // a rule waits by the client's deadline
 	TXN_SERVICE = 1 << 21,      // a service answers: its answer is a response to the rules
 	TXN_RESET_CLIENT = 1 << 12, // the end of the connection must not pass for a body's end
@@ -162,6 +165,13 @@ struct txn {
 	struct iovec iov[TXN_IOV], res_iov[TXN_IOV]; // heads on their way; both may be at once
 	struct http_field fields[];                  // req's, then res's: max_headers each
 };
+
+// The backend that use_backend or default_backend names for it; NULL: none does.
+const struct proxy *txn_choose_backend(struct txn *t);
+// A transaction that was only made for rules to see: nothing is counted or logged.
+void txn_forget(struct txn *t);
+// A finished direction closes that half, so that the other end sees it.
+void txn_close_half(struct flow *f);
 
 // The steps, in the order of a request's way; doc/steps.md has the diagram.
 extern const struct txn_step step_read_head, step_frontend_rules, step_route, step_backend_rules,

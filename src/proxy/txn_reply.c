@@ -78,7 +78,7 @@ txn_error_page(struct txn *t, unsigned status)
 static bool
 can_answer(const struct txn *t)
 {
-	return !(t->flags & TXN_RESPONSE_SENT) && !(t->seen & SEEN_CLIENT_FAILED) &&
+	return !(t->flags & (TXN_RESPONSE_SENT | TXN_TCP)) && !(t->seen & SEEN_CLIENT_FAILED) &&
 	       !conn_sending(&t->client->conn);
 }
 

@@ -92,7 +92,11 @@ const struct txn_step step_read_head = {"read-head", run_read_head};
 static enum step_verdict
 run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *next)
 {
-	enum rule_verdict verdict = rule_list_run(&p->http_request, t);
+	enum rule_verdict verdict = RULE_NEXT;
+	if (UNLIKELY(p->tcp_content.first != NULL))
+		verdict = rule_list_walk(&p->tcp_content, t);
+	if (LIKELY(verdict == RULE_NEXT || verdict == RULE_ALLOW))
+		verdict = rule_list_run(&p->http_request, t);
 	if (verdict == RULE_NEXT || verdict == RULE_ALLOW)
 		verdict = rule_list_run(&p->redirects, t);
 	switch (verdict) {
@@ -106,7 +110,8 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 	case RULE_WAIT:
 		return STEP_WAIT;
 	case RULE_CUT:
-		return txn_cut(t, "CR");
+		return txn_cut(t, t->reply.denied ? "PR" : "CR");
+	case RULE_MORE:
 	case RULE_FAIL:
 		break;
 	}
@@ -150,7 +155,8 @@ dynamic_backend(struct txn *t, const struct switch_rule *r)
 	struct str name;
 	if (!logfmt_render(r->dynamic, &t->ctx, &name))
 		return NULL;
-	return hash_map_get(&t->worker->set->backends, name);
+	const struct proxy *b = hash_map_get(&t->worker->set->backends, name);
+	return b != NULL && b->mode == t->frontend->mode ? b : NULL;
 }
 
 static inline bool
@@ -159,8 +165,8 @@ switch_holds(const struct switch_rule *r, struct txn *t)
 	return UNLIKELY(t->explain != NULL) ? explain_switch(r, t) : cond_pass(r->cond, &t->ctx);
 }
 
-static const struct proxy *
-choose_backend(struct txn *t)
+const struct proxy *
+txn_choose_backend(struct txn *t)
 {
 	const struct proxy *p = t->frontend;
 	for (const struct switch_rule *r = p->switching; r != NULL; r = r->next) {
@@ -178,7 +184,7 @@ choose_backend(struct txn *t)
 static enum step_verdict
 run_route(struct txn *t)
 {
-	const struct proxy *b = choose_backend(t);
+	const struct proxy *b = txn_choose_backend(t);
 	if (b == NULL)
 		return txn_fail(t, 503, "SC");
 	t->backend = b;

@@ -44,7 +44,11 @@ run_response_rules(struct txn *t)
 {
 	if (is_interim(t))
 		return txn_go(t, &step_send_response);
-	enum rule_verdict v = run_lists(t, &t->backend->http_response, &t->frontend->http_response);
+	enum rule_verdict v = RULE_NEXT;
+	if (UNLIKELY(t->backend->tcp_response.first != NULL))
+		v = rule_list_walk(&t->backend->tcp_response, t);
+	if (LIKELY(v == RULE_NEXT || v == RULE_ALLOW))
+		v = run_lists(t, &t->backend->http_response, &t->frontend->http_response);
 	if (v == RULE_NEXT || v == RULE_ALLOW)
 		v = txn_after_response_rules(t);
 	if (v == RULE_WAIT)
@@ -248,9 +252,8 @@ relay_deadlines(struct txn *t)
 	conn_deadline(s, on_server && server_ns != 0 ? now + server_ns : 0);
 }
 
-// A finished direction of a tunnel closes that half, so that the other end sees it.
-static void
-close_half(struct flow *f)
+void
+txn_close_half(struct flow *f)
 {
 	if (f->to != NULL && !(f->to->flags & CONN_F_SHUT) && !conn_closing(f->to))
 		conn_shutdown(f->to);
@@ -265,9 +268,9 @@ relay_tunnel(struct txn *t)
 		return txn_cut(t, "SD");
 	}
 	if (up == FLOW_FINISHED)
-		close_half(&t->up);
+		txn_close_half(&t->up);
 	if (down == FLOW_FINISHED)
-		close_half(&t->down);
+		txn_close_half(&t->down);
 	if (up == FLOW_FINISHED && down == FLOW_FINISHED)
 		return STEP_DONE;
 	relay_deadlines(t);

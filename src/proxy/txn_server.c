@@ -5,6 +5,7 @@
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
+#include "proxy/tcp.h"
 #include "proxy/txn.h"
 
 static void
@@ -129,7 +130,7 @@ run_connecting(struct txn *t)
 		return STEP_WAIT;
 	t->seen &= ~(uint32_t)SEEN_SERVER_CONNECTED;
 	t->reason = NULL;
-	return txn_go(t, &step_send_head);
+	return txn_go(t, UNLIKELY(t->flags & TXN_TCP) ? &step_tcp_begin : &step_send_head);
 }
 
 const struct txn_step step_connecting = {"connecting", run_connecting};

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Connections that are judged or relayed as bytes: rules at accept (tcp-request connection and
+// session, in every mode), and mode tcp, where a transaction is one connection with its steps:
+//     inspect -> route -> backend-inspect -> connect -> relay
+#pragma once
+
+#include "base/base.h"
+
+struct client;
+struct module;
+struct txn;
+struct txn_step;
+
+// A connection just accepted, of a frontend that wants to see it (proxy.at_accept). True: it is
+// taken care of, refused or relayed; false: it goes on as HTTP.
+bool tcp_enter(struct client *c);
+// A connection to the server is ready.
+extern const struct txn_step step_tcp_begin;
+
+extern const struct module proxy_tcp_module;

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+// Mode tcp: one connection is one transaction. Its bytes stay in the receive buffer while rules
+// look at them, so what was inspected is relayed as it came; choosing and connecting to a server
+// are the steps that HTTP has. A buffer that is full, an end of input or the end of the
+// inspection delay make the rules decide on what is there.
+#include "proxy/tcp.h"
+
+#include "proxy/conns.h"
+#include "proxy/count.h"
+#include "proxy/proxy.h"
+#include "proxy/txn.h"
+
+// --- at accept -----------------------------------------------------------------------------------
+
+// The rules see a transaction, which is gone again before the connection's first one.
+static bool
+is_admitted(struct client *c)
+{
+	const struct proxy *p = c->bind->frontend;
+	struct txn *t = txn_new(c);
+	if (t == NULL)
+		return false;
+	enum rule_verdict v = rule_list_run(&p->tcp_connection, t);
+	if (v == RULE_NEXT || v == RULE_ALLOW)
+		v = rule_list_run(&p->tcp_session, t);
+	struct sample_addr src = *t->ctx.src, dst = *t->ctx.dst; // of set-src and its kin
+	c->src = src;
+	c->dst = dst;
+	txn_forget(t);
+	return v == RULE_NEXT || v == RULE_ALLOW;
+}
+
+static const struct txn_step step_tcp_inspect;
+
+bool
+tcp_enter(struct client *c)
+{
+	const struct proxy *p = c->bind->frontend;
+	bool judged = p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
+	if (judged && !is_admitted(c)) {
+		conn_abort(&c->conn);
+		return true;
+	}
+	if (p->mode != PROXY_TCP)
+		return false;
+	struct txn *t = txn_new(c);
+	if (t == NULL) {
+		conn_close(&c->conn);
+		return true;
+	}
+	t->flags |= TXN_TCP | TXN_CLIENT_CLOSE;
+	t->ctx.req = NULL;
+	t->step = &step_tcp_inspect;
+	txn_run(t);
+	return true;
+}
+
+// --- inspect -------------------------------------------------------------------------------------
+
+// The next bytes go behind those that are there.
+static void
+hear(struct conn *c)
+{
+	if (!conn_receiving(c) && (c->in == NULL || conn_room(c) > 0))
+		conn_recv(c);
+}
+
+static bool
+is_full(const struct conn *c)
+{
+	return c->in != NULL && conn_room(c) == 0;
+}
+
+// What came so far may be the head of an HTTP request: then conditions on it can be told.
+static void
+read_as_http(struct txn *t)
+{
+	const struct conn *c = &t->client->conn;
+	if (t->ctx.req != NULL || t->ctx.not_http || conn_unread(c) == 0)
+		return;
+	enum codec_status st =
+	    t->client_codec->read_request(&t->req_in, conn_data(c), conn_unread(c), &t->req);
+	if (st == CODEC_OK)
+		t->ctx.req = &t->req;
+	t->ctx.not_http = st == CODEC_BAD;
+}
+
+static enum step_verdict
+inspect(struct txn *t, const struct proxy *p, const struct txn_step *next)
+{
+	struct conn *c = &t->client->conn;
+	uint64_t begun = t->times.head_ns != 0 ? t->times.head_ns : t->times.idle_ns;
+	uint64_t end = begun + p->inspect_request_ns;
+	if (t->seen & SEEN_CLIENT_FAILED)
+		return txn_cut(t, "CR");
+	t->seen &= ~(uint32_t)SEEN_CLIENT_TIMEOUT; // the delay's, which is looked at here
+	if (p->tcp_content.first != NULL)
+		read_as_http(t);
+	t->ctx.more =
+	    loop_now_ns(t->worker->loop) < end && !(t->seen & SEEN_CLIENT_EOF) && !is_full(c);
+	t->ctx.memo_known = 0; // of fewer bytes
+	enum rule_verdict v = rule_list_inspect(&p->tcp_content, t);
+	if (v == RULE_MORE) {
+		conn_deadline(c, end);
+		hear(c);
+		return STEP_WAIT;
+	}
+	t->ctx.more = false;
+	conn_deadline(c, 0);
+	return v == RULE_NEXT || v == RULE_ALLOW ? txn_go(t, next) : txn_cut(t, "PR");
+}
+
+static const struct txn_step step_tcp_route;
+
+static enum step_verdict
+run_tcp_inspect(struct txn *t)
+{
+	return inspect(t, t->frontend, &step_tcp_route);
+}
+
+static const struct txn_step step_tcp_inspect = {"tcp-inspect", run_tcp_inspect};
+
+// --- route ---------------------------------------------------------------------------------------
+
+static enum step_verdict
+run_tcp_connect(struct txn *t)
+{
+	if (!(t->seen & SEEN_CLIENT_EOF))
+		hear(&t->client->conn); // to hear when it leaves; one buffer at most
+	return txn_go(t, &step_connect);
+}
+
+static const struct txn_step step_tcp_connect = {"tcp-connect", run_tcp_connect};
+
+static enum step_verdict
+run_tcp_backend_inspect(struct txn *t)
+{
+	return inspect(t, t->backend, &step_tcp_connect);
+}
+
+static const struct txn_step step_tcp_backend_inspect = {"tcp-backend-inspect",
+							 run_tcp_backend_inspect};
+
+static enum step_verdict
+run_tcp_route(struct txn *t)
+{
+	const struct proxy *b = txn_choose_backend(t);
+	t->times.head_ns = loop_now_ns(t->worker->loop);
+	if (b == NULL)
+		return txn_cut(t, "SC");
+	t->backend = b;
+	count_routed(t);
+	if (b->disabled)
+		return txn_cut(t, "SC");
+	return txn_go(t, b == t->frontend ? &step_tcp_connect : &step_tcp_backend_inspect);
+}
+
+static const struct txn_step step_tcp_route = {"tcp-route", run_tcp_route};
+
+// --- relay ---------------------------------------------------------------------------------------
+
+static const struct txn_step step_tcp_relay;
+
+static enum step_verdict
+run_tcp_begin(struct txn *t)
+{
+	static const struct http_head raw = {.framing = HTTP_BODY_TUNNEL};
+	struct conn *c = &t->client->conn, *s = &t->server_conn->conn;
+	t->times.connected_ns = loop_now_ns(t->worker->loop);
+	t->flags |= TXN_TUNNEL;
+	t->ctx.req = NULL; // its bytes go away
+	t->client_codec->begin_body(&t->req_in, &raw, false);
+	t->server_codec->begin_body(&t->res_in, &raw, false);
+	flow_init(&t->up, c, s, &t->req_in, false);
+	flow_init(&t->down, s, c, &t->res_in, false);
+	t->up.eof = (t->seen & SEEN_CLIENT_EOF) != 0;
+	if (t->backend->tcp_response.first == NULL)
+		t->flags |= TXN_JUDGED;
+	return txn_go(t, &step_tcp_relay);
+}
+
+const struct txn_step step_tcp_begin = {"tcp-begin", run_tcp_begin};
+
+// The tcp-response rules, once there is something to judge. MORE: not yet.
+static enum rule_verdict
+judge_response(struct txn *t)
+{
+	const struct proxy *p = t->backend;
+	struct conn *s = &t->server_conn->conn;
+	uint64_t end = t->times.connected_ns + p->inspect_response_ns;
+	bool ended = (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED)) != 0;
+	bool late = loop_now_ns(t->worker->loop) >= end;
+	if (conn_unread(s) == 0 && !ended && (late || p->inspect_response_ns == 0)) {
+		hear(s); // silent: nothing is judged
+		return RULE_MORE;
+	}
+	t->ctx.more = !late && !ended && !is_full(s);
+	t->ctx.not_http = true;
+	t->ctx.memo_known = 0;
+	enum rule_verdict v = rule_list_inspect(&p->tcp_response, t);
+	if (v == RULE_MORE)
+		hear(s);
+	t->ctx.more = false;
+	return v;
+}
+
+static uint64_t
+first_set(uint64_t a, uint64_t b)
+{
+	return a != 0 ? a : b;
+}
+
+static uint64_t
+in(const struct txn *t, uint64_t ns)
+{
+	return ns != 0 ? loop_now_ns(t->worker->loop) + ns : 0;
+}
+
+// Bytes in either direction show that both ends are alive.
+static void
+set_deadlines(struct txn *t)
+{
+	const struct proxy_timeouts *f = &t->frontend->timeouts, *b = &t->backend->timeouts;
+	uint64_t client_ns = first_set(b->tunnel_ns, f->client_ns);
+	uint64_t server_ns = first_set(b->tunnel_ns, b->server_ns);
+	if (t->up.state == FLOW_DONE || t->down.state == FLOW_DONE) {
+		client_ns = first_set(f->client_fin_ns, client_ns);
+		server_ns = first_set(b->server_fin_ns, server_ns);
+	}
+	conn_deadline(&t->client->conn, in(t, client_ns));
+	uint64_t now = loop_now_ns(t->worker->loop), end = in(t, server_ns);
+	uint64_t judge = t->times.connected_ns + t->backend->inspect_response_ns;
+	t->flags &= ~(uint32_t)TXN_INSPECTS;
+	if (!(t->flags & TXN_JUDGED) && judge > now && (end == 0 || judge < end)) {
+		t->flags |= TXN_INSPECTS;
+		end = judge;
+	}
+	conn_deadline(&t->server_conn->conn, end);
+}
+
+// A server that takes no more may still have something to say.
+static enum flow_result
+pump_up(struct txn *t)
+{
+	if (UNLIKELY(t->seen & SEEN_SERVER_SEND_FAILED) && t->up.state == FLOW_ON) {
+		t->up.state = FLOW_DONE;
+		t->up.failed = true;
+	}
+	return flow_pump(&t->up);
+}
+
+static enum step_verdict
+relay(struct txn *t)
+{
+	enum flow_result up = pump_up(t), down = FLOW_WAITS;
+	if (LIKELY(t->flags & TXN_JUDGED))
+		down = flow_pump(&t->down);
+	if (down == FLOW_CUT) { // a reset travels on as one
+		t->flags |= TXN_RESET_CLIENT;
+		return txn_cut(t, "SD");
+	}
+	if (up == FLOW_FINISHED)
+		txn_close_half(&t->up);
+	if (down == FLOW_FINISHED)
+		txn_close_half(&t->down);
+	if (down == FLOW_FINISHED && up == FLOW_FINISHED)
+		return t->up.failed ? txn_cut(t, "SD") : STEP_DONE;
+	set_deadlines(t);
+	return STEP_WAIT;
+}
+
+static bool
+has_timed_out(struct txn *t)
+{
+	if (t->flags & TXN_INSPECTS && t->seen & SEEN_SERVER_TIMEOUT) {
+		t->seen &= ~(uint32_t)SEEN_SERVER_TIMEOUT; // of the rules' patience only
+		t->reason = NULL;
+	}
+	return (t->seen & (SEEN_CLIENT_TIMEOUT | SEEN_SERVER_TIMEOUT)) != 0;
+}
+
+static enum step_verdict
+run_tcp_relay(struct txn *t)
+{
+	if (t->seen & SEEN_CLIENT_FAILED)
+		return txn_cut(t, "CD");
+	if (UNLIKELY(has_timed_out(t)))
+		return txn_cut(t, t->seen & SEEN_CLIENT_TIMEOUT ? "cD" : "sD");
+	if (UNLIKELY(!(t->flags & TXN_JUDGED))) {
+		enum rule_verdict v = judge_response(t);
+		if (v == RULE_NEXT || v == RULE_ALLOW)
+			t->flags |= TXN_JUDGED;
+		else if (v != RULE_MORE)
+			return txn_cut(t, "PD");
+	}
+	return relay(t);
+}
+
+static const struct txn_step step_tcp_relay = {"tcp-relay", run_tcp_relay};
