@@ -47,7 +47,7 @@ run_set_header(const struct rule *r, struct txn *txn)
 {
 	const struct edit_args *a = r->args;
 	struct str value;
-	if (!action_text_get(&a->text, txn, &value))
+	if (!action_field_get(&a->text, txn, &value))
 		return action_failed(r, txn);
 	return done(r, txn, http_head_set(action_head(r, txn), &txn->arena, &a->name, value));
 }
@@ -57,7 +57,7 @@ run_add_header(const struct rule *r, struct txn *txn)
 {
 	const struct edit_args *a = r->args;
 	struct str value;
-	if (!action_text_get(&a->text, txn, &value))
+	if (!action_field_get(&a->text, txn, &value))
 		return action_failed(r, txn);
 	return done(r, txn, http_head_add(action_head(r, txn), &txn->arena, a->name.text, value));
 }
@@ -184,7 +184,8 @@ replaced(const struct edit_args *a, struct txn *txn, struct str text, struct str
 	       regex_expand(format, text, &g, &txn->arena, out);
 }
 
-// Each element of a comma list by itself; the white space around them stays.
+// Each element of a comma list by itself. White space around an element goes with it when it is
+// replaced, as in HAProxy.
 static bool
 replace_elements(const struct edit_args *a, struct txn *txn, struct str value, struct str *out,
 		 bool *changed)
@@ -201,10 +202,12 @@ replace_elements(const struct edit_args *a, struct txn *txn, struct str value, s
 		*changed |= here;
 		size_t before = trimmed.n > 0 ? (size_t)(trimmed.p - piece.p) : piece.n;
 		size_t after = piece.n - before - trimmed.n;
+		if (here)
+			before = after = 0;
 		char *p = arena_printf(&txn->arena, "%.*s%s%.*s%.*s%.*s", (int)n,
 				       joined != NULL ? joined : "", joined != NULL ? "," : "",
 				       (int)before, piece.p, STR_ARG(text), (int)after,
-				       piece.p + before + trimmed.n);
+				       piece.p + piece.n - after);
 		if (p == NULL)
 			return false;
 		joined = p;
@@ -321,16 +324,23 @@ replace_part(const struct rule *r, struct txn *txn, struct str old, set_part_f s
 	return changed ? done(r, txn, set(&txn->req, &txn->arena, text)) : RULE_NEXT;
 }
 
+// Of OPTIONS * and CONNECT there is no path to replace.
+static enum rule_verdict
+replace_path(const struct rule *r, struct txn *txn, struct str old, set_part_f set)
+{
+	return old.n > 0 && old.p[0] == '/' ? replace_part(r, txn, old, set) : RULE_NEXT;
+}
+
 static enum rule_verdict
 run_replace_path(const struct rule *r, struct txn *txn)
 {
-	return replace_part(r, txn, http_head_path(&txn->req), http_head_set_path);
+	return replace_path(r, txn, http_head_path(&txn->req), http_head_set_path);
 }
 
 static enum rule_verdict
 run_replace_pathq(const struct rule *r, struct txn *txn)
 {
-	return replace_part(r, txn, http_head_pathq(&txn->req), http_head_set_pathq);
+	return replace_path(r, txn, http_head_pathq(&txn->req), http_head_set_pathq);
 }
 
 static enum rule_verdict

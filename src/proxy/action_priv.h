@@ -32,6 +32,8 @@ enum http_edit action_replace_fields(struct txn *txn, struct http_head *head,
 bool action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err);
 // False: the arena is at its cap.
 bool action_text_get(const struct action_text *t, struct txn *txn, struct str *out);
+// The same for a header's value: controls become %XX.
+bool action_field_get(const struct action_text *t, struct txn *txn, struct str *out);
 
 static inline struct http_head *
 action_head(const struct rule *r, struct txn *txn)

@@ -262,7 +262,7 @@ render_fields(const struct reply_args *a, struct txn *txn)
 	const struct reply_header **tail = &txn->reply.headers;
 	for (const struct reply_field *f = a->fields; f != NULL; f = f->next) {
 		struct reply_header *h = ARENA_NEW(&txn->arena, struct reply_header);
-		if (h == NULL || !action_text_get(&f->value, txn, &h->value))
+		if (h == NULL || !action_field_get(&f->value, txn, &h->value))
 			return false;
 		h->name = f->name;
 		*tail = h;
@@ -433,10 +433,11 @@ parse_redirect(struct conf *conf, const struct conf_line *line, int *at, struct 
 static struct str
 redirect_path(const struct redirect_args *a, struct txn *txn)
 {
-	struct str path = http_head_path(&txn->req);
-	if (!a->drop_query)
-		return http_head_pathq(&txn->req);
-	if (!a->append_slash || (path.n > 0 && path.p[path.n - 1] == '/'))
+	struct str path = a->drop_query ? http_head_path(&txn->req) : http_head_pathq(&txn->req);
+	if (path.n == 0 || path.p[0] != '/')
+		path = STR("/"); // of OPTIONS *, and CONNECT
+	// HAProxy appends it behind a query as well, where nobody wants it: see drop-query.
+	if (!a->append_slash || path.p[path.n - 1] == '/')
 		return path;
 	char *p = arena_printf(&txn->arena, "%.*s/", STR_ARG(path));
 	return str_from_c(p);
@@ -464,7 +465,7 @@ run_redirect(const struct rule *r, struct txn *txn)
 {
 	const struct redirect_args *a = r->args;
 	struct str target;
-	if (!action_text_get(&a->target, txn, &target))
+	if (!action_field_get(&a->target, txn, &target))
 		return RULE_FAIL;
 	if (a->ignore_empty && target.n == 0)
 		return RULE_NEXT;

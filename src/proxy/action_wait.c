@@ -335,7 +335,9 @@ fetch_body_param(const struct expr_arg *args, struct sample_ctx *ctx, struct sam
 	struct str rest, pair, name;
 	if (!give_body(ctx, out))
 		return false;
-	for (rest = out->s; str_next(&rest, '&', &pair);) {
+	size_t n = out->s.n;
+	rest = str_slice(out->s, ctx->iter.on ? ctx->iter.at : 0, n);
+	while (str_next(&rest, '&', &pair)) {
 		size_t eq = str_find_byte(pair, '=');
 		name = str_slice(pair, 0, eq);
 		bool same =
@@ -343,6 +345,10 @@ fetch_body_param(const struct expr_arg *args, struct sample_ctx *ctx, struct sam
 		if (eq == SIZE_MAX || !same)
 			continue;
 		sample_set_str(out, str_slice(pair, eq + 1, pair.n));
+		if (ctx->iter.on && rest.p != NULL) {
+			ctx->iter.at = (uint32_t)(n - rest.n);
+			out->flags |= SMP_NOT_LAST;
+		}
 		return true;
 	}
 	return false;
@@ -362,21 +368,21 @@ static const struct arg_spec param_args[] = {{.type = ARG_STR,
 					     {.type = ARG_STR, .name = "i", .flags = ARG_OPTIONAL},
 					     {.type = ARG_END}};
 
-#define ROW(n, a, o, f, c, h)                                                  \
-	{                                                                      \
-		.name = (n), .args = (a), .out = (o), .needs = SMP_NEED_REQ,   \
-		.flags = ROW_VOLATILE, .fetch = (f), .check = (c), .help = (h) \
+#define ROW(n, a, o, fl, f, c, h)                                                     \
+	{                                                                             \
+		.name = (n), .args = (a), .out = (o), .needs = SMP_NEED_REQ,          \
+		.flags = ROW_VOLATILE | (fl), .fetch = (f), .check = (c), .help = (h) \
 	}
 
 static const struct fetch_row fetches[] = {
-    ROW("req.body", NULL, SMP_BIN, fetch_body, NULL,
+    ROW("req.body", NULL, SMP_BIN, 0, fetch_body, NULL,
 	"what is there of the request's body, without chunks' framing; see wait-for-body"),
-    ROW("req.body_len", NULL, SMP_INT, fetch_body_len, NULL,
+    ROW("req.body_len", NULL, SMP_INT, 0, fetch_body_len, NULL,
 	"how many bytes of the request's body are there"),
-    ROW("req.body_size", NULL, SMP_INT, fetch_body_size, NULL,
+    ROW("req.body_size", NULL, SMP_INT, 0, fetch_body_size, NULL,
 	"the announced size of the request's body; of a chunked one, what is there"),
-    ROW("req.body_param", param_args, SMP_STR, fetch_body_param, check_param,
-	"a field of a form in the request's body, not decoded"),
+    ROW("req.body_param", param_args, SMP_STR, ROW_ITERATES, fetch_body_param, check_param,
+	"a field of a form in the request's body, not decoded; an ACL tries all"),
     {.name = NULL},
 };
 

@@ -275,9 +275,17 @@ FETCH(capture_method)
 	return give_word(ctx, 0, out);
 }
 
+// From its first slash on, as HAProxy gives it: without scheme and host.
 FETCH(capture_uri)
 {
-	return give_word(ctx, 1, out);
+	if (!give_word(ctx, 1, out))
+		return false;
+	size_t scheme = str_find(out->s, STR("://"));
+	if (out->s.p[0] != '/' && scheme != SIZE_MAX) {
+		struct str rest = str_slice(out->s, scheme + 3, out->s.n);
+		out->s = str_slice(rest, str_find_byte(rest, '/'), rest.n);
+	}
+	return out->s.n > 0 && out->s.p[0] == '/';
 }
 
 FETCH(capture_req_ver)
@@ -374,7 +382,7 @@ static const struct fetch_row fetches[] = {
     ROW("capture.req.method", NULL, NULL, SMP_STR, SMP_NEED_TXN, capture_method, NULL,
 	"the request's method as it came"),
     ROW("capture.req.uri", NULL, NULL, SMP_STR, SMP_NEED_TXN, capture_uri, NULL,
-	"the request's target as it came"),
+	"the request's path and query as they came"),
     ROW("capture.req.ver", NULL, NULL, SMP_STR, SMP_NEED_TXN, capture_req_ver, NULL,
 	"the request's version as it came: HTTP/1.1"),
     ROW("capture.res.ver", NULL, NULL, SMP_STR, SMP_NEED_RES, capture_res_ver, NULL,

@@ -261,6 +261,15 @@ action_text_get(const struct action_text *t, struct txn *txn, struct str *out)
 	return true;
 }
 
+bool
+action_field_get(const struct action_text *t, struct txn *txn, struct str *out)
+{
+	if (t->format != NULL)
+		return logfmt_render_header(t->format, &txn->ctx, out);
+	*out = t->text;
+	return true;
+}
+
 enum rule_verdict
 action_failed(const struct rule *r, struct txn *txn)
 {

@@ -16,6 +16,8 @@ REFUSALS = {
     "operator-range": ("tidegate", r"", r"an operator takes no range"),
     "be2hex-chunk": ("haproxy", r"be2hex\([^,)]*\)", r"chunk_size needs to be positive"),
     "bounds": ("tidegate", r"", r"is not within|is not an integer|the delimiter is one character"),
+    "bytes-or-text": ("haproxy", r"req\.(hdrs|body_param)", r"cannot be applied|matching method"),
+    "type-behind-set-var": ("tidegate", r"set-var", r"cannot be turned into one"),
     "never-matches": ("tidegate", r"", r"is a bin, which cannot be compared as"),
 }
 # id: a function of the case's text, haproxy's and tidegate's (status, body)
@@ -33,6 +35,14 @@ ANSWERS = {
     "hdr-names-delimiter": lambda text, h, t: re.search(r"hdr_names\([^)]{2,}\)", text),
     "method-case": lambda text, h, t: re.search(r"method -i", text),
     "bare-delimiter": lambda text, h, t: re.search(r"-m (dom|dir)[^}]* /", text),
+    "host-behind": lambda text, h, t: "set-uri" in text and "req.hdr" in text,
+    "haproxy-ends": lambda text, h, t: h == (0, b"the program ended"),
+    "absolute-target": lambda text, h, t: re.sub(rb"http://[^/|]*", b"", h[1]) == t[1],
+    "invalid-target": lambda text, h, t: t[0] == 500 and h[0] == 200 and re.search(
+        r"set-(uri|pathq?|query|method)|replace-(uri|pathq?)", text),
+    "method-after-set": lambda text, h, t: "set-method" in text,
+    "del-header-regex": lambda text, h, t: "-m reg" in text and "del-header" in text,
+    "proxy-numbers": lambda text, h, t: "fe_id" in text,
     "negative-sums": lambda text, h, t: re.search(r"(add|sub)\(", text) and (
         b"9223372036854775807" in h[1] or "," in text.split("sub(" if "sub(" in text else "add(")[-1]),
 }

@@ -88,7 +88,12 @@ FETCHES = {
     "ipv4": ("ipv4", [one_of("10.0.0.1", "192.168.0.255")]),
     "ipv6": ("ipv6", [one_of("::1", "2001:db8::1", "::ffff:10.0.0.1")]),
     "always_true": ("bool", []), "always_false": ("bool", []), "src": ("ipv4", []),
-    "dst": ("ipv4", []), "fe_name": ("str", []), "http_first_req": ("bool", []),
+    "dst": ("ipv4", []), "fe_name": ("str", []), 
+    "capture.req.method": ("str", []), "capture.req.uri": ("str", []),
+    "capture.req.ver": ("str", []), "req.body": ("bin", []), "req.body_len": ("sint", []),
+    "req.body_size": ("sint", []), "req.body_param": ("str", [maybe(one_of("a", "b", "k"))]),
+    "req.hdrs": ("str", []), "fe_id": ("sint", []),
+    "fe_defbe": ("str", []), "so_id": ("sint", []),
     "var": ("any", [variable]), "env": ("str", [one_of("DIFF_WORD", "DIFF_NONE")]),
 }
 
@@ -241,11 +246,84 @@ def condition(r):
     return " ".join(terms)
 
 
+def text_format(r):
+    """What an action writes: words and expressions. Not what would end a line or a header."""
+    parts = []
+    for _ in range(r.choice([1, 1, 2])):
+        parts.append(r.choice(["x", "a-b", "v1", "%%"]) if r.random() < 0.4
+                     else f"%[{expression(r)[0]}]")
+    return "".join(parts).replace(" ", "\\ ").replace("\"", "\\\"")
+
+
+def field(r):
+    return r.choice(["x-a", "X-A", "x-b", "x-new"])
+
+
+def regex(r):
+    return r.choice(["a", "^a", "b$", "[0-9]+", "(a)(b)", "^/([a-z]+)/", ".", "(.*)", "^(.*)/(.*)$"])
+
+
+def replacement(r):
+    return r.choice(["X", "<\\\\1>", "\\\\2-\\\\1", "\\\\0\\\\0", "%[path]", "/\\\\1", "%[str(x),upper]"])
+
+
+def target_part(r):
+    return r.choice(["/v1", "/v1%[path]", "%[path]x", "/a%[query]", "/%[req.hdr(x-a),url_enc]",
+                     "/a?b=1", "//z", "/%[method,lower]"])
+
+
+ACTIONS = [
+    lambda r: f"set-header {field(r)} {text_format(r)}",
+    lambda r: f"add-header {field(r)} {text_format(r)}",
+    lambda r: f"del-header {field(r)}",
+    lambda r: f"del-header {r.choice(['x-a', 'X-A', 'x-b', 'a', '^x-[ab]$'])} -m "
+              f"{r.choice(['str', 'beg', 'end', 'reg'])}",
+    lambda r: f"replace-header {field(r)} {regex(r)} {replacement(r)}",
+    lambda r: f"replace-value {field(r)} {regex(r)} {replacement(r)}",
+    lambda r: f"set-method {r.choice(['GET', 'POST', 'FOO', '%[str(put),upper]'])}",
+    lambda r: f"set-path {target_part(r)}", lambda r: f"set-pathq {target_part(r)}",
+    lambda r: f"set-query {r.choice(['a=1', '%[query]&z=1', '%[path]', 'x'])}",
+    lambda r: f"set-uri {r.choice(['/u', 'http://www.example.com/u?x=1', '/%[path]', '*'])}",
+    lambda r: f"replace-path {regex(r)} {replacement(r)}",
+    lambda r: f"replace-pathq {regex(r)} {replacement(r)}",
+    lambda r: f"replace-uri {regex(r)} {replacement(r)}",
+    lambda r: f"set-var({r.choice(['txn.w', 'req.w', 'txn.s'])}"
+              f"{r.choice(['', '', ',ifexists', ',ifnotexists', ',ifempty', ',ifgt'])}) {expression(r)[0]}",
+    lambda r: f"set-var-fmt(txn.w) {text_format(r)}",
+    lambda r: "unset-var(txn.s)",
+    lambda r: f"set-src {r.choice(['ipv4(10.0.0.1)', 'req.hdr_ip(x-a)', 'src,ipmask(8)'])}",
+]
+# What is told of a request behind its actions.
+TOLD = ["method", "url", "path", "query", "req.fhdr(x-a)", "req.fhdr_cnt(x-a)", "req.fhdr(x-b)",
+        "req.hdr(x-a,1)", "req.fhdr(x-new)", "base", "var(txn.w)", "var(txn.s)", "var(req.w)", "src"]
+
+
+def action(r):
+    """Some actions on the request, each perhaps under a condition."""
+    made = []
+    for _ in range(r.choice([1, 1, 2, 3])):
+        made.append(r.choice(ACTIONS)(r) + (f" IF {test(r)}" if r.random() < 0.25 else ""))
+    return " ;; ".join(made)
+
+
+def redirect(r):
+    kind = r.choice(["location", "prefix", "scheme"])
+    to = {"location": lambda: r.choice(["/there", "http://x.example%[path]", "%[url]", "%[hdr(x-none)]"]),
+          "prefix": lambda: r.choice(["/p", "/", "http://x.example", "https://x.example/a/"]),
+          "scheme": lambda: r.choice(["https", "http"])}[kind]()
+    more = "".join(w for w in (" code 301", " code 308", " drop-query", " append-slash",
+                               " ignore-empty") if r.random() < 0.25)
+    return f"{kind} {to}{more}".replace(" code 301 code 308", " code 308")
+
+
 def case(r):
-    """("value", expression) or ("verdict", condition)."""
-    if r.random() < 0.6:
+    """("value", expression), ("verdict", condition), ("action", actions) or ("redirect", words)."""
+    which = r.random()
+    if which < 0.5:
         return "value", expression(r)[0]
-    return "verdict", condition(r)
+    if which < 0.8:
+        return "verdict", condition(r)
+    return ("action", action(r)) if which < 0.95 else ("redirect", redirect(r))
 
 
 def value(r):
