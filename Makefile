@@ -179,7 +179,8 @@ fmt: $(OUT)/.packages-check
 install: all fast
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib \
 	    $(DESTDIR)$(PREFIX)/include/tidegate $(DESTDIR)$(PREFIX)/lib/lua/5.3 \
-	    $(DESTDIR)$(PREFIX)/lib/lua/5.4
+	    $(DESTDIR)$(PREFIX)/lib/lua/5.4 $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 doc/man/tidevars.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 755 $(FAST)/tidegate $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(OUT)/tidectl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(OUT)/libtidevars.a $(DESTDIR)$(PREFIX)/lib/

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // vars/lock, vars/write: writers killed at random points (kill -9). No reader ever sees half of a
 // commit or half of a string, nobody waits for the dead, nothing confirmed is lost.
-// Seconds in TIDEVARS_KILL_SECONDS, default 3.
+// For three seconds; TIDEVARS_KILL_ROUNDS names a number of kills instead (make soak: 100,000).
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -90,11 +90,20 @@ log_whole(struct tidevars *t)
 	return true;
 }
 
+static void
+print_counts(unsigned rounds, unsigned torn, unsigned stuck, unsigned lost, unsigned odd)
+{
+	printf("# after %u kills: %u torn, %u stuck, %u lost, %u ended by themselves\n", rounds,
+	       torn, stuck, lost, odd);
+	(void)fflush(stdout); // a long run is watched
+}
+
 int
 main(void)
 {
-	const char *s = getenv("TIDEVARS_KILL_SECONDS");
-	uint64_t end = mono_ns() + (uint64_t)(s != NULL ? atoi(s) : 3) * SECOND;
+	const char *s = getenv("TIDEVARS_KILL_ROUNDS");
+	unsigned wanted = s != NULL ? (unsigned)atoi(s) : 0;
+	uint64_t end = mono_ns() + 3 * SECOND;
 	struct tidevars *t = test_open(NULL, 0);
 	if (t == NULL)
 		return 1;
@@ -109,7 +118,7 @@ main(void)
 	uint64_t slowest = 0, epoch = tidevars_epoch(t);
 	for (int i = 0; i < WRITERS; i++)
 		pids[i] = start_writer(t, &n, seed + (unsigned)i);
-	for (; mono_ns() < end; rounds++) {
+	for (; wanted > 0 ? rounds < wanted : mono_ns() < end; rounds++) {
 		seed = seed * 1103515245 + 12345;
 		uint64_t until = mono_ns() + (seed >> 8) % 2000000;
 		do {
@@ -129,6 +138,8 @@ main(void)
 		slowest = took > slowest ? took : slowest;
 		lost += test_read(t, n.mine, 1).u.i != (int64_t)rounds;
 		pids[victim] = start_writer(t, &n, seed);
+		if (rounds > 0 && rounds % 5000 == 0)
+			print_counts(rounds, torn, stuck, lost, odd);
 	}
 	for (int i = 0; i < WRITERS; i++) {
 		(void)kill(pids[i], SIGKILL);
@@ -136,6 +147,7 @@ main(void)
 	}
 	printf("# %u kills, %lu reads, %llu commits, slowest write %llu us\n", rounds, reads,
 	       (unsigned long long)(tidevars_epoch(t) - epoch), (unsigned long long)slowest / 1000);
+	print_counts(rounds, torn, stuck, lost, odd);
 	OK(rounds > 10 && reads > 1000 && tidevars_epoch(t) > 1000);
 	IS_INT(torn, 0);
 	IS_INT(stuck, 0);
