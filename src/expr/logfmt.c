@@ -58,6 +58,11 @@ escape_of(const struct logfmt_out *o, unsigned char c, unsigned flags)
 		return (c < 0x20 && c != '\t') || c == 0x7f ? '%' : 0;
 	if (o->mode == LOGFMT_LOG && (c < 0x20 || c == 0x7f))
 		return '#';
+	if (o->mode == LOGFMT_LOG && flags & (LOGFMT_URL | LOGFMT_CAPTURE) &&
+	    (c > 0x7f || c == '"' || c == '#'))
+		return '#';
+	if (o->mode == LOGFMT_LOG && flags & LOGFMT_CAPTURE && (c == '{' || c == '|' || c == '}'))
+		return '#';
 	if ((flags & LOGFMT_ESCAPE) && (c == '"' || c == '\\' || c == ']'))
 		return '\\';
 	return 0;
@@ -92,7 +97,7 @@ put_encoded(struct logfmt_out *o, struct str s, unsigned flags)
 void
 logfmt_put_value(struct logfmt_out *o, struct str s, unsigned flags)
 {
-	if (s.n == 0 && o->mode == LOGFMT_LOG) {
+	if (s.n == 0 && o->mode == LOGFMT_LOG && !(flags & LOGFMT_QUOTE)) {
 		logfmt_put(o, "-", 1);
 		return;
 	}

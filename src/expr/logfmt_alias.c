@@ -19,11 +19,7 @@ put_int(struct logfmt_out *o, int64_t n, unsigned flags)
 	char text[24];
 	int len =
 	    snprintf(text, sizeof(text), flags & LOGFMT_HEX ? "%04llX" : "%lld", (long long)n);
-	if (flags & LOGFMT_QUOTE)
-		logfmt_put(o, "\"", 1);
-	logfmt_put(o, text, (size_t)len);
-	if (flags & LOGFMT_QUOTE)
-		logfmt_put(o, "\"", 1);
+	logfmt_put(o, text, (size_t)len); // never in quotes, as HAProxy
 }
 
 static void
@@ -73,7 +69,7 @@ broken_down(uint64_t unix_s, bool local)
 
 // "06/Nov/1994:08:49:37.123", or with " +0000" instead of milliseconds.
 static void
-put_time(struct logfmt_out *o, uint64_t real_ns, bool local, bool zone, unsigned flags)
+put_time(struct logfmt_out *o, uint64_t real_ns, bool local, bool zone, unsigned flags UNUSED)
 {
 	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -89,13 +85,13 @@ put_time(struct logfmt_out *o, uint64_t real_ns, bool local, bool zone, unsigned
 			     labs(minutes) / 60, labs(minutes) % 60);
 	else
 		n = snprintf(text + at, left, ".%03u", (unsigned)(real_ns / NS_PER_MS % 1000));
-	logfmt_put_value(o, str_of(text, at + (size_t)n), flags);
+	logfmt_put_value(o, str_of(text, at + (size_t)n), 0);
 }
 
 static void
 put_or(struct logfmt_out *o, struct str s, struct str otherwise, unsigned flags)
 {
-	logfmt_put_value(o, s.n > 0 ? s : otherwise, flags);
+	logfmt_put_value(o, s.n > 0 ? s : otherwise, flags | LOGFMT_URL);
 }
 
 // "{a|b}", or as a list of quoted words.
@@ -110,10 +106,26 @@ put_captures(struct logfmt_out *o, const struct str *caps, unsigned n, bool list
 		if (i > 0)
 			logfmt_put(o, list ? " " : "|", 1);
 		if (list || caps[i].n > 0)
-			logfmt_put_value(o, caps[i], list ? flags | LOGFMT_QUOTE : 0);
+			logfmt_put_value(o, caps[i],
+					 (list ? flags | LOGFMT_QUOTE : 0) | LOGFMT_CAPTURE);
 	}
 	if (!list)
 		logfmt_put(o, "}", 1);
+}
+
+// Never in quotes.
+static void
+put_term(struct logfmt_out *o, const struct log_values *v, size_t letters)
+{
+	logfmt_put_value(o, str_of(v->term, v->term[0] != '\0' ? letters : 0), 0);
+}
+
+// Without a query: nothing, not "-".
+static void
+put_query(struct logfmt_out *o, const struct log_values *v, unsigned flags)
+{
+	if (v->request_line.n == 0 || v->query.n > 0 || flags & LOGFMT_QUOTE)
+		put_or(o, v->query, v->request_line.n == 0 ? STR("<BADREQ>") : STR(""), flags);
 }
 
 // clang-format off
@@ -156,8 +168,8 @@ ALIAS(U, NUMBER(v->bytes_in))
 ALIAS(ST, NUMBER(v->status > 0 ? v->status : -1))
 ALIAS(CC, VALUE(cookie_in))
 ALIAS(CS, VALUE(cookie_out))
-ALIAS(ts, logfmt_put_value(o, str_of(v->term, v->term[0] != '\0' ? 2 : 0), p->flags))
-ALIAS(tsc, logfmt_put_value(o, str_of(v->term, v->term[0] != '\0' ? 4 : 0), p->flags))
+ALIAS(ts, put_term(o, v, 2))
+ALIAS(tsc, put_term(o, v, 4))
 ALIAS(ac, NUMBER(v->act_conn))
 ALIAS(fc, NUMBER(v->fe_conn))
 ALIAS(bc, NUMBER(v->be_conn))
@@ -173,7 +185,7 @@ ALIAS(r, put_or(o, v->request_line, STR("<BADREQ>"), p->flags))
 ALIAS(HM, put_or(o, v->method, STR("<BADREQ>"), p->flags))
 ALIAS(HU, put_or(o, v->uri, STR("<BADREQ>"), p->flags))
 ALIAS(HP, put_or(o, v->path, STR("<BADREQ>"), p->flags))
-ALIAS(HQ, VALUE(query))
+ALIAS(HQ, put_query(o, v, p->flags))
 ALIAS(HV, put_or(o, v->version, STR("<BADREQ>"), p->flags))
 ALIAS(ID, VALUE(unique_id))
 ALIAS(rt, NUMBER(v->request_count))

@@ -6,9 +6,11 @@
 #include "expr/expr_priv.h"
 
 enum logfmt_flag {
-	LOGFMT_QUOTE = 1 << 0,  // Q: in double quotes
-	LOGFMT_HEX = 1 << 1,    // X: numbers and addresses in hexadecimal
-	LOGFMT_ESCAPE = 1 << 2, // E: '"', '\' and ']' behind a backslash
+	LOGFMT_QUOTE = 1 << 0,   // Q: in double quotes
+	LOGFMT_HEX = 1 << 1,     // X: numbers and addresses in hexadecimal
+	LOGFMT_URL = 1 << 3,     // of a target: in a log '"', '#' and bytes beyond ASCII are #XX
+	LOGFMT_CAPTURE = 1 << 4, // of a captured header: these, and what parts captures
+	LOGFMT_ESCAPE = 1 << 2,  // E: '"', '\' and ']' behind a backslash
 };
 
 // LOG: empty is "-", controls are #XX, runs of spaces are one. VALUE: bytes as they are.

@@ -32,7 +32,9 @@ ms_between(uint64_t from_ns, uint64_t to_ns)
 static void
 fill_times(const struct txn *t, struct log_values *v)
 {
-	const struct txn_times *m = &t->times;
+	struct txn_times now = t->times, *m = &now;
+	if (m->end_ns == 0) // the line is early
+		m->end_ns = loop_now_ns(t->worker->loop);
 	uint64_t start = m->idle_ns;
 	v->th_ms = 0;
 	v->ti_ms = ms_between(m->accept_ns, start);
@@ -86,9 +88,26 @@ fill_counts(const struct txn *t, struct log_values *v)
 	v->be_queue = t->queued_before;
 	if (t->server != NULL)
 		v->srv_conn = now_of(&t->server->stats, offsetof(struct be_counters, sessions_now));
+	if (t->flags & TXN_ENDED && t->server_conn != NULL && !conn_closing(&t->server_conn->conn))
+		v->srv_conn -= v->srv_conn > 0; // its own, about to be given back
 	v->retries = t->retries;
 	v->redispatched = (t->flags & TXN_REDISPATCHED) != 0;
-	v->request_count = t->client != NULL ? t->client->n_requests : 0;
+	v->request_count = (uint32_t)t->id;
+	v->log_asap = !(t->flags & TXN_ENDED);
+}
+
+// Slots that were declared stand in the line, empty ones too, once there is a request.
+static void
+fill_captures(const struct txn *t, struct log_values *v)
+{
+	static const struct str none[CAPTURE_MOST_SLOTS];
+	bool request = t->times.head_ns != 0 && !(t->flags & TXN_TCP);
+	v->req_caps = t->req_captures != NULL ? t->req_captures : none;
+	v->res_caps = t->res_captures != NULL ? t->res_captures : none;
+	if (request || t->req_captures != NULL)
+		v->n_req_caps = t->frontend->request_captures.n;
+	if (request || t->res_captures != NULL)
+		v->n_res_caps = t->frontend->response_captures.n;
 }
 
 void
@@ -108,10 +127,9 @@ accesslog_values(const struct txn *t, struct log_values *v)
 	fill_times(t, v);
 	fill_counts(t, v);
 	v->unique_id = proxy_unique_id(t);
-	v->req_caps = t->req_captures;
-	v->n_req_caps = t->req_captures != NULL ? t->frontend->request_captures.n : 0;
-	v->res_caps = t->res_captures;
-	v->n_res_caps = t->res_captures != NULL ? t->frontend->response_captures.n : 0;
+	fill_captures(t, v);
+	if (t->server != NULL)
+		client_sample_addr(&t->server->addr, &v->server_peer);
 	v->term[0] = t->term_state[0];
 	v->term[1] = t->term_state[1];
 	v->term[2] = v->term[3] = '-';
@@ -177,41 +195,63 @@ accesslog_close(struct proxy_set *set)
 		close_all(set->all[i]->logs);
 }
 
-// Syslog's header (RFC 3164 section 4.1, RFC 5424 section 6.2), or none.
-static size_t
-header(const struct txn *t, const struct log_target *l, int level, char *buf, size_t room)
+// What stands in front of a line. date: a strftime format or NULL.
+static const struct header_row {
+	const char *date;
+	bool pri, level, host, tag, rfc5424;
+} headers[] = {
+    [LOG_RFC3164] = {.date = "%b %e %H:%M:%S ", .pri = true, .host = true, .tag = true},
+    [LOG_LOCAL] = {.date = "%b %e %H:%M:%S ", .pri = true, .tag = true},
+    [LOG_RFC5424] = {.date = "1 %Y-%m-%dT%H:%M:%S", .pri = true, .rfc5424 = true},
+    [LOG_PRIORITY] = {.pri = true},
+    [LOG_SHORT] = {.level = true},
+    [LOG_TIMED] = {.date = "%Y-%m-%dT%H:%M:%S", .level = true},
+    [LOG_ISO] = {.date = "%Y-%m-%dT%H:%M:%S"},
+    [LOG_RAW] = {0},
+};
+
+// "2026-11-29T05:01:02" gets its "+00:00 ".
+static void
+add_zone(struct sbuf *out, const struct tm *tm)
+{
+	long minutes = tm->tm_gmtoff / 60, abs = minutes < 0 ? -minutes : minutes;
+	sbuf_printf(out, "%c%02ld:%02ld ", minutes < 0 ? '-' : '+', abs / 60, abs % 60);
+}
+
+// Syslog's header (RFC 3164 section 4.1, RFC 5424 section 6.2) and HAProxy's shorter ones.
+static void
+put_header(struct txn *t, const struct log_target *l, int level, struct sbuf *out)
 {
 	const struct proxy_set *set = t->worker->set;
+	const struct header_row *h = &headers[l->format];
 	time_t now = (time_t)(loop_real_ns(t->worker->loop) / NS_PER_S);
 	struct tm tm;
 	char date[40] = "";
 	struct str tag = t->frontend->log_tag.n > 0 ? t->frontend->log_tag : set->global.log_tag;
+	struct str host = set->global.log_send_hostname;
 	if (tag.n == 0)
 		tag = STR("tidegate");
-	int pri = l->facility * 8 + level, n = 0;
-	if (localtime_r(&now, &tm) == NULL)
-		return 0;
-	switch (l->format) {
-	case LOG_RFC3164:
-		(void)strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
-		n = snprintf(buf, room, "<%d>%s %.*s[%d]: ", pri, date, STR_ARG(tag), getpid());
-		break;
-	case LOG_RFC5424:
-		(void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S%z", &tm);
-		n = snprintf(buf, room, "<%d>1 %.22s:%s %.*s %.*s %d - - ", pri, date, date + 22,
-			     STR_ARG(set->hostname), STR_ARG(tag), getpid());
-		break;
-	case LOG_SHORT:
-		n = snprintf(buf, room, "<%d>", level);
-		break;
-	case LOG_TIMED:
-		(void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S%z", &tm);
-		n = snprintf(buf, room, "<%d>%s ", pri, date);
-		break;
-	case LOG_RAW:
-		break;
-	}
-	return n > 0 ? MIN((size_t)n, room - 1) : 0;
+	if (h->pri || h->level)
+		sbuf_printf(out, "<%d>", h->pri ? l->facility * 8 + level : level);
+	if (h->date == NULL || localtime_r(&now, &tm) == NULL)
+		return;
+	(void)strftime(date, sizeof(date), h->date, &tm);
+	sbuf_add(out, str_from_c(date));
+	if (!h->tag) // only those with a year have a zone
+		add_zone(out, &tm);
+	if (h->host)
+		sbuf_printf(out, "%.*s ", STR_ARG(host.n > 0 ? host : STR("localhost")));
+	if (h->tag)
+		sbuf_printf(out, "%.*s[%d]: ", STR_ARG(tag), getpid());
+	if (!h->rfc5424)
+		return;
+	sbuf_printf(out, "%.*s %.*s %d - ", STR_ARG(host.n > 0 ? host : set->hostname),
+		    STR_ARG(tag), getpid());
+	if (t->frontend->logfmt_sd != NULL)
+		logfmt_render_log(t->frontend->logfmt_sd, &t->ctx, out);
+	else
+		sbuf_add_byte(out, '-');
+	sbuf_add_byte(out, ' ');
 }
 
 static bool
@@ -230,17 +270,28 @@ write_now(struct log_target *l, struct iovec *iov, int n)
 	return r >= 0;
 }
 
+// Every line is counted round and round up to `size`; those whose number is asked for go out.
+static bool
+is_sampled(struct log_target *l)
+{
+	if (LIKELY(l->sample_size == 0))
+		return true;
+	uint64_t n = atomic_fetch_add_explicit(&l->sample_at, 1, memory_order_relaxed);
+	return l->sample_mask >> (n % l->sample_size) & 1;
+}
+
 static void
 send_line(struct txn *t, struct log_target *l, struct str line, int level)
 {
-	if (level > l->level_max)
+	if (level > l->level_max || !is_sampled(l))
 		return;
-	char head[256];
-	size_t n = header(t, l, level, head, sizeof(head));
-	size_t room = l->len_max > n + 1 ? l->len_max - n - 1 : 0;
+	struct sbuf *head = &t->worker->log_head;
+	sbuf_clear(head);
+	put_header(t, l, MAX(level, l->level_min), head);
+	size_t most = l->len_max - 1, n = MIN(head->n, most);
 	struct iovec iov[] = {
-	    {head, n},
-	    {(void *)(uintptr_t)line.p, MIN(line.n, room)},
+	    {head->p, n},
+	    {(void *)(uintptr_t)line.p, MIN(line.n, most - n)},
 	    {(void *)(uintptr_t) "\n", 1},
 	};
 	struct proc_counters *p = metrics_of(&t->worker->set->stats, t->worker->id);
@@ -252,29 +303,53 @@ send_line(struct txn *t, struct log_target *l, struct str line, int level)
 	atomic_fetch_add_explicit(&l->dropped, 1, memory_order_relaxed);
 }
 
+// As HAProxy judges it: aborted by somebody (not answered by us), sent elsewhere, tried again, or
+// a failure of the server's.
+static bool
+went_wrong(const struct txn *t)
+{
+	return (t->term_state[0] != '-' && t->term_state[0] != 'L') || t->retries > 0 ||
+	       t->flags & TXN_REDISPATCHED || t->res.status >= 500;
+}
+
+// Only a connection that is relayed can have brought nothing: a request begins with a byte.
+static bool
+sent_nothing(const struct txn *t)
+{
+	return t->flags & TXN_TCP && t->bytes_in == 0 &&
+	       (t->client == NULL || conn_unread(&t->client->conn) == 0);
+}
+
 static bool
 is_wanted(const struct txn *t)
 {
 	unsigned options = t->frontend->options;
 	if (t->log_level == TXN_LOG_SILENT)
 		return false;
-	if (t->times.head_ns == 0 && options & PROXY_OPT_DONTLOGNULL && t->bytes_in == 0)
+	if (options & PROXY_OPT_DONTLOGNULL && sent_nothing(t))
 		return false;
-	bool normal = t->term_state[0] == '-' && t->res.status < 500;
-	return !(normal && options & PROXY_OPT_DONTLOG_NORMAL);
+	return went_wrong(t) || !(options & PROXY_OPT_DONTLOG_NORMAL);
+}
+
+static const struct logfmt *
+format_of(const struct txn *t)
+{
+	const struct proxy *p = t->frontend;
+	bool no_request = t->times.head_ns == 0 && !(t->flags & TXN_TCP);
+	return no_request && p->logfmt_error != NULL ? p->logfmt_error : p->logfmt;
 }
 
 void
 accesslog_write(struct txn *t)
 {
-	if (!is_wanted(t))
+	if (t->flags & TXN_LOGGED || !is_wanted(t))
 		return;
 	struct sbuf *line = &t->worker->log_line;
 	sbuf_clear(line);
-	logfmt_render_log(t->frontend->logfmt, &t->ctx, line);
+	logfmt_render_log(format_of(t), &t->ctx, line);
 	int level = t->log_level > 0 ? t->log_level - 1 : LOG_LEVEL_INFO;
 	if (t->log_level == 0 && t->frontend->options & PROXY_OPT_LOG_SEPARATE_ERRORS &&
-	    t->res.status >= 500)
+	    went_wrong(t))
 		level = LOG_LEVEL_ERR;
 	for (struct log_target *l = t->frontend->logs; l != NULL; l = l->next)
 		send_line(t, l, sbuf_str(line), level);
@@ -282,4 +357,13 @@ accesslog_write(struct txn *t)
 		return;
 	for (struct log_target *l = t->worker->set->global.logs; l != NULL; l = l->next)
 		send_line(t, l, sbuf_str(line), level);
+}
+
+void
+accesslog_write_early(struct txn *t)
+{
+	if (t->frontend->logfmt == NULL)
+		return;
+	accesslog_write(t);
+	t->flags |= TXN_LOGGED;
 }

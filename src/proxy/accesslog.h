@@ -15,5 +15,7 @@ struct txn;
 bool accesslog_open(struct proxy_set *set, struct err *err);
 void accesslog_close(struct proxy_set *set);
 void accesslog_write(struct txn *t);
+// option logasap: now instead of at its end; what is not known yet is marked '+'.
+void accesslog_write_early(struct txn *t);
 // Fills v from a transaction that ends or has ended; strings live as long as the transaction.
 void accesslog_values(const struct txn *t, struct log_values *v);

@@ -8,7 +8,7 @@
 #include "proxy/conf_priv.h"
 #include "proxy/host.h"
 
-#define MOST_SLOTS 256u
+#define MOST_SLOTS CAPTURE_MOST_SLOTS
 #define MOST_BYTES 65535
 
 static struct capture_list *

@@ -6,6 +6,8 @@
 
 #include "http/names.h"
 
+#define CAPTURE_MOST_SLOTS 256u
+
 struct proxy;
 struct txn;
 

@@ -17,8 +17,8 @@
 #define LINGER_NS    (5 * NS_PER_S)
 #define LINGER_BYTES (8u << 20)
 
-static void
-sample_addr_of(const struct addr *a, struct sample_addr *out)
+void
+client_sample_addr(const struct addr *a, struct sample_addr *out)
 {
 	*out = (struct sample_addr){0};
 	if (a->len == 0)
@@ -131,13 +131,13 @@ note_addresses(struct client *c)
 {
 	struct addr a;
 	conn_peer(&c->conn, &a);
-	sample_addr_of(&a, &c->src);
+	client_sample_addr(&a, &c->src);
 	if (c->bind->addr_is_exact) { // no need to ask the kernel
-		sample_addr_of(&c->bind->addr, &c->dst);
+		client_sample_addr(&c->bind->addr, &c->dst);
 		return;
 	}
 	conn_local(&c->conn, &a);
-	sample_addr_of(&a, &c->dst);
+	client_sample_addr(&a, &c->dst);
 }
 
 void

@@ -147,6 +147,10 @@ compile_formats(struct conf *conf, const struct proxy_set *set, struct proxy *p)
 	bool given = p->logfmt_text.n > 0;
 	p->logfmt = compile(conf, p, given ? c->logfmt_line : c->begin,
 			    given ? p->logfmt_text : STR(LOGFMT_DEFAULT), &EXPR_AT_LOG);
+	if (p->logfmt_error_text.n > 0)
+		p->logfmt_error = compile(conf, p, c->begin, p->logfmt_error_text, &EXPR_AT_LOG);
+	if (p->logfmt_sd_text.n > 0)
+		p->logfmt_sd = compile(conf, p, c->begin, p->logfmt_sd_text, &EXPR_AT_LOG);
 }
 
 // --- what is missing -------------------------------------------------------------------------

@@ -14,9 +14,9 @@ static const struct {
 	const char *name;
 	enum log_target_format format;
 } formats[] = {
-    {"rfc3164", LOG_RFC3164}, {"rfc5424", LOG_RFC5424}, {"raw", LOG_RAW},
-    {"short", LOG_SHORT},     {"timed", LOG_TIMED},     {"iso", LOG_RFC3164},
-    {"local", LOG_RFC3164},
+    {"rfc3164", LOG_RFC3164},   {"rfc5424", LOG_RFC5424}, {"raw", LOG_RAW},
+    {"short", LOG_SHORT},       {"timed", LOG_TIMED},     {"iso", LOG_ISO},
+    {"priority", LOG_PRIORITY}, {"local", LOG_LOCAL},
 };
 
 static int
@@ -49,15 +49,40 @@ parse_format(struct str word, struct log_target *t, struct err *err)
 		t->format = formats[i].format;
 		return true;
 	}
-	if (str_eq(word, STR("priority")))
-		return err_set(err,
-			       "format 'priority' comes in a later tidegate; 'raw' and 'short' "
-			       "are near");
-	return err_set(err, "'%.*s' is no format: rfc3164, rfc5424, raw, short or timed is",
+	return err_set(err,
+		       "'%.*s' is no format: rfc3164, local, rfc5424, priority, short, timed, iso "
+		       "or raw is",
 		       STR_ARG(word));
 }
 
-// "len N", "format F", in any order. Leaves *at behind them.
+// "1,3-4:5": of each five lines the first, third and fourth.
+static bool
+parse_sample(struct str text, struct log_target *t, struct err *err)
+{
+	size_t colon = str_find_byte(text, ':');
+	struct str ranges = str_slice(text, 0, MIN(colon, text.n)), range;
+	int64_t size = 0;
+	if (colon == SIZE_MAX || !str_to_int(str_slice(text, colon + 1, text.n), &size) ||
+	    size < 1 || size > 64)
+		return err_set(err, "sample '%.*s': ranges, ':' and a size up to 64 are expected",
+			       STR_ARG(text));
+	while (str_next(&ranges, ',', &range)) {
+		size_t dash = str_find_byte(range, '-');
+		int64_t low, high;
+		if (!str_to_int(str_slice(range, 0, MIN(dash, range.n)), &low) ||
+		    !str_to_int(dash == SIZE_MAX ? range : str_slice(range, dash + 1, range.n),
+				&high) ||
+		    low < 1 || high < low || high > size)
+			return err_set(err, "sample '%.*s': '%.*s' is no range within 1 to %lld",
+				       STR_ARG(text), STR_ARG(range), (long long)size);
+		for (int64_t i = low; i <= high; i++)
+			t->sample_mask |= UINT64_C(1) << (i - 1);
+	}
+	t->sample_size = (uint32_t)size;
+	return true;
+}
+
+// "len N", "format F", "sample R:S", in any order. Leaves *at behind them.
 static bool
 parse_options(const struct conf_line *line, int *at, struct log_target *t, struct err *err)
 {
@@ -73,7 +98,8 @@ parse_options(const struct conf_line *line, int *at, struct log_target *t, struc
 			if (!parse_format(value, t, err))
 				return false;
 		} else if (str_eq(word, STR("sample"))) {
-			return err_set(err, "'sample' comes in a later tidegate");
+			if (!parse_sample(value, t, err))
+				return false;
 		} else {
 			break;
 		}

@@ -136,6 +136,8 @@ copy_log_target(struct conf *conf, const struct log_target *from)
 	t->level_max = from->level_max;
 	t->level_min = from->level_min;
 	t->len_max = from->len_max;
+	t->sample_size = from->sample_size;
+	t->sample_mask = from->sample_mask;
 	return t;
 }
 
@@ -163,6 +165,8 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->n_pages = d->n_pages;
 	p->log_global = d->log_global;
 	p->logfmt_text = d->logfmt_text;
+	p->logfmt_error_text = d->logfmt_error_text;
+	p->logfmt_sd_text = d->logfmt_sd_text;
 	p->unique_id_header = d->unique_id_header;
 	struct proxy_conf *c = p->conf, *from = d->conf;
 	c->default_server = from->default_server;

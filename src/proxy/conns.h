@@ -44,6 +44,8 @@ struct server_conn {
 	struct list idle; // in the pool
 };
 
+// An address as fetches and logs see it.
+void client_sample_addr(const struct addr *a, struct sample_addr *out);
 // accept_f of every bind; the acceptor's argument is the struct bind.
 void client_accept(struct acceptor *a, int fd);
 // The transaction is over and the connection goes on: next request or wait for it.

@@ -89,7 +89,16 @@ struct switch_rule {
 struct log_target {
 	struct log_target *next;
 	enum log_target_kind { LOG_TO_FD, LOG_TO_UNIX, LOG_TO_UDP } kind;
-	enum log_target_format { LOG_RFC3164, LOG_RFC5424, LOG_RAW, LOG_SHORT, LOG_TIMED } format;
+	enum log_target_format {
+		LOG_RFC3164,
+		LOG_LOCAL,
+		LOG_RFC5424,
+		LOG_PRIORITY,
+		LOG_SHORT,
+		LOG_TIMED,
+		LOG_ISO,
+		LOG_RAW,
+	} format;
 	int fd; // LOG_TO_FD: the descriptor; else the datagram socket, non-blocking, opened at
 	bool may_block; // LOG_TO_FD: a pipe or a socket, written without waiting
 			// start
@@ -97,7 +106,10 @@ struct log_target {
 	struct str text;
 	int facility; // 0..23
 	int level_max, level_min;
-	uint32_t len_max; // longest line in bytes
+	uint32_t len_max;     // longest line in bytes
+	uint32_t sample_size; // sample RANGES:SIZE; 0: all lines
+	uint64_t sample_mask; // bit i: line i of each `sample_size`
+	_Atomic uint64_t sample_at;
 	_Atomic uint64_t dropped;
 };
 
@@ -148,9 +160,12 @@ struct proxy {
 	size_t n_pages;
 	struct bind *binds, **binds_tail;
 	struct log_target *logs, **logs_tail;
-	bool log_global;        // `log global`
-	struct logfmt *logfmt;  // NULL: no access log
-	struct str logfmt_text; // of log-format, until compiled
+	bool log_global;             // `log global`
+	struct logfmt *logfmt;       // NULL: no access log
+	struct logfmt *logfmt_error; // error-log-format: of what was no request; NULL: logfmt
+	struct logfmt *logfmt_sd;    // log-format-sd: structured data of rfc5424; NULL: "-"
+	struct str logfmt_text;      // of log-format, until compiled
+	struct str logfmt_error_text, logfmt_sd_text;
 	struct str unique_id_header;
 	struct logfmt *unique_id;
 	struct backend *backend;                 // with PROXY_BACKEND

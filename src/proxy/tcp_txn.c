@@ -5,6 +5,7 @@
 // inspection delay make the rules decide on what is there.
 #include "proxy/tcp.h"
 
+#include "proxy/accesslog.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
@@ -176,6 +177,8 @@ run_tcp_begin(struct txn *t)
 	t->up.eof = (t->seen & SEEN_CLIENT_EOF) != 0;
 	if (t->backend->tcp_response.first == NULL)
 		t->flags |= TXN_JUDGED;
+	if (UNLIKELY(t->frontend->options & PROXY_OPT_LOGASAP))
+		accesslog_write_early(t);
 	return txn_go(t, &step_tcp_relay);
 }
 

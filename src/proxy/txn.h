@@ -89,6 +89,7 @@ enum txn_flags {
 	TXN_PLACED = 1 << 14,       // has a place at t->server to give back (maxconn)
 	TXN_TCP = 1 << 23,          // relays bytes: no request, no response, no answer of ours
 	TXN_INSPECTS = 1 << 25,     // TXN_TCP: the server's deadline is that of its inspection
+	TXN_LOGGED = 1 << 26,       // its line is out (option logasap)
 	TXN_JUDGED = 1 << 24,       // TXN_TCP: tcp-response rules have let the server's bytes pass
 	TXN_PAUSED = 1 << 22,       // a rule waits by the client's deadline
 	TXN_SERVICE = 1 << 21,      // a service answers: its answer is a response to the rules

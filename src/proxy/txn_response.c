@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The steps from a response head to the end: rules, the head and the body's first bytes in one
 // send, then relaying until both bodies are through.
+#include "proxy/accesslog.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/txn.h"
@@ -196,6 +197,8 @@ run_send_response(struct txn *t)
 	if (result == FLOW_BAD)
 		return txn_fail(t, 502, "PH");
 	t->flags |= TXN_RESPONSE_SENT;
+	if (UNLIKELY(t->frontend->options & PROXY_OPT_LOGASAP))
+		accesslog_write_early(t);
 	conn_send(c, iov, (unsigned)n, 0);
 	if (t->flags & TXN_TUNNEL)
 		begin_tunnel(t);

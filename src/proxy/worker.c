@@ -123,6 +123,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	list_init(&w->all_txns);
 	list_init(&w->lua_commands);
 	sbuf_init(&w->log_line, LOG_LINE_CAP);
+	sbuf_init(&w->log_head, LOG_LINE_CAP);
 	start_backends(w);
 	gates_start(w);
 	w->auth = auth_cache_new(set);
@@ -178,6 +179,7 @@ worker_stop(struct worker *net, void *arg)
 	mem_free(w->acceptors);
 	explain_ring_free(&w->explain_ring);
 	sbuf_fini(&w->log_line);
+	sbuf_fini(&w->log_head);
 	if (w->n_clients == 0 && w->n_server_conns == 0) {
 		pool_fini(&w->clients);
 		pool_fini(&w->sessions);

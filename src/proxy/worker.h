@@ -42,9 +42,9 @@ struct proxy_worker {
 	struct auth_cache *auth;      // auth_priv.h; NULL without userlists
 	char *policy_scratch;         // policy_host.h; likewise
 	struct list lua_commands;     // lua_cli.c: under way here
-	struct sbuf log_line;         // scratch
-	uint32_t explain_every;       // explain.h; 0: off
-	uint32_t explain_count;       // transactions since that was set
+	struct sbuf log_line, log_head;    // scratch
+	uint32_t explain_every;            // explain.h; 0: off
+	uint32_t explain_count;            // transactions since that was set
 	struct explain_ring *explain_ring; // NULL until it was first on
 	struct log_rate refused_writes;    // of rules to variables
 	struct acceptor **acceptors;       // `acceptors_each` for each bind; NULL beyond its last
