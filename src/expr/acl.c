@@ -227,8 +227,11 @@ check_match(const struct expr *e, const struct flags *f, int n_values, struct er
 	if (!valueless && n_values == 0)
 		return err_set(err,
 			       "'%.*s' is compared as %s: a value is missing, so it could "
-			       "never match; say -m found to ask whether it is there",
-			       STR_ARG(e->source), pat_match_name(m));
+			       "never match; say -m %s",
+			       STR_ARG(e->source), pat_match_name(m),
+			       str_starts(e->source, STR("lua."))
+				   ? "bool to ask whether it is true"
+				   : "found to ask whether it is there");
 	if (!sample_can_cast(expr_type(e), pat_match_type(m)))
 		return err_set(err, "'%.*s' is a %s, which cannot be compared as %s",
 			       STR_ARG(e->source), sample_type_name(expr_type(e)),
@@ -277,7 +280,8 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 	struct pattern_list *l = pattern_list_new(&env->set->arena, &f.opts);
 	expr_set_own_list(env->set, l);
 	const struct str *words = argv + 1 + used;
-	if (!use_files(l, env, &f, n_values, words, err) ||
+	if (!acl_check_values(e, &f.opts, n_values, words, err) ||
+	    !use_files(l, env, &f, n_values, words, err) ||
 	    !pattern_list_add_words(l, f.has_id ? 0 : n_values, words, err) ||
 	    !pattern_list_build(l, err))
 		return false;

@@ -61,6 +61,9 @@ void acl_test_reads(const struct acl_test *t, struct acl_reads *r);
 void acl_test_fold(struct expr_set *set, struct acl_test *t);
 void cond_fold(struct cond *c, struct cond_term *terms);
 enum acl_result acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx);
+// Refuses values that can never match (acl_trap.c).
+bool acl_check_values(const struct expr *e, const struct pattern_opts *o, int argc,
+		      const struct str *argv, struct err *err);
 bool acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct acl_test *t,
 		    struct err *err);
 void acl_add_test(struct expr_set *set, struct acl *a, const struct acl_test *t);

@@ -18,7 +18,7 @@ REFUSALS = {
     "bounds": ("tidegate", r"", r"is not within|is not an integer|the delimiter is one character"),
     "bytes-or-text": ("haproxy", r"req\.(hdrs|body_param)", r"cannot be applied|matching method"),
     "type-behind-set-var": ("tidegate", r"set-var", r"cannot be turned into one"),
-    "never-matches": ("tidegate", r"", r"is a bin, which cannot be compared as"),
+    "never-matches": ("tidegate", r"", r"is a bin, which cannot be compared as|can never match"),
 }
 # id: a function of the case's text, haproxy's and tidegate's (status, body)
 ANSWERS = {

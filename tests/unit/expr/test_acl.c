@@ -17,6 +17,22 @@ static const char request[] = "POST /api/v1/users.json?debug=1 HTTP/1.1\r\n"
 static const struct {
 	const char *text, *want;
 } conds[] = {
+    // what can never match
+    {"if { path /a foo }",
+     "error: condition, word 3: 'foo' can never match: a path begins with '/' "
+     "and ends before the '?'"},
+    {"if { path_beg /a?b }", "error: condition, word 3: '/a?b' can never match: a path begins with "
+			     "'/' and ends before the '?'"},
+    {"if { pathq a?b }", "error: condition, word 3: 'a?b' can never match: a path begins with '/'"},
+    {"if { method get }", "error: condition, word 3: 'get' can never match: methods are written in "
+			  "capitals; or say -i"},
+    {"if { req.ver HTTP/1.1 }",
+     "error: condition, word 3: 'HTTP/1.1' can never match: a version is "
+     "1.0 or 1.1, without HTTP/"},
+    {"if { method -i post }", "pass"},
+    {"if { method purge }", "fail"},
+    {"if { path_sub users }", "pass"},
+    {"if { path,lower foo }", "fail"},
     {"if TRUE", "pass"},
     {"if FALSE", "fail"},
     {"unless FALSE", "pass"},
