@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A timer of the keeper: sweep the table, say what expired, sleep until the next deadline, at most
-// SWEEP_NS, since any program may write a nearer one meanwhile.
+// A timer of the keeper: sweep the table, say what expired and when the table is no more, sleep
+// until the next deadline, at most SWEEP_NS, since any program may write a nearer one meanwhile.
 #include "proxy/expiry.h"
 
 #include "base/clock.h"
@@ -22,6 +22,7 @@ struct expiry {
 	struct loop *loop;
 	uint64_t seen; // seq of the last write-log entry looked at
 	struct log_rate rate;
+	bool told_damage;
 };
 
 static void
@@ -46,6 +47,18 @@ report(struct expiry *e)
 		log_msg(LOG_NOTICE, "%u more variables expired", missed);
 }
 
+// Nothing else of a damaged table is heard: reads go on with what was declared.
+static void
+tell_damage(struct expiry *e)
+{
+	if (e->told_damage || !tidevars_damaged(e->set->vars))
+		return;
+	e->told_damage = true;
+	log_msg(LOG_ALERT, "the variable table's file was cut short under this process: all "
+			   "variables read as their defaults and none can be written; restore the "
+			   "file, then start again");
+}
+
 static void
 sweep(struct timer *t)
 {
@@ -56,6 +69,7 @@ sweep(struct timer *t)
 	if (tidevars_sweep(e->set->vars, now, &next, &why) != TIDEVARS_OK &&
 	    log_rate_ok(&e->rate, now, 1))
 		log_msg(LOG_WARNING, "variable table: %s", why.text);
+	tell_damage(e);
 	report(e);
 	uint64_t wait = next > now ? MIN(next - now, SWEEP_NS) : NS_PER_MS;
 	loop_timer_set(e->loop, t, loop_now_ns(e->loop) + wait);

@@ -108,5 +108,7 @@ proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct samp
 		return post_to_keeper(set, &op);
 	if (status == TIDEVARS_REFUSED)
 		log_refused(t->worker, &why);
-	return status == TIDEVARS_OK;
+	// A file cut short underneath shall not end the service: expiry.c tells of it, reads give
+	// what was declared, and what rules write is lost.
+	return status == TIDEVARS_OK || tidevars_damaged(set->vars);
 }
