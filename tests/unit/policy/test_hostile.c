@@ -315,6 +315,13 @@ test_repeated(void)
 #endif
 }
 
+// The soft stop, or the hard one where the thread that watches got no processor in time.
+static bool
+was_cut(enum policy_error e)
+{
+	return e == POLICY_E_BUDGET || e == POLICY_E_STOPPED;
+}
+
 // After ten costly failures in a row the function is not called for a while.
 static void
 test_circuit(void)
@@ -326,13 +333,14 @@ test_circuit(void)
 	unsigned called = 0;
 	for (unsigned i = 0; i < 12; i++) {
 		last = call_at(fn, now);
-		called += last == POLICY_E_BUDGET;
+		called += was_cut(last);
+		pump(&f); // a state that was thrown away is there again
 	}
 	IS_INT(last, POLICY_E_OPEN);
 	OK(called >= 1 && called <= 10);
 	policy_fn_stats(fn, &s);
 	OK(s.errors[POLICY_E_OPEN] >= 2);
-	IS_INT(call_at(fn, now + 61 * NS_PER_S), POLICY_E_BUDGET); // tried again
+	OK(was_cut(call_at(fn, now + 61 * NS_PER_S))); // tried again
 	pump(&f);
 }
 

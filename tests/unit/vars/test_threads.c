@@ -10,6 +10,7 @@ enum { ROUNDS = 4000, READERS = 2, WRITERS = 2 };
 struct shared {
 	struct tidevars *t;
 	uint32_t left, right, text, count;
+	uint64_t before; // left's version, before anybody writes
 	_Atomic int stop;
 	_Atomic int torn, busy, failed;
 };
@@ -75,8 +76,7 @@ static void *
 waiter(void *arg)
 {
 	struct shared *s = arg;
-	uint64_t seen = tidevars_version(s->t, s->left);
-	if (tidevars_wait(s->t, s->left, seen, 10 * SECOND) != TIDEVARS_OK)
+	if (tidevars_wait(s->t, s->left, s->before, 10 * SECOND) != TIDEVARS_OK)
 		s->failed++;
 	return NULL;
 }
@@ -92,6 +92,7 @@ main(void)
 	s.right = test_declare(s.t, "right", TIDEVARS_INT);
 	s.text = test_declare(s.t, "text", TIDEVARS_STRING);
 	s.count = test_declare(s.t, "count", TIDEVARS_COUNTER);
+	s.before = tidevars_version(s.t, s.left);
 	(void)pthread_create(&other[1], NULL, waiter, &s);
 	for (int i = 0; i < READERS; i++)
 		(void)pthread_create(&r[i], NULL, reader, &s);
