@@ -76,7 +76,8 @@ as_text(void)
 	mem_free((void *)(uintptr_t)read.p);
 	OK(!heritage_text_read(fd, 3, &read, &err));
 	OK_MSG(write(fd, "x", 1) < 0, "a kept text cannot be written");
-	h.n = 0; // the same descriptors are in `got`
+	for (size_t i = 0; i < h.n; i++)
+		h.items[i].fd = -1; // the same descriptors are in `got`
 	heritage_fini(&h);
 	heritage_fini(&got);
 	sbuf_fini(&text);
