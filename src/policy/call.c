@@ -2,6 +2,7 @@
 // A call from the rules' side: the live generation first, then what the policy's on-error says;
 // counters, the circuit, and reports of errors to the keeper.
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "policy/policy_priv.h"
@@ -27,10 +28,42 @@ policy_error_name(enum policy_error e)
 
 // ---- reports --------------------------------------------------------------------------------
 
+// "file:line" in front of the message, or all of it.
+static struct str
+place_of(const struct policy_report_text *t)
+{
+	struct str text = str_from_c(t->text);
+	return str_slice(text, 0, MIN(str_find(text, STR(": ")), text.n));
+}
+
+static bool
+is_same_fault(const struct policy_report_text *a, const struct policy_report_text *b)
+{
+	return a->policy == b->policy && a->gen == b->gen && a->error == b->error &&
+	       str_eq(str_from_c(a->name), str_from_c(b->name)) && str_eq(place_of(a), place_of(b));
+}
+
+// One entry for each fault, the newest last, so that one that comes again and again hides no other.
+static void
+keep(struct policy_engine *e, const struct policy_report_text *t)
+{
+	size_t i = 0;
+	while (i < e->n_errors && !is_same_fault(&e->errors[i], t))
+		i++;
+	uint64_t times = i < e->n_errors ? e->errors[i].times : 0;
+	if (i == POLICY_ERRORS_KEPT)
+		i = 0; // the one that was not seen for the longest time
+	if (i < e->n_errors)
+		memmove(&e->errors[i], &e->errors[i + 1],
+			(--e->n_errors - i) * sizeof(e->errors[0]));
+	e->errors[e->n_errors] = *t;
+	e->errors[e->n_errors++].times = times + 1;
+}
+
 void
 policy_keep_report(struct policy_engine *e, const struct policy_report_text *t, uint32_t missed)
 {
-	e->errors[e->n_errors++ % POLICY_ERRORS_KEPT] = *t;
+	keep(e, t);
 	log_msg(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->policy->name, t->gen,
 		t->name, policy_error_name(t->error), t->text,
 		missed > 0 ? " (and more that were not logged)" : "");
@@ -72,9 +105,16 @@ report(struct policy_worker *w, const struct policy_state *s, const struct polic
 					      .error = call->error};
 	(void)snprintf(r->text.name, sizeof(r->text.name), "%s", fn->name);
 	(void)snprintf(r->text.text, sizeof(r->text.text), "%.319s", s->error);
+	const struct policy_host *host = w->engine->host;
+	size_t n = 0;
+	if (host->describe != NULL && call->txn != NULL)
+		n = host->describe(w->engine->data, call->txn, r->text.request,
+				   sizeof(r->text.request));
+	ASSERT(n < sizeof(r->text.request));
+	r->text.request[n] = '\0';
 	r->msg.run = take_report;
 	r->msg.to = POLICY_KEEPER;
-	w->engine->host->post(w->engine->data, POLICY_KEEPER, &r->msg);
+	host->post(w->engine->data, POLICY_KEEPER, &r->msg);
 }
 
 // ---- the circuit ----------------------------------------------------------------------------
@@ -207,6 +247,8 @@ sample(const struct policy_view_entry *at, const struct policy_fn *fn, struct po
 	uint64_t ns = MAX(clock_mono_ns() - start_ns, UINT64_C(1));
 	unsigned bucket = MIN(63u - (unsigned)__builtin_clzl(ns), POLICY_LATENCY_BUCKETS - 1u);
 	policy_count(&c->sampled[bucket]);
+	if (ns > atomic_load_explicit(&c->slowest_ns, memory_order_relaxed))
+		atomic_store_explicit(&c->slowest_ns, ns, memory_order_relaxed);
 	const struct region *r = &at->live->region;
 	if (!at->live->ready)
 		return;

@@ -81,6 +81,9 @@ struct policy_host {
 	// ready, drain or maint) or "weight" ("50", "50%"), `who` stands in the log. Keeper.
 	bool (*set_server)(void *data, int backend, struct str server, struct str what,
 			   struct str value, const char *who, struct err *err);
+	// The request in a line of plain text, as a sample beside an error; returns its length,
+	// less than `room`. May be NULL. W.
+	size_t (*describe)(void *data, void *txn, char *buf, size_t room);
 	// Another generation of the policy is live. May be NULL. Keeper.
 	void (*published)(void *data, const struct policy *p);
 	// New effects are due: policy_effects_run shall be called soon. NULL: whoever runs the

@@ -205,6 +205,7 @@ struct policy_fn_stats {
 	uint64_t memo_hits, memo_misses;
 	uint64_t last_good;                       // answers of the previous generation
 	uint64_t sampled[POLICY_LATENCY_BUCKETS]; // one call in 64
+	uint64_t slowest_ns;                      // of those
 };
 // Sums over workers; any thread.
 void policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out);

@@ -106,14 +106,14 @@ struct policy {
 	_Atomic unsigned alive_most;
 };
 
-// One entry of `show policy errors`.
+// One entry of `show policy errors`: what fails for one reason at one place.
 struct policy_report_text {
-	uint64_t at_real_ns;
+	uint64_t at_real_ns, times; // last reported; how often
 	const struct policy *policy;
 	char name[96]; // of the function
 	uint32_t gen;
 	enum policy_error error;
-	char text[320];
+	char text[320], request[160]; // the request that met it last; "": none
 };
 
 // A worker's error on its way to the keeper.
@@ -136,16 +136,17 @@ struct policy_engine {
 	struct policy_fn **fns;
 	size_t n_fns, cap_fns;
 	struct policy_worker **workers;
-	unsigned n_workers; // 0 before start
-	struct policy_report_text errors[POLICY_ERRORS_KEPT];
-	uint64_t n_errors;   // ever kept
+	unsigned n_workers;                                   // 0 before start
+	struct policy_report_text errors[POLICY_ERRORS_KEPT]; // the newest last
+	size_t n_errors;
 	size_t effects_turn; // the policy whose effects are looked at first
 };
 
 // Written by one worker, summed by readers.
 struct policy_fn_count {
 	alignas(CACHE_LINE) _Atomic uint64_t calls, nils, errors[POLICY_N_ERRORS];
-	_Atomic uint64_t memo_hits, memo_misses, last_good, sampled[POLICY_LATENCY_BUCKETS];
+	_Atomic uint64_t memo_hits, memo_misses, last_good, slowest_ns,
+	    sampled[POLICY_LATENCY_BUCKETS];
 	// The worker's alone: the circuit.
 	uint32_t failures;
 	uint64_t open_until_ns, back_off_ns;
@@ -168,8 +169,7 @@ struct policy_worker {
 	struct policy_view *now;        // the newest
 	struct list views;              // all, the newest included
 	struct policy_fn_count *counts; // by fn id
-	uint64_t n_calls;
-	uint64_t rand;
+	uint64_t n_calls, rand;
 	struct log_rate rate, log_rate; // of error reports; of tide.log
 	struct policy_report reports[POLICY_REPORTS];
 	struct guard guard;

@@ -76,6 +76,8 @@ policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
 		add(&out->memo_misses, &c->memo_misses, 1);
 		add(&out->last_good, &c->last_good, 1);
 		add(out->sampled, c->sampled, POLICY_LATENCY_BUCKETS);
+		out->slowest_ns = MAX(out->slowest_ns,
+				      atomic_load_explicit(&c->slowest_ns, memory_order_relaxed));
 	}
 }
 
@@ -132,8 +134,10 @@ show_fn_text(const struct policy_fn *fn, struct sbuf *out)
 		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s.memo_hits,
 			    s.memo_hits + s.memo_misses,
 			    100 * (double)s.memo_hits / (double)(s.memo_hits + s.memo_misses));
-	sbuf_printf(out, " last-good %" PRIu64 " p50 %" PRIu64 "ns p99 %" PRIu64 "ns\n",
-		    s.last_good, percentile_ns(&s, 50), percentile_ns(&s, 99));
+	sbuf_printf(out,
+		    " last-good %" PRIu64 " p50 %" PRIu64 "ns p99 %" PRIu64 "ns max %" PRIu64
+		    "ns\n",
+		    s.last_good, percentile_ns(&s, 50), percentile_ns(&s, 99), s.slowest_ns);
 }
 
 static void
@@ -176,9 +180,9 @@ show_fn_json(const struct policy_fn *fn, struct sbuf *out)
 			    s.errors[e]);
 	sbuf_printf(out,
 		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64 ",\"last_good\":%" PRIu64
-		    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 "}",
+		    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64 "}",
 		    s.memo_hits, s.memo_misses, s.last_good, percentile_ns(&s, 50),
-		    percentile_ns(&s, 99));
+		    percentile_ns(&s, 99), s.slowest_ns);
 }
 
 static void
@@ -234,17 +238,20 @@ policy_show(struct policy_engine *e, bool json, struct sbuf *out)
 void
 policy_show_errors(struct policy_engine *e, struct sbuf *out)
 {
-	uint64_t from = e->n_errors > POLICY_ERRORS_KEPT ? e->n_errors - POLICY_ERRORS_KEPT : 0;
-	for (uint64_t i = from; i < e->n_errors; i++) {
-		const struct policy_report_text *t = &e->errors[i % POLICY_ERRORS_KEPT];
+	for (size_t i = 0; i < e->n_errors; i++) {
+		const struct policy_report_text *t = &e->errors[i];
 		char when[40];
 		struct tm tm;
 		time_t seconds = (time_t)(t->at_real_ns / NS_PER_S);
 		if (gmtime_r(&seconds, &tm) == NULL ||
 		    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 			when[0] = '\0';
-		sbuf_printf(out, "%s policy %s gen %u %s %s: %s\n", when, t->policy->name, t->gen,
-			    t->name, policy_error_name(t->error), t->text);
+		sbuf_printf(out, "%s policy %s gen %u %s %s: %s; times %" PRIu64, when,
+			    t->policy->name, t->gen, t->name, policy_error_name(t->error), t->text,
+			    t->times);
+		if (t->request[0] != '\0')
+			sbuf_printf(out, "; request %s", t->request);
+		sbuf_add_byte(out, '\n');
 	}
 }
 

@@ -802,7 +802,37 @@ host_published(void *data, const struct policy *p)
 		d->set->policy_live(d->set, p);
 }
 
+// "GET /path?query host=a.example src=192.0.2.7". A request's bytes do nothing to a terminal.
+static size_t
+host_describe(void *data, void *txn, char *buf, size_t room)
+{
+	const struct policy_request *r = txn;
+	struct policy_value host = {0}, src = {0};
+	char ip[48] = "";
+	(void)data;
+	CHECK_MAGIC(r, POLICY_REQUEST_MAGIC);
+	const struct http_head *h = request_head(r->ctx);
+	(void)field_src(r->ctx, &src);
+	if (src.type == POLICY_T_IP) {
+		struct sample s = {.type = src.family == 6 ? SMP_IP6 : SMP_IP4};
+		memcpy(s.ip, src.ip, sizeof(s.ip));
+		ip[sample_print_ip(&s, ip, sizeof(ip))] = '\0';
+	}
+	(void)field_host(r->ctx, &host);
+	int n = snprintf(buf, room, "%.*s %.*s host=%.*s src=%s",
+			 h != NULL ? (int)MIN(h->method_text.n, 16u) : 1,
+			 h != NULL ? h->method_text.p : "-",
+			 h != NULL ? (int)MIN(h->target.n, 60u) : 1, h != NULL ? h->target.p : "-",
+			 (int)MIN(host.s.n, 40u), host.s.p != NULL ? host.s.p : "", ip);
+	size_t length = MIN((size_t)MAX(n, 0), room - 1);
+	for (size_t i = 0; i < length; i++)
+		if (buf[i] < ' ' || buf[i] == 0x7f)
+			buf[i] = '?';
+	return length;
+}
+
 const struct policy_host policy_host = {
+    .describe = host_describe,
     .published = host_published,
     .resolve = host_resolve,
     .call = host_call,

@@ -96,8 +96,7 @@ fake_text(const char *c)
 static void
 fake_burn(uint64_t ns)
 {
-	uint64_t end = clock_thread_ns() + ns;
-	while (clock_thread_ns() < end)
+	for (uint64_t end = clock_thread_ns() + ns; clock_thread_ns() < end;)
 		;
 }
 
@@ -153,16 +152,14 @@ fake_call(void *data, void *txn, int handle, const struct policy_value *args, un
 		out->type = POLICY_T_INT;
 		out->i = 7;
 		return true;
-	default:
-		return err_set(err, "no such handle");
 	}
+	return err_set(err, "no such handle");
 }
 
 static void
-fake_post(void *data, int to, struct policy_msg *m)
+fake_post(void *data, int to UNUSED, struct policy_msg *m)
 {
 	struct fake *f = data;
-	(void)to;
 	if (f->n_queue < ARRAY_LEN(f->queue))
 		f->queue[f->n_queue++] = m;
 }
@@ -179,7 +176,15 @@ pump(struct fake *f)
 	}
 }
 
-static const struct policy_host fake_host = {.resolve = fake_resolve,
+static size_t
+fake_describe(void *data UNUSED, void *txn, char *buf, size_t room)
+{
+	const struct fake_txn *t = txn;
+	return (size_t)snprintf(buf, room, "%s %s", t->method, t->path);
+}
+
+static const struct policy_host fake_host = {.describe = fake_describe,
+					     .resolve = fake_resolve,
 					     .call = fake_call,
 					     .post = fake_post};
 
@@ -229,8 +234,7 @@ static inline struct policy *
 fake_add(struct fake *f, const char *name, const char *text, struct policy_spec spec)
 {
 	struct err err = {0};
-	spec.name = name;
-	spec.path = name;
+	spec.name = spec.path = name;
 	spec.text = str_from_c(text);
 	struct policy *p = policy_add(f->engine, &spec, &err);
 	if (p == NULL)
@@ -271,7 +275,6 @@ fake_ask(struct fake *f, struct policy_fn *fn, struct fake_txn *txn)
 				 .now_boot_ns = clock_boot_ns(),
 				 .now_real_ns = clock_real_ns() +
 						f->asked++ * NS_PER_S, // no report is withheld
-
 				 .args = f->call.args,
 				 .n_args = f->call.n_args};
 	struct policy_view *v = policy_pin(f->worker);
@@ -292,7 +295,6 @@ fake_last_error(struct fake *f, char *buf, size_t room)
 	while (all.n > 0 && str_next(&all, '\n', &line))
 		;
 	(void)snprintf(buf, room, "%.*s", STR_ARG(line));
-	// The last line is empty when the text ends with a newline.
 	sbuf_fini(&out);
 	return buf;
 }

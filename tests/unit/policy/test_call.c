@@ -201,6 +201,30 @@ test_tide(void)
 	OK(is_true("globals"));
 }
 
+// One entry for each fault: how often, and the request that met it last.
+static void
+test_faults(void)
+{
+	struct fake_txn other = {.method = "POST", .path = "/second", .src = {10, 0, 0, 1}};
+	char buf[600];
+	struct sbuf out;
+	sbuf_init(&out, 1 << 20);
+	OK(strstr(fake_last_error(&f, buf, sizeof(buf)), "t_error") == NULL);
+	(void)fake_ask(&f, fn("t_error"), &other);
+	fake_last_error(&f, buf, sizeof(buf));
+	OK(strstr(buf, "t_error runtime: maint:10: no good; times 2; request POST /second") !=
+	   NULL);
+	for (int i = 0; i < 100; i++) {
+		(void)fake_ask(&f, fn("t_error"), i % 2 ? &other : NULL);
+		pump(&f);
+	}
+	policy_show_errors(f.engine, &out);
+	struct str all = sbuf_str(&out);
+	OK_MSG(str_find(all, STR("t_object runtime")) != SIZE_MAX, "another fault is still there");
+	OK(str_find(all, STR("times 102; request POST /second\n")) != SIZE_MAX);
+	sbuf_fini(&out);
+}
+
 static void
 resolve_all(void)
 {
@@ -222,8 +246,9 @@ test_counts(void)
 {
 	struct policy_fn_stats s;
 	policy_fn_stats(fn("t_error"), &s);
-	IS_INT(s.calls, 1);
-	IS_INT(s.errors[POLICY_E_RUNTIME], 1);
+	IS_INT(s.calls, 102);
+	IS_INT(s.errors[POLICY_E_RUNTIME], 102);
+	OK(s.slowest_ns > 0 && s.slowest_ns < 60 * NS_PER_S);
 	policy_fn_stats(fn("t_nil"), &s);
 	IS_INT(s.nils, 1);
 	struct sbuf out;
@@ -232,7 +257,7 @@ test_counts(void)
 	OK(str_starts(sbuf_str(&out), STR("[{\"name\":\"maint\"")) && !out.full);
 	sbuf_clear(&out);
 	policy_show(f.engine, false, &out);
-	OK(str_find(sbuf_str(&out), STR("t_error calls 1 nil 0 runtime 1")) != SIZE_MAX);
+	OK(str_find(sbuf_str(&out), STR("t_error calls 102 nil 0 runtime 102")) != SIZE_MAX);
 	sbuf_fini(&out);
 }
 
@@ -250,6 +275,7 @@ main(void)
 			test_request();
 			test_args();
 			test_tide();
+			test_faults();
 			test_counts();
 			fake_stop(&f);
 		}

@@ -299,7 +299,7 @@ test_repeated(void)
 	for (unsigned i = 0; i < n; i++) {
 		if (i == settled)
 			resident = resident_kib();
-		stopped += call_at(s->hostile, UINT64_C(1) << 50 | i * 3600 * NS_PER_S) ==
+		stopped += call_at(s->hostile, (UINT64_C(1) << 50) + i * 3600 * NS_PER_S) ==
 			   POLICY_E_STOPPED;
 		answered += still_good(s->good);
 	}
