@@ -32,6 +32,13 @@ bad_words(struct work *w, const char *text)
 	return -1;
 }
 
+static int
+bad_word(struct work *w, const char *word, const char *text)
+{
+	(void)snprintf(w->err.text, sizeof(w->err.text), "'%.80s' %s", word, text);
+	return -1;
+}
+
 // nothing given: `none`
 static bool
 ttl_of(struct work *w, const char *text, uint64_t none, uint64_t *ns)
@@ -41,7 +48,7 @@ ttl_of(struct work *w, const char *text, uint64_t none, uint64_t *ns)
 	if (text == NULL)
 		return true;
 	if (!str_to_time_us(str_from_c(text), 1000000, &us) || us == 0 || us > UINT64_MAX / 2000)
-		return bad_words(w, "a time is a number with ms, s, m, h or d") == 0;
+		return bad_word(w, text, "is not a time: a number with ms, s, m, h or d") == 0;
 	*ns = us * 1000;
 	return true;
 }
@@ -201,7 +208,7 @@ do_rate(struct work *w)
 		return status;
 	uint32_t type = tidevars_type(w->t, h);
 	if (type != TIDEVARS_COUNTER && type != TIDEVARS_INT)
-		return bad_words(w, "a counter or an int has a rate");
+		return bad_word(w, w->r->argv[0], "has no rate: a counter or an int has one");
 	(void)tidevars_read(w->t, h, tidevars_now_boot_ns(), &before); // known: OK
 	struct timespec ts = {.tv_sec = (time_t)(period / NS_PER_S),
 			      .tv_nsec = (long)(period % NS_PER_S)};

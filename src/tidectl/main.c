@@ -33,7 +33,8 @@ print_help(FILE *to)
 			fprintf(to, "  %-34s  %s\n", left, v->help);
 	}
 	fprintf(to, "  %-34s  %s\n  %-34s  %s\n", "cli WORD...",
-		"send the words as a command of the runtime socket", "help", "this");
+		"send the words as a command of the runtime socket", "help [VERB]",
+		"this, or one verb");
 	fprintf(
 	    to,
 	    "\n"
@@ -44,6 +45,16 @@ print_help(FILE *to)
 	    "--json         answer in JSON\n"
 	    "--timeout TIME how long to wait for an answer, default 30s\n"
 	    "exit status    0 done, 1 refused, 2 not understood, 3 not reached\n");
+}
+
+// `help VERB`, also where no proxy runs; false when it is no verb: the socket may know the word.
+static bool
+print_verb(const char *name)
+{
+	const struct verb *v = verb_find(name);
+	if (v != NULL)
+		printf("usage: tidectl %s %s\n%s\n", v->name, v->usage, v->help);
+	return v != NULL;
 }
 
 static int
@@ -175,6 +186,8 @@ main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_DONE;
 	}
+	if (i > 0 && i + 2 == argc && strcmp(argv[i], "help") == 0 && print_verb(argv[i + 1]))
+		return EXIT_DONE;
 	if (i < 0)
 		return complain("option not understood; 'tidectl help' lists them");
 	if (o.socket == NULL)

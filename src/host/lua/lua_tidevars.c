@@ -2,10 +2,17 @@
 // The Lua module `tidevars` (5.3 and 5.4): the shared variables for scripts outside the daemon.
 //
 //   local tidevars = require "tidevars"
-//   local t = assert(tidevars.open("/var/lib/tidegate/vars"))   -- { create=, read_only=, sync=,
-//   size= } t:get("load.app1")                     --> value, or nil, message, status
+//   local t = assert(tidevars.open("/var/lib/tidegate/vars"))
+//                                     -- options: { create=, read_only=, sync=, size= }
+//   t:get("load.app1")                --> value, or nil, message, status
 //   t:set("maint", true, { ttl = 1800, reason = "db migration", who = "deploy" })
-//   t:unset(name) t:add(name, n) t:take(name, owner, opts) t:release(name, owner)
+//   t:unset(name) t:add(name, n) t:cas(name, expected, value, opts)
+//   t:take(name, owner, opts) t:extend(name, owner, opts) t:release(name, owner)
+//   t:holds(name)                     --> { { owner =, reason =, left = }, ... }
+//   t:commit({ { "set", "a", 1, ttl = 60 }, { "take", "maint", owner = "ci" },
+//              { "cas", "b", 2, expect = 1 } }, { reason = "release" })  -- all or none
+//   t:version(name)                   --> differs after each write
+//   t:wait(name, version, seconds)    --> true: reads otherwise than it did; false: it does not
 //   t:declare { name =, type =, default =, min =, max =, ttl =, description = }
 //   t:names() t:age(name) t:smooth(name) t:close()
 //
@@ -292,6 +299,164 @@ lua_take(lua_State *L)
 	return push_result(L, status, &err);
 }
 
+// t:cas(name, expected, value, opts) [-5, +1 or 3, e]
+static int
+lua_cas(lua_State *L)
+{
+	struct tidevars *t = check_table(L);
+	struct tidevars_error err;
+	struct tidevars_op op = {.kind = TIDEVARS_CAS};
+	int status = find_arg(L, t, &op.handle, &err);
+	luaL_checkany(L, 4);
+	uint32_t type = status == TIDEVARS_OK ? tidevars_type(t, op.handle) : TIDEVARS_NONE;
+	if (status == TIDEVARS_OK)
+		status = to_value(L, 3, type, &op.expect, &err);
+	if (status == TIDEVARS_OK)
+		status = to_value(L, 4, type, &op.value, &err);
+	if (status != TIDEVARS_OK)
+		return push_failure(L, status, err.text);
+	op.ttl_ns = option_ns(L, 5, "ttl");
+	struct tidevars_writer w = option_writer(L, 5);
+	status = tidevars_commit(t, &op, 1, &w, &err);
+	return push_result(L, status, &err);
+}
+
+// t:holds(name): who holds it, the oldest first [-2, +1 or 3, e]
+static int
+lua_holds(lua_State *L)
+{
+	struct tidevars *t = check_table(L);
+	struct tidevars_error err;
+	struct tidevars_hold holds[TIDEVARS_HOLDS_MAX];
+	uint64_t now = tidevars_now_boot_ns();
+	uint32_t h;
+	size_t n = 0;
+	int status = find_arg(L, t, &h, &err);
+	if (status != TIDEVARS_OK)
+		return push_failure(L, status, err.text);
+	status = tidevars_read_holds(t, h, now, holds, &n);
+	if (status != TIDEVARS_OK)
+		return push_failure(L, status, "the variable is not a hold");
+	lua_createtable(L, (int)n, 0);
+	for (size_t i = 0; i < n; i++) {
+		lua_createtable(L, 0, 3);
+		lua_pushstring(L, holds[i].owner);
+		lua_setfield(L, -2, "owner");
+		lua_pushstring(L, holds[i].reason);
+		lua_setfield(L, -2, "reason");
+		if (holds[i].until_boot_ns != TIDEVARS_NEVER) {
+			lua_pushnumber(L, (double)(holds[i].until_boot_ns - now) / 1e9);
+			lua_setfield(L, -2, "left");
+		}
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+// The kind that a commit's word names; raises on another. [-0, +0, e]
+static uint32_t
+check_kind(lua_State *L, const char *word)
+{
+	static const uint32_t kinds[] = {TIDEVARS_SET,    TIDEVARS_UNSET, TIDEVARS_ADD,
+					 TIDEVARS_CAS,    TIDEVARS_TAKE,  TIDEVARS_EXTEND,
+					 TIDEVARS_RELEASE};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(word, tidevars_kind_name(kinds[i])) == 0)
+			return kinds[i];
+	(void)luaL_error(L, "'%s' is none of set, unset, add, cas, take, extend, release", word);
+	return 0;
+}
+
+// The operation of the table at the stack's top; its strings live as long as that. [-0, +0, e]
+static int
+to_op(lua_State *L, struct tidevars *t, struct tidevars_op *op, struct tidevars_error *err)
+{
+	int at = lua_gettop(L);
+	size_t n;
+	luaL_checktype(L, at, LUA_TTABLE);
+	(void)lua_rawgeti(L, at, 1);
+	op->kind = check_kind(L, luaL_checkstring(L, -1));
+	(void)lua_rawgeti(L, at, 2);
+	const char *name = luaL_checklstring(L, -1, &n);
+	op->ttl_ns = option_ns(L, at, "ttl");
+	op->owner = keep_text(L, at, "owner");
+	int status = tidevars_find(t, name, n, &op->handle, err);
+	bool values =
+	    op->kind == TIDEVARS_SET || op->kind == TIDEVARS_ADD || op->kind == TIDEVARS_CAS;
+	if (status == TIDEVARS_OK && values) {
+		(void)lua_rawgeti(L, at, 3);
+		status = to_value(L, lua_gettop(L), tidevars_type(t, op->handle), &op->value, err);
+	}
+	if (status == TIDEVARS_OK && op->kind == TIDEVARS_CAS) {
+		(void)lua_getfield(L, at, "expect");
+		status = to_value(L, lua_gettop(L), op->value.type, &op->expect, err);
+	}
+	lua_settop(L, at);
+	return status;
+}
+
+// t:commit({ operation, ... }, opts) [-3, +1 or 3, e]
+static int
+lua_commit(lua_State *L)
+{
+	struct tidevars *t = check_table(L);
+	struct tidevars_error err;
+	struct tidevars_op ops[TIDEVARS_OPS_MAX];
+	luaL_checktype(L, 2, LUA_TTABLE);
+	size_t n = (size_t)lua_rawlen(L, 2);
+	luaL_argcheck(L, n > 0 && n <= TIDEVARS_OPS_MAX, 2, "1 to 64 operations");
+	luaL_checkstack(L, (int)n + LUA_MINSTACK, "operations");
+	memset(ops, 0, n * sizeof(ops[0]));
+	for (size_t i = 0; i < n; i++) {
+		(void)lua_rawgeti(L, 2, (lua_Integer)i + 1); // stays: its strings are lent
+		int status = to_op(L, t, &ops[i], &err);
+		if (status != TIDEVARS_OK)
+			return push_failure(L, status, err.text);
+	}
+	struct tidevars_writer w = option_writer(L, 3);
+	int status = tidevars_commit(t, ops, n, &w, &err);
+	return push_result(L, status, &err);
+}
+
+// t:version(name) [-2, +1 or 3, e]
+static int
+lua_read_version(lua_State *L)
+{
+	struct tidevars_value v;
+	struct tidevars_error err;
+	int status = read_arg(L, &v, &err);
+	if (status != TIDEVARS_OK)
+		return push_failure(L, status, err.text);
+	lua_pushinteger(L, (lua_Integer)v.version);
+	return 1;
+}
+
+// t:wait(name, version, seconds): sleeps; a time to live that passes is a change too
+// [-4, +1 or 3, e]
+static int
+lua_wait(lua_State *L)
+{
+	struct tidevars_value v;
+	struct tidevars_error err;
+	uint32_t h;
+	struct tidevars *t = check_table(L);
+	uint64_t version = (uint64_t)luaL_checkinteger(L, 3);
+	double seconds = luaL_checknumber(L, 4);
+	luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 4, "a number of seconds");
+	int status = find_arg(L, t, &h, &err);
+	uint64_t now = tidevars_now_boot_ns(), wait = (uint64_t)(seconds * 1e9);
+	if (status == TIDEVARS_OK)
+		status = tidevars_read(t, h, now, &v);
+	if (status != TIDEVARS_OK)
+		return push_failure(L, status, err.text);
+	bool ends = v.until_boot_ns - now < wait;
+	status = tidevars_wait(t, h, version, ends ? v.until_boot_ns - now : wait);
+	if (status != TIDEVARS_OK && status != TIDEVARS_TIMEOUT)
+		return push_failure(L, status, tidevars_status_name(status));
+	lua_pushboolean(L, status == TIDEVARS_OK || ends);
+	return 1;
+}
+
 // Declared value `name` of the table at 2, if given. [-0, +0, e]
 static int
 declared_value(lua_State *L, const char *name, uint32_t type, struct tidevars_value *v, bool *given,
@@ -368,16 +533,26 @@ int luaopen_tidevars(lua_State *L);
 __attribute__((visibility("default"))) int
 luaopen_tidevars(lua_State *L)
 {
-	static const luaL_Reg methods[] = {{"get", lua_get},           {"smooth", lua_smooth},
-					   {"age", lua_age},           {"unset", lua_unset},
-					   {"names", lua_names},       {"declare", lua_declare},
-					   {"close", lua_close_table}, {NULL, NULL}};
+	static const luaL_Reg methods[] = {{"get", lua_get},
+					   {"smooth", lua_smooth},
+					   {"age", lua_age},
+					   {"unset", lua_unset},
+					   {"names", lua_names},
+					   {"declare", lua_declare},
+					   {"cas", lua_cas},
+					   {"holds", lua_holds},
+					   {"commit", lua_commit},
+					   {"version", lua_read_version},
+					   {"wait", lua_wait},
+					   {"close", lua_close_table},
+					   {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"open", lua_open_table}, {NULL, NULL}};
 	(void)luaL_newmetatable(L, LUA_TIDEVARS);
 	luaL_newlib(L, methods);
 	set_kind(L, "set", lua_set, TIDEVARS_SET);
 	set_kind(L, "add", lua_set, TIDEVARS_ADD);
 	set_kind(L, "take", lua_take, TIDEVARS_TAKE);
+	set_kind(L, "extend", lua_take, TIDEVARS_EXTEND);
 	set_kind(L, "release", lua_take, TIDEVARS_RELEASE);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, lua_close_table);
