@@ -138,6 +138,46 @@ parse_errorfile(struct conf *conf, const struct conf_line *line, int *at, struct
 	return a->page != NULL;
 }
 
+// A rule's page of a section http-errors, which may come further down.
+struct section_page {
+	struct reply_args *a;
+	struct str section;
+	const struct conf_line *line;
+};
+
+static bool
+link_errorfiles(struct conf *conf, void *arg, struct err *err)
+{
+	const struct section_page *s = arg;
+	const struct proxy_set *set = conf_bound(conf, "proxy");
+	const struct reply *page;
+	if (set == NULL)
+		return true;
+	if (!conf_page_of_section(set, s->section, s->a->status, &page, err))
+		return false;
+	if (page == NULL)
+		conf_warn(conf, s->line, "http-errors section '%.*s' has no page for %u",
+			  STR_ARG(s->section), s->a->status);
+	s->a->page = page != NULL ? page : CONF_NEW(conf, struct reply); // nothing but the status
+	s->a->default_page = false;
+	return true;
+}
+
+static bool
+parse_errorfiles(struct conf *conf, const struct conf_line *line, int *at, struct reply_args *a,
+		 struct err *err)
+{
+	struct section_page *s = CONF_NEW(conf, struct section_page);
+	*s = (struct section_page){.a = a, .line = line};
+	if (!take_body(a, STR("errorfiles"), err) ||
+	    !action_word(line, at, "the name of a section http-errors", &s->section, err))
+		return false;
+	a->has_body = false;
+	a->default_page = true; // until it is linked
+	conf_defer(conf, line, link_errorfiles, s);
+	return true;
+}
+
 static bool
 parse_field(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
 	    struct err *err)
@@ -204,7 +244,7 @@ parse_reply_word(struct conf *conf, const struct conf_line *line, int *at, struc
 	if (str_eq(word, STR("default-errorfiles")))
 		return a->default_page = true;
 	if (str_eq(word, STR("errorfiles")))
-		return err_set(err, "sections http-errors come in a later tidegate");
+		return parse_errorfiles(conf, line, at, a, err);
 	if (str_eq(word, STR("hdr")))
 		return parse_field(conf, line, at, r, err);
 	(*at)--;
@@ -478,9 +518,10 @@ run_redirect(const struct rule *r, struct txn *txn)
 	return RULE_REPLY;
 }
 
-#define REPLY_WORDS                                                                     \
-	"[content-type <type>] [default-errorfiles | errorfile <file> | file <file> | " \
-	"lf-file <file> | string <text> | lf-string <format>] [hdr <name> <format>]*"
+#define REPLY_WORDS                                                                               \
+	"[content-type <type>] [default-errorfiles | errorfile <file> | "                         \
+	"errorfiles <name> | file <file> | lf-file <file> | string <text> | lf-string <format>] " \
+	"[hdr <name> <format>]*"
 
 const struct action_row actions_reply[] = {
     {"allow", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, ACTION_FINAL, "allow",

@@ -296,6 +296,7 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 	number_proxies(set);
 	for (size_t i = 0; i < set->n_all; i++) {
 		disable(set->all[i]);
+		conf_resolve_pages(conf, set, set->all[i]);
 		bad_message_init(conf, set->all[i]);
 		resolve_switching(conf, set, set->all[i]);
 		check_tcp(conf, set->all[i]);

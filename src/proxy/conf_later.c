@@ -75,7 +75,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "capture cookie"),
     REFUSED(ALL, "compression"),
     REFUSED(ALL, "dispatch"),
-    REFUSED(ALL, "errorfiles"),
     REFUSED(ALL, "external-check"),
     REFUSED(ALL, "filter"),
     REFUSED(ALL, "force-persist"),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Error pages: errorfile (a whole response as a file), errorloc (a redirect) and http-error. A file
-// is taken apart when it is read, so that a page goes out with the framing and persistence of the
-// connection at hand, whatever the file's author thought of them.
+// Error pages: errorfile (a whole response as a file), errorloc (a redirect), http-error, and
+// errorfiles, which takes those of a section http-errors. A file is taken apart when it is read, so
+// that a page goes out with the framing and persistence of the connection at hand, whatever the
+// file's author thought of them. A section may stand behind those that take from it: lines are kept
+// as settings and become pages once all files are read.
 #include "proxy/conf_priv.h"
 
+#include "base/module.h"
 #include "http/names.h"
 #include "proxy/txn.h"
 
@@ -11,8 +14,28 @@
 static const uint16_t statuses[] = {200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414,
 				    421, 422, 425, 429, 431, 500, 501, 502, 503, 504, 505};
 
+// A section http-errors.
+struct http_errors {
+	struct http_errors *next;
+	struct str name;
+	const struct conf_line *line;
+	const struct reply *replies[ARRAY_LEN(statuses)]; // as statuses; NULL: none
+};
+
+// One line that sets pages. The list belongs to a section and goes on with that of its defaults.
+struct page_setting {
+	const struct page_setting *older;
+	const struct conf_line *line;
+	uint32_t which;            // bits, as statuses
+	bool named;                // each of them by the line
+	const struct reply *reply; // NULL: the section's
+	struct str section;
+};
+_Static_assert(ARRAY_LEN(statuses) <= 32, "page_setting.which has a bit for each");
+_Static_assert(ARRAY_LEN(statuses) <= PROXY_MAX_ERROR_PAGES, "a proxy has room for all pages");
+
 static bool
-parse_status(struct str text, unsigned *status, struct err *err)
+parse_status(struct str text, size_t *which, struct err *err)
 {
 	int64_t n;
 	if (!str_to_int(text, &n))
@@ -20,7 +43,7 @@ parse_status(struct str text, unsigned *status, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
 		if (statuses[i] != n)
 			continue;
-		*status = (unsigned)n;
+		*which = i;
 		return true;
 	}
 	return err_set(err,
@@ -134,46 +157,52 @@ conf_page_of_file(struct conf *conf, struct str path, size_t max_bytes, struct e
 	return NULL;
 }
 
-static bool
-set_page(struct proxy *p, unsigned status, const struct reply *r, struct err *err)
+static struct page_setting *
+add_setting(struct conf *conf, struct proxy *p, const struct conf_line *line)
 {
-	struct error_page *page = NULL;
-	for (size_t i = 0; i < p->n_pages; i++)
-		if (p->pages[i].status == status)
-			page = &p->pages[i];
-	if (page == NULL) {
-		if (p->n_pages == PROXY_MAX_ERROR_PAGES)
-			return err_set(err, "more than %d error pages", PROXY_MAX_ERROR_PAGES);
-		page = &p->pages[p->n_pages++];
-	}
-	*page = (struct error_page){.status = (uint16_t)status, .reply = r};
-	return true;
+	struct page_setting *s = CONF_NEW(conf, struct page_setting);
+	*s = (struct page_setting){.older = p->page_settings, .line = line};
+	p->page_settings = s;
+	return s;
 }
+
+static void
+set_page(struct conf *conf, struct proxy *p, const struct conf_line *line, size_t which,
+	 const struct reply *r)
+{
+	struct page_setting *s = add_setting(conf, p, line);
+	s->which = (uint32_t)1 << which;
+	s->reply = r;
+}
+
+#define MAX_PAGE_BYTES ((size_t)1 << 20)
 
 static size_t
 most_bytes(const struct proxy *p)
 {
-	return MAX(p->conf->setup->set->global.bufsize, (uint32_t)1 << 20);
+	return MAX(p->conf->setup->set->global.bufsize, MAX_PAGE_BYTES);
 }
 
 bool
 conf_parse_errorfile(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
 {
 	struct proxy *p = conf_proxy_of(obj);
-	unsigned status;
-	if (!parse_status(line->values[0].s, &status, err))
+	size_t which;
+	if (!parse_status(line->values[0].s, &which, err))
 		return false;
 	const struct reply *r = conf_page_of_file(conf, line->values[1].s, most_bytes(p), err);
-	return r != NULL && set_page(p, status, r, err);
+	if (r != NULL)
+		set_page(conf, p, line, which, r);
+	return r != NULL;
 }
 
 bool
 conf_parse_errorloc(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
 {
 	struct proxy *p = conf_proxy_of(obj);
-	unsigned status;
+	size_t which;
 	struct str url = line->values[1].s;
-	if (!parse_status(line->values[0].s, &status, err))
+	if (!parse_status(line->values[0].s, &which, err))
 		return false;
 	if (!http_is_field_value(url))
 		return err_set(err, "'%.*s' is no URL", STR_ARG(url));
@@ -182,14 +211,15 @@ conf_parse_errorloc(struct conf *conf, void *obj, const struct conf_line *line, 
 	*h = (struct reply_header){.name = STR("location"), .value = url};
 	r->status = str_eq(line->argv[0], STR("errorloc303")) ? 303 : 302;
 	r->headers = h;
-	return set_page(p, status, r, err);
+	set_page(conf, p, line, which, r);
+	return true;
 }
 
 // --- http-error ----------------------------------------------------------------------------------
 
 static bool
 parse_http_error_words(struct conf *conf, const struct proxy *p, const struct conf_line *line,
-		       struct reply *r, const struct reply **file_page, struct err *err)
+		       struct reply *r, struct page_setting *s, struct err *err)
 {
 	const struct reply_header **tail = &r->headers;
 	for (int at = line->args + 2; at < line->argc;) {
@@ -206,9 +236,12 @@ parse_http_error_words(struct conf *conf, const struct proxy *p, const struct co
 			if (!conf_read_file(conf, value, most_bytes(p), &r->body, err))
 				return false;
 		} else if (str_eq(word, STR("errorfile"))) {
-			*file_page = conf_page_of_file(conf, value, most_bytes(p), err);
-			if (*file_page == NULL)
+			s->reply = conf_page_of_file(conf, value, most_bytes(p), err);
+			if (s->reply == NULL)
 				return false;
+		} else if (str_eq(word, STR("errorfiles"))) {
+			s->reply = NULL;
+			s->section = value;
 		} else if (str_eq(word, STR("hdr")) && at < line->argc) {
 			struct reply_header *h = CONF_NEW(conf, struct reply_header);
 			*h = (struct reply_header){.name = value, .value = line->argv[at++]};
@@ -220,8 +253,8 @@ parse_http_error_words(struct conf *conf, const struct proxy *p, const struct co
 		} else {
 			return err_set(err,
 				       "'%.*s' is not known here: content-type, string, file, "
-				       "errorfile and hdr NAME VALUE are (formats come in a "
-				       "later tidegate)",
+				       "errorfile, errorfiles and hdr NAME VALUE are (formats "
+				       "come in a later tidegate)",
 				       STR_ARG(word));
 		}
 	}
@@ -232,16 +265,162 @@ bool
 conf_parse_http_error(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
 {
 	struct proxy *p = conf_proxy_of(obj);
-	unsigned status;
+	size_t which;
 	if (!str_eq(line->values[0].s, STR("status")))
 		return err_set(err, "'%.*s' is not expected here: 'status CODE' is",
 			       STR_ARG(line->values[0].s));
-	if (!parse_status(line->values[1].s, &status, err))
+	if (!parse_status(line->values[1].s, &which, err))
 		return false;
 	struct reply *r = CONF_NEW(conf, struct reply);
-	const struct reply *file_page = NULL;
-	r->status = (uint16_t)status;
-	if (!parse_http_error_words(conf, p, line, r, &file_page, err))
-		return false;
-	return set_page(p, status, file_page != NULL ? file_page : r, err);
+	struct page_setting *s = add_setting(conf, p, line);
+	r->status = statuses[which];
+	*s = (struct page_setting){.older = s->older,
+				   .line = line,
+				   .which = (uint32_t)1 << which,
+				   .named = true,
+				   .reply = r};
+	return parse_http_error_words(conf, p, line, r, s, err);
 }
+
+// --- sections http-errors ------------------------------------------------------------------------
+
+static struct http_errors *
+find_errors(const struct proxy_set *set, struct str name)
+{
+	struct http_errors *e = set->http_errors;
+	while (e != NULL && !str_eq(e->name, name))
+		e = e->next;
+	return e;
+}
+
+static void *
+begin_errors(struct conf *conf, const struct conf_line *line, struct str name, struct err *err)
+{
+	struct proxy_set *set = conf_bound(conf, "proxy");
+	const struct http_errors *known = find_errors(set, name);
+	if (known != NULL) {
+		err_set(err, "there is an http-errors section '%.*s' already, at %s:%d",
+			STR_ARG(name), known->line->file, known->line->line);
+		return NULL;
+	}
+	struct http_errors *e = CONF_NEW(conf, struct http_errors);
+	*e = (struct http_errors){.next = set->http_errors, .name = name, .line = line};
+	set->http_errors = e;
+	return e;
+}
+
+static bool
+parse_section_page(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct http_errors *e = obj;
+	size_t which;
+	if (!parse_status(line->values[0].s, &which, err))
+		return false;
+	e->replies[which] = conf_page_of_file(conf, line->values[1].s, MAX_PAGE_BYTES, err);
+	return e->replies[which] != NULL;
+}
+
+static bool
+parse_errorfiles(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct page_setting *s = add_setting(conf, conf_proxy_of(obj), line);
+	s->section = line->values[0].s;
+	for (int at = line->args + 1; at < line->argc; at++) {
+		size_t which;
+		if (!parse_status(line->argv[at], &which, err))
+			return false;
+		s->which |= (uint32_t)1 << which;
+	}
+	s->named = s->which != 0;
+	if (!s->named)
+		s->which = UINT32_MAX;
+	return true;
+}
+
+static bool
+errors_unknown(const struct proxy_set *set, struct str name, struct err *err)
+{
+	struct str near = set->http_errors != NULL ? set->http_errors->name : STR("");
+	return err_set(err, "there is no http-errors section '%.*s'%s%.*s%s", STR_ARG(name),
+		       near.n > 0 ? "; there is '" : "", STR_ARG(near), near.n > 0 ? "'" : "");
+}
+
+bool
+conf_page_of_section(const struct proxy_set *set, struct str name, unsigned status,
+		     const struct reply **out, struct err *err)
+{
+	const struct http_errors *e = find_errors(set, name);
+	*out = NULL;
+	if (e == NULL)
+		return errors_unknown(set, name, err);
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (statuses[i] == status)
+			*out = e->replies[i];
+	return true;
+}
+
+// The newest line that has something for a status decides.
+void
+conf_resolve_pages(struct conf *conf, const struct proxy_set *set, struct proxy *p)
+{
+	uint32_t have = 0;
+	struct err err = {.text = ""};
+	for (const struct page_setting *s = p->page_settings; s != NULL; s = s->older)
+		for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+			const struct reply *r = s->reply;
+			if (!(s->which >> i & 1))
+				continue;
+			if (r == NULL &&
+			    !conf_page_of_section(set, s->section, statuses[i], &r, &err)) {
+				conf_error(conf, s->line, "%s", err.text);
+				break;
+			}
+			if (r == NULL && s->named)
+				conf_warn(conf, s->line,
+					  "http-errors section '%.*s' has no page for %u",
+					  STR_ARG(s->section), statuses[i]);
+			if (r == NULL || (have >> i & 1))
+				continue;
+			have |= (uint32_t)1 << i;
+			p->pages[p->n_pages++] = (struct error_page){statuses[i], r};
+		}
+}
+
+static const struct conf_section page_sections[] = {
+    {.name = "http-errors",
+     .naming = CONF_NAME_REQUIRED,
+     .begin = begin_errors,
+     .help = "Error pages that sections and rules take with errorfiles."},
+    {.name = NULL},
+};
+
+static const struct conf_arg section_page_args[] = {
+    {.name = "status", .type = CONF_STR, .help = "Status of the error."},
+    {.name = "file", .type = CONF_STR, .help = "A whole HTTP response."},
+    {.type = CONF_END}};
+static const struct conf_arg errorfiles_args[] = {
+    {.name = "name", .type = CONF_STR, .min = 1, .max = 256, .help = "Of a section http-errors."},
+    {.type = CONF_END}};
+
+static const struct conf_keyword page_keywords[] = {
+    {.sections = "http-errors",
+     .words = "errorfile",
+     .args = section_page_args,
+     .parse = parse_section_page,
+     .help = "The answer to an error, from a file read at start."},
+    {.sections = "defaults frontend backend listen",
+     .words = "errorfiles",
+     .args = errorfiles_args,
+     .parse = parse_errorfiles,
+     .flags = CONF_EXTRA,
+     .help = "errorfiles NAME [STATUS...]: the pages of section http-errors NAME, all or those "
+	     "named. Of several lines for one status, errorfile and its like among them, the last "
+	     "one counts."},
+    {.sections = NULL},
+};
+
+const struct module proxy_pages_module = {
+    .name = "pages",
+    .sections = page_sections,
+    .keywords = page_keywords,
+};

@@ -94,6 +94,12 @@ void conf_server_defaults(struct server_options *o);
 // An errorfile's reply; fits what `return errorfile` needs too. NULL with a cause.
 const struct reply *conf_page_of_file(struct conf *conf, struct str path, size_t max_bytes,
 				      struct err *err);
+// A page of section http-errors `name`, once all files are read; NULL in *out: it has none for the
+// status. False with a cause: there is no such section.
+bool conf_page_of_section(const struct proxy_set *set, struct str name, unsigned status,
+			  const struct reply **out, struct err *err);
+// p->pages from its lines. Faults are reported.
+void conf_resolve_pages(struct conf *conf, const struct proxy_set *set, struct proxy *p);
 
 // conf_check.c: what can only be judged once all files are read.
 bool conf_check_proxies(struct conf *, void *setup, struct err *);

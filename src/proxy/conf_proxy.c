@@ -161,8 +161,7 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->monitor_uri = d->monitor_uri;
 	p->log_tag = d->log_tag;
 	p->default_backend_name = d->default_backend_name;
-	memcpy(p->pages, d->pages, sizeof(p->pages));
-	p->n_pages = d->n_pages;
+	p->page_settings = d->page_settings;
 	p->log_global = d->log_global;
 	p->logfmt_text = d->logfmt_text;
 	p->logfmt_error_text = d->logfmt_error_text;

@@ -156,6 +156,7 @@ struct proxy {
 	struct switch_rule *switching, **switching_tail;
 	struct str default_backend_name;
 	struct proxy *default_backend;
+	const struct page_setting *page_settings; // conf_page.c, newest first; become pages
 	struct error_page pages[PROXY_MAX_ERROR_PAGES];
 	size_t n_pages;
 	struct bind *binds, **binds_tail;
@@ -197,6 +198,7 @@ struct proxy_set {
 	size_t n_all, cap_all;
 	struct hash_map frontends, backends; // by name
 	struct userlist *userlists;          // auth.c
+	struct http_errors *http_errors;     // conf_page.c
 	size_t n_binds;                      // of all proxies; counted at start
 	size_t n_backends;                   // struct backend objects; their `index` < this
 	struct tidevars *vars;               // never NULL once started

@@ -57,6 +57,8 @@ extern const struct module proxy_module, proxy_options_module, proxy_later_modul
 extern const struct module proxy_global_module, proxy_var_module, proxy_map_module;
 // maxconn and queues: set maxconn, queue(), srv_conn()...
 extern const struct module proxy_limits_module;
+// Sections http-errors, errorfiles.
+extern const struct module proxy_pages_module;
 // Sections userlist, fetches http_auth*, action auth.
 extern const struct module proxy_auth_module;
 // Capture slots: lines, action, fetches.
