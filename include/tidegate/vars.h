@@ -224,8 +224,10 @@ struct tidevars_writer {
 	const char *reason;     // why
 	uint32_t source;        // TIDEVARS_FROM_*
 	uint32_t uid, gid, pid; // of whom it writes for; pid 0: this process's own, all three
-	uint32_t wait_ms;       // longest wait for the lock; default 1000
-	uint64_t now_boot_ns;   // 0: read the clocks here
+	// Longest wait for the lock; default 1000. A dead holder costs a few milliseconds; BUSY
+	// means that one is alive and got no CPU for so long. Nothing was written then: try again.
+	uint32_t wait_ms;
+	uint64_t now_boot_ns; // 0: read the clocks here
 	uint64_t now_real_ns;
 };
 

@@ -222,7 +222,7 @@ check_header(const struct layout_header *h, uint64_t bytes, const char *path,
 	if (h->major != LAYOUT_MAJOR)
 		return vars_fail(err, TIDEVARS_BAD_FILE,
 				 "%s has layout %u.%u, this program knows %d.x: it was made by "
-				 "%s version",
+				 "%s version; dump it there (tidectl vars dump), restore it here",
 				 path, h->major, h->minor, LAYOUT_MAJOR,
 				 h->major > LAYOUT_MAJOR ? "a newer" : "an older");
 	if (h->sum != layout_sum(LAYOUT_SUM_START, h, LAYOUT_SUMMED))

@@ -106,7 +106,13 @@ test_persistence(void)
 static void
 newer(struct layout_header *h)
 {
-	h->major = 2;
+	h->major = LAYOUT_MAJOR + 1;
+}
+
+static void
+older(struct layout_header *h)
+{
+	h->major = LAYOUT_MAJOR - 1;
 }
 
 static void
@@ -152,6 +158,12 @@ nothing(struct layout_header *h)
 }
 
 static void
+later_minor(struct layout_header *h)
+{
+	h->minor = LAYOUT_MINOR + 1; // what cannot be let be is a feature bit, or another major
+}
+
+static void
 test_refusals(void)
 {
 	static const struct {
@@ -159,7 +171,8 @@ test_refusals(void)
 		void (*change)(struct layout_header *);
 		bool sum;
 	} cases[] = {
-	    {"newer version", newer, true},
+	    {"a newer version; dump it there", newer, true},
+	    {"an older version; dump it there", older, true},
 	    {"sum over its header", feature, false},
 	    {"features", feature, true},
 	    {"parts overlap", overlap, true},
@@ -178,6 +191,8 @@ test_refusals(void)
 	}
 	make_file();
 	patch_header(nothing, true);
+	IS_INT(try_open(dir.file, 0, &err), TIDEVARS_OK);
+	patch_header(later_minor, true);
 	IS_INT(try_open(dir.file, 0, &err), TIDEVARS_OK);
 }
 
