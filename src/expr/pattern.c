@@ -94,6 +94,7 @@ pattern_list_new(struct arena *arena, const struct pattern_opts *opts)
 	ASSERT(l != NULL);
 	l->arena = arena;
 	l->opts = *opts;
+	l->opts.icase = opts->icase && opts->match != PAT_BIN; // bytes have no case
 	l->match = pattern_build_none;
 	return l;
 }

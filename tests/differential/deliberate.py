@@ -30,14 +30,17 @@ ANSWERS = {
     "bool-arithmetic": lambda text, h, t: re.search(
         r"(always_true|always_false|bool|not|even|odd|http_first_req)[^ ]*,"
         r"(add|sub|mul|div|mod|and|or|xor|neg|cpl)", text),
-    "address-tail": lambda text, h, t: "-m ip" in text and re.search(r"base|url|hdr\(|fhdr\(", text),
+    "address-tail": lambda text, h, t: re.search(r"-m ip|map_ip|ipmask", text) and re.search(
+        r"base|url|hdr\(|fhdr\(", text),
     "base64-padding": lambda text, h, t: "b64dec" in text,
     "hdr-names-delimiter": lambda text, h, t: re.search(r"hdr_names\([^)]{2,}\)", text),
     "method-case": lambda text, h, t: re.search(r"method -i", text),
     "bare-delimiter": lambda text, h, t: re.search(r"-m (dom|dir)[^}]* /", text),
     "host-behind": lambda text, h, t: "set-uri" in text and "req.hdr" in text,
     "haproxy-ends": lambda text, h, t: h == (0, b"the program ended"),
-    "absolute-target": lambda text, h, t: re.sub(rb"http://[^/|]*", b"", h[1]) == t[1],
+    "absolute-target": lambda text, h, t: (
+        re.sub(rb"http://[^/|]*", b"", h[1]) == t[1] or
+        re.search(r"(set|replace)-(pathq?|query) .*;; replace-uri", text)),
     "invalid-target": lambda text, h, t: t[0] == 500 and h[0] == 200 and re.search(
         r"set-(uri|pathq?|query|method)|replace-(uri|pathq?)", text),
     "method-after-set": lambda text, h, t: "set-method" in text,

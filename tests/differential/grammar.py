@@ -183,6 +183,10 @@ OWN = {"path_beg": word, "path_end": word, "path_sub": word, "path_dir": word, "
        "path": word, "src": lambda r: r.choice(NETWORKS)}
 
 
+# Matches whose values may come from a file.
+FILES_OF = {m: "@WORDS@" for m in ("str", "beg", "end", "sub", "dir", "dom")} | {"ip": "@NETS@"}
+
+
 def arguments(r, makers):
     words = []
     for make in makers:
@@ -227,6 +231,9 @@ def test(r):
     flags = r.choice(["", "", "", "-i "])
     if MATCHES[match] is None:
         return f"{{ {text} -m {match} }}"
+    if match in FILES_OF and r.random() < 0.2:
+        more = r.choice(["", " " + patterns(r, MATCHES[match])])
+        return f"{{ {text} {flags}-m {match} -f {FILES_OF[match]}{more} }}"
     return f"{{ {text} {flags}-m {match} {patterns(r, MATCHES[match])} }}"
 
 

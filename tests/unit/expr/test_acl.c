@@ -136,6 +136,7 @@ static const struct {
     {"if { bin(cafe) -m str CAFE }", "fail"},
     {"if { bin(6162) -m str ab }", "pass"},
     {"if { bin(cafe) -m bin CAFF }", "fail"},
+    {"if { bin(41) -i -m bin 61 }", "fail"}, // bytes have no case
     // a type that is known when it runs
     {"if { var(txn.yes) }", "pass"},
     {"if { var(txn.no) }", "fail"},
