@@ -195,10 +195,28 @@ service_settle_down(struct service *s, struct err *err)
 
 // --- the master ----------------------------------------------------------------------------------
 
+struct master_hooks {
+	const struct daemon_master *d;
+	int ready_fd;
+};
+
 static void
 master_ready(void *arg)
 {
-	daemon_ready(arg);
+	struct master_hooks *h = arg;
+	struct err err;
+	if (!daemon_write_pidfile(str_from_c(h->d->pidfile), &err))
+		log_msg(LOG_WARNING, "%s", err.text);
+	if (h->d->background)
+		daemon_ready(&h->ready_fd);
+}
+
+static void
+master_over(void *arg)
+{
+	const struct master_hooks *h = arg;
+	if (h->d->pidfile != NULL)
+		(void)unlink(h->d->pidfile); // may be gone
 }
 
 int
@@ -206,7 +224,8 @@ daemon_master(struct daemon_master *d)
 {
 	struct err err;
 	char program[4096];
-	int ready_fd = -1, status = 1;
+	int status = 1;
+	struct master_hooks hooks = {.d = d, .ready_fd = -1};
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	program[MAX(n, (ssize_t)0)] = '\0';
 	struct master_spec spec = {.program = program,
@@ -214,15 +233,19 @@ daemon_master(struct daemon_master *d)
 				   .quiet = d->quiet,
 				   .most_draining = d->most_draining,
 				   .cli = d->cli,
-				   .ready = d->background ? master_ready : NULL,
-				   .ready_arg = &ready_fd};
-	if ((d->background && !daemon_begin(&ready_fd, &err)) ||
-	    !daemon_write_pidfile(str_from_c(d->pidfile), &err))
+				   .instance = {.path = d->state_dir,
+						.take_over = d->options->take_over,
+						.end_at_once = d->options->end_at_once,
+						.pids = d->options->pids,
+						.n_pids = d->options->n_pids},
+				   .ready = master_ready,
+				   .over = master_over,
+				   .arg = &hooks};
+	if (d->background && !daemon_begin(&hooks.ready_fd, &err))
 		log_msg(LOG_ALERT, "%s", err.text);
 	else
 		status = master_run(&spec);
-	if (d->pidfile != NULL)
-		(void)unlink(d->pidfile); // may be gone
 	mem_free(d->pidfile);
+	mem_free(d->state_dir);
 	return status;
 }

@@ -123,6 +123,9 @@ supervise(struct service *s, char **argv)
 				  .most_draining = (unsigned)g->most_draining,
 				  .pidfile = g->pidfile.n > 0 ? mem_strdup(g->pidfile.p) : NULL,
 				  .cli = s->options->master_cli,
+				  .state_dir =
+				      g->state_dir.n > 0 ? mem_strdup(g->state_dir.p) : NULL,
+				  .options = s->options,
 				  .argv = argv};
 	service_free(s);
 	return daemon_master(&d);
@@ -143,7 +146,12 @@ check_or_run(const struct options *o, struct link *link, char **argv)
 			if (!o->quiet)
 				printf("Configuration file is valid\n");
 			status = 0;
-		} else if (s.set->global.master && link == NULL) {
+		} else if (o->take_over && s.set->global.state_dir.n == 0) {
+			log_msg(LOG_ALERT,
+				"-sf, -st and -x need a state-dir in section global: without it "
+				"nobody can tell whether a process is a tidegate");
+		} else if ((s.set->global.master || s.set->global.state_dir.n > 0) &&
+			   link == NULL) {
 			return supervise(&s, argv);
 		} else {
 			status = service_run(&s);

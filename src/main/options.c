@@ -232,13 +232,31 @@ skip_value(struct words *w, const char *flag)
 	return value_of(w, flag) != NULL;
 }
 
+// "-sf 12 34": numbers up to the next flag, as `-sf $(cat pidfile)` gives them; perhaps none.
 static bool
-refuse_later(struct words *w, const char *flag)
+take_pids(struct words *w, const char *flag)
 {
-	return err_set(w->err,
-		       "%s belongs to supervision and reloads of the configuration, which come in "
-		       "a later tidegate",
-		       flag);
+	struct options *o = w->o;
+	o->end_at_once |= strcmp(flag, "-st") == 0;
+	while (w->at < w->argc && w->argv[w->at][0] != '-') {
+		int64_t pid;
+		const char *word = w->argv[w->at++];
+		if (!str_to_int(str_from_c(word), &pid) || pid < 1 || pid > INT32_MAX)
+			return err_set(w->err, "%s %s: numbers of processes are expected", flag,
+				       word);
+		VEC_GROW(o->pids, o->cap_pids, o->n_pids);
+		o->pids[o->n_pids++] = pid;
+		o->take_over = true;
+	}
+	return true;
+}
+
+// HAProxy asks a runtime socket for listeners; here the state directory says who has them.
+static bool
+take_from(struct words *w, const char *flag)
+{
+	w->o->take_over = true;
+	return value_of(w, flag) != NULL;
 }
 
 static const struct {
@@ -255,6 +273,9 @@ static const struct {
     {"-W", take_master, "a master process that supervises a worker process, reloads, restarts"},
     {"-Ws", take_master, "the same in the foreground, telling systemd when it is ready"},
     {"-S", take_master_cli, "ADDRESS[,level L][,mode M]  runtime socket of the master"},
+    {"-sf", take_pids, "PID...  take the place of the tidegate of the same state-dir; it drains"},
+    {"-st", take_pids, "PID...  the same; it ends at once"},
+    {"-x", take_from, "SOCKET  the same as -sf, whoever it is; SOCKET is not looked at"},
     {"-D", take_daemon, "run in the background"},
     {"-db", take_foreground, "run in the foreground, whatever the configuration says"},
     {"-d", take_debug, "run in the foreground and be verbose"},
@@ -273,9 +294,6 @@ static const struct {
     {"--help", take_help, NULL},
     {"-N", skip_value, NULL},
     {"-m", skip_value, NULL},
-    {"-sf", refuse_later, NULL},
-    {"-st", refuse_later, NULL},
-    {"-x", refuse_later, NULL},
     // Switches of HAProxy's own machinery: harmless here.
     {"-de", skip, NULL},
     {"-dp", skip, NULL},
@@ -331,6 +349,7 @@ options_fini(struct options *o)
 		mem_free((void *)(uintptr_t)o->settings[i].name);
 	mem_free(o->settings);
 	mem_free(o->files);
+	mem_free(o->pids);
 	*o = (struct options){0};
 }
 

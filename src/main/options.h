@@ -28,15 +28,18 @@ struct options {
 	struct setting *settings;
 	size_t n_settings, cap_settings;
 	const char *condition, *pidfile, *folder, *local_name, *keywords;
-	int64_t maxconn;        // -n; 0: not given
-	bool daemon;            // -D
-	bool foreground;        // -db, -d: overrides daemon
-	bool verbose, quiet;    // -V, -q
-	bool diagnose;          // -dD
-	bool no_warnings;       // -dW: a warning is an error
-	bool master;            // -W, -Ws
-	bool systemd;           // -Ws
-	const char *master_cli; // -S
+	int64_t maxconn;             // -n; 0: not given
+	bool daemon;                 // -D
+	bool foreground;             // -db, -d: overrides daemon
+	bool verbose, quiet;         // -V, -q
+	bool diagnose;               // -dD
+	bool no_warnings;            // -dW: a warning is an error
+	bool master;                 // -W, -Ws
+	bool systemd;                // -Ws
+	const char *master_cli;      // -S
+	bool take_over, end_at_once; // -sf, -st, -x; -st
+	int64_t *pids;               // behind -sf, -st
+	size_t n_pids, cap_pids;
 };
 
 // False: *err says what is wrong with which word. argv must outlive *o.

@@ -160,7 +160,8 @@ open_vars(struct service *s)
 {
 	struct vars_before before = {.fd = -1};
 	const struct vars_before *from = NULL;
-	if (s->link != NULL && s->link->start != MASTER_FIRST) {
+	bool has_table = s->link != NULL && heritage_count(&s->link->kept, HERITAGE_VARS) > 0;
+	if (s->link != NULL && (s->link->start != MASTER_FIRST || has_table)) {
 		from = &before;
 		if (!expr_vars_has_file(s->conf))
 			before.fd = link_use(s->link, HERITAGE_VARS, 0, STR_NULL);

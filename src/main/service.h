@@ -62,6 +62,8 @@ struct daemon_master {
 	unsigned most_draining;
 	char *pidfile;   // NULL: none
 	const char *cli; // -S; NULL: none
+	char *state_dir; // NULL: none
+	const struct options *options;
 	char **argv;
 };
 // Becomes the master; the exit status at its end.

@@ -21,6 +21,8 @@ enum channel_type {
 	CHANNEL_LOOK,   // somebody let go of the sockets: see acceptor_look
 	CHANNEL_ANSWER, // to ASK_RELOAD: kind: 1 done, 0 failed; number; text: the log
 	CHANNEL_CLI,    // a descriptor of a session on the runtime commands
+	// from a successor (instance.h)
+	CHANNEL_TAKE, // hand all over; kind: 1 with -st
 	CHANNEL_TYPES,
 };
 

@@ -3,6 +3,7 @@
 // Success=0|1 and the log behind it, @1, @!PID.
 #include "master/cli_master.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "master/relay.h"
 
 struct master_cli {
+	struct listener_keeper keeper;
 	struct conf *conf;
 	struct cli *cli;
 	struct cli_server *server;
@@ -258,6 +260,26 @@ static const struct conf_section sections[] = {
 };
 static const struct module section_module = {.name = "-S", .sections = sections};
 
+// The socket passes to a successor like all others.
+static int
+find_socket(void *arg, const char *address, unsigned slot)
+{
+	struct master *m = arg;
+	struct heritage_item *it =
+	    heritage_find(&m->kept, HERITAGE_MASTER, slot, str_from_c(address));
+	return it != NULL ? fcntl(it->fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+static void
+made_socket(void *arg, const char *address, unsigned slot, int fd)
+{
+	struct master *m = arg;
+	int kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (kept >= 0 && !heritage_add(&m->kept, HERITAGE_MASTER, slot, str_from_c(address), kept,
+				       HERITAGE_KEPT))
+		(void)close(kept); // no successor will find it
+}
+
 struct master_cli *
 master_cli_new(struct master *m, const char *where, struct err *err)
 {
@@ -271,6 +293,8 @@ master_cli_new(struct master *m, const char *where, struct err *err)
 		master_cli_free(&c);
 		return NULL;
 	}
+	c->keeper = (struct listener_keeper){.find = find_socket, .made = made_socket, .arg = m};
+	cli_conf_of(c->conf)->listeners = &c->keeper;
 	c->cli = cli_new(cli_modules, ARRAY_LEN(cli_modules));
 	cli_bind(c->cli, "master", m);
 	c->server = cli_server_new(c->cli, cli_conf_of(c->conf), err);
@@ -281,6 +305,12 @@ master_cli_new(struct master *m, const char *where, struct err *err)
 	}
 	cli_server_start(c->server, m->loop);
 	return c;
+}
+
+void
+master_cli_retire(struct master_cli *c)
+{
+	cli_server_retire(c->server);
 }
 
 void

@@ -16,8 +16,9 @@
 #define MAX_ITEMS    65536
 
 static const char *const kind_names[HERITAGE_KINDS] = {
-    [HERITAGE_SOCKET] = "socket", [HERITAGE_VARS] = "vars",     [HERITAGE_STATS] = "stats",
-    [HERITAGE_CONFIG] = "config", [HERITAGE_POLICY] = "policy",
+    [HERITAGE_SOCKET] = "socket", [HERITAGE_VARS] = "vars",       [HERITAGE_STATS] = "stats",
+    [HERITAGE_CONFIG] = "config", [HERITAGE_POLICY] = "policy",   [HERITAGE_MASTER] = "master",
+    [HERITAGE_LOCK] = "lock",     [HERITAGE_CONTROL] = "control",
 };
 
 const char *
@@ -79,7 +80,8 @@ heritage_drop(struct heritage *h, size_t i, bool unlink_path)
 	struct heritage_item *it = &h->items[i];
 	if (it->fd >= 0)
 		(void)close(it->fd); // a listening socket, or memory: nothing to flush
-	if (unlink_path && it->kind == HERITAGE_SOCKET && strncmp(it->name, "unix@/", 6) == 0)
+	bool listens = it->kind == HERITAGE_SOCKET || it->kind == HERITAGE_MASTER;
+	if (unlink_path && listens && strncmp(it->name, "unix@/", 6) == 0)
 		(void)unlink(it->name + 5); // somebody may have been faster
 	mem_free(it->name);
 	memmove(it, it + 1, (h->n - i - 1) * sizeof(*it));

@@ -18,6 +18,9 @@ enum heritage_kind {
 	HERITAGE_STATS,  // counters of a process; slot: its number among processes
 	HERITAGE_CONFIG, // the text of a configuration file; name: its path, slot: its place
 	HERITAGE_POLICY, // the live source of a policy; name: the policy
+	HERITAGE_MASTER, // a socket of the master itself; name: its address
+	HERITAGE_LOCK,   // of a state directory; only on the way to a successor, as is the next
+	HERITAGE_CONTROL,
 	HERITAGE_KINDS,
 };
 const char *heritage_kind_name(enum heritage_kind kind); // "socket"

@@ -100,6 +100,14 @@ on_look(struct timer *t)
 		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + LOOK_NS);
 }
 
+static void
+look_at_once(void *arg)
+{
+	struct master *m = arg;
+	m->looks = LOOKS;
+	on_look(&m->look);
+}
+
 // --- a worker becomes ready ----------------------------------------------------------------------
 
 // What the new one neither took nor made has no place in the configuration any more.
@@ -107,6 +115,8 @@ static void
 take_over(struct master *m, struct child *c)
 {
 	for (size_t i = m->kept.n; i-- > 0;) {
+		if (m->kept.items[i].kind == HERITAGE_MASTER)
+			continue;
 		if (m->kept.items[i].mark == HERITAGE_TAKEN)
 			m->kept.items[i].mark = HERITAGE_KEPT;
 		else
@@ -178,8 +188,10 @@ child_ready(struct child *c, struct str what)
 		log_msg(LOG_NOTICE, "worker process %u (%d) serves: %.*s", c->number, (int)c->pid,
 			STR_ARG(what));
 	master_notify("READY=1\nSTATUS=Serving, worker process %u (%d)", c->number, (int)c->pid);
+	if (!m->was_ready && m->instance != NULL)
+		instance_ready(m->instance);
 	if (!m->was_ready && m->spec->ready != NULL)
-		m->spec->ready(m->spec->ready_arg);
+		m->spec->ready(m->spec->arg);
 	m->was_ready = true;
 	if (m->retiring == NULL)
 		finish_start(m, true, sbuf_str(&c->log));
@@ -190,8 +202,7 @@ child_ready(struct child *c, struct str what)
 static void
 let_go(struct master *m, const struct child *c)
 {
-	m->looks = LOOKS;
-	on_look(&m->look);
+	look_at_once(m);
 	if (c != m->retiring)
 		return;
 	m->retiring = NULL;
@@ -259,6 +270,8 @@ nobody_listens(struct child *c)
 {
 	struct master *m = c->owner;
 	let_go(m, c);
+	if (m->given_away)
+		instance_deaf(m->instance);
 	if (m->end == MASTER_GOES_ON || c != m->serving)
 		return;
 	for (size_t i = m->kept.n; i-- > 0;)
@@ -305,6 +318,7 @@ on_message(struct child *c, struct channel_msg *msg)
 		break;
 	case CHANNEL_RETIRE:
 	case CHANNEL_LOOK:
+	case CHANNEL_TAKE:
 	case CHANNEL_ANSWER:
 	case CHANNEL_CLI:
 	case CHANNEL_TYPES:
@@ -533,13 +547,43 @@ watch_signals(struct master *m, struct err *err)
 
 // --- the whole -----------------------------------------------------------------------------------
 
+// A successor's worker serves. What was handed over is his to remove.
+static void
+taken(void *arg, bool end_at_once)
+{
+	struct master *m = arg;
+	CHECK_MAGIC(m, MASTER_MAGIC);
+	log_msg(LOG_NOTICE, "Another tidegate has taken over");
+	m->given_away = true;
+	while (m->kept.n > 0)
+		heritage_drop(&m->kept, m->kept.n - 1, false);
+	if (m->cli != NULL)
+		master_cli_retire(m->cli);
+	if (m->serving != NULL && !end_at_once && m->end == MASTER_GOES_ON)
+		retire(m, m->serving);
+	master_stop(m, end_at_once ? MASTER_ENDS : MASTER_DRAINS);
+}
+
+static bool
+enter_instance(struct master *m, struct err *err)
+{
+	const struct instance_hooks hooks = {.taken = taken, .look = look_at_once, .arg = m};
+	if (m->spec->instance.path == NULL)
+		return true;
+	m->instance = instance_enter(&m->spec->instance, &m->kept, err);
+	if (m->instance == NULL)
+		return false;
+	instance_serve(m->instance, m->loop, &m->kept, &hooks);
+	return true;
+}
+
 static bool
 set_up(struct master *m, struct err *err)
 {
 	struct net_config net = {.engine = NET_ENGINE_EPOLL, .nbthread = 1};
 	m->program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	m->loop = loop_new(&net, err);
-	if (m->loop == NULL || !watch_signals(m, err))
+	if (m->loop == NULL || !watch_signals(m, err) || !enter_instance(m, err))
 		return false;
 	m->cli = m->spec->cli != NULL ? master_cli_new(m, m->spec->cli, err) : NULL;
 	return m->spec->cli == NULL || m->cli != NULL;
@@ -549,6 +593,7 @@ static void
 tear_down(struct master *m)
 {
 	master_cli_free(&m->cli);
+	instance_leave(&m->instance);
 	heritage_fini(&m->kept);
 	if (m->program_fd >= 0)
 		(void)close(m->program_fd); // only a name
@@ -570,13 +615,16 @@ master_run(const struct master_spec *spec)
 	timer_init(&m.look, on_look);
 	if (!set_up(&m, &err)) {
 		log_msg(LOG_ALERT, "%s", err.text);
+		tear_down(&m);
 		return 1;
 	}
 	start_child(&m, MASTER_FIRST);
 	if (m.end == MASTER_GOES_ON || !list_empty(&m.children))
 		loop_run(m.loop);
 	for (size_t i = m.kept.n; i-- > 0;)
-		heritage_drop(&m.kept, i, true);
+		heritage_drop(&m.kept, i, m.was_ready && !m.given_away);
+	if (m.was_ready && !m.given_away && spec->over != NULL)
+		spec->over(spec->arg);
 	tear_down(&m);
 	return m.exit_status;
 }

@@ -6,15 +6,18 @@
 #pragma once
 
 #include "base/err.h"
+#include "master/instance.h"
 
 struct master_spec {
 	const char *program; // path of this program
 	char *const *argv;   // as given to it
 	bool quiet;
-	unsigned most_draining;   // processes that drain at once; the oldest is ended first
-	const char *cli;          // -S: address of its runtime socket; NULL: none
-	void (*ready)(void *arg); // once, when the first worker serves
-	void *ready_arg;
+	unsigned most_draining;        // processes that drain at once; the oldest is ended first
+	const char *cli;               // -S: address of its runtime socket; NULL: none
+	struct instance_spec instance; // .path NULL: no state directory
+	void (*ready)(void *arg);      // once, when the first worker serves
+	void (*over)(void *arg);       // at the end, unless a successor serves
+	void *arg;
 };
 
 // Until the service is stopped; the exit status. Main thread, no other may run. Signals: TERM and

@@ -39,7 +39,9 @@ struct master {
 	unsigned looks;         // still to come
 	struct child *retiring; // the reload is answered when it accepts no more
 	uint64_t started_ns;
-	struct master_cli *cli; // NULL: none
+	struct master_cli *cli;    // NULL: none
+	struct instance *instance; // NULL: no state directory
+	bool given_away;           // a successor serves
 	int program_fd;
 	int exit_status;
 };

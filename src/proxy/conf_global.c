@@ -248,6 +248,9 @@ const struct conf_keyword conf_global_keywords[] = {
      "Between the signal of a soft stop and the end of listening."},
     {G, "pidfile", path_arg, NULL, NULL, GLOBAL(pidfile), 0,
      "File that gets the process's number; written for others, never read."},
+    {G, "state-dir", path_arg, NULL, NULL, GLOBAL(state_dir), 0,
+     "Folder of this service's lock and of what shall survive a full stop; made when missing. "
+     "Implies master-worker; one service at a time."},
     {G, "node", text_arg, NULL, NULL, GLOBAL(node), 0, "Name of this node in show info."},
     {G, "description", rest_arg, NULL, NULL, GLOBAL(description), 0, "Text in show info."},
     {G, "log-tag", text_arg, NULL, NULL, GLOBAL(log_tag), 0,

@@ -184,7 +184,8 @@ struct proxy_global {
 	uint64_t gather_ns;
 	uint64_t hard_stop_after_ns, grace_ns;
 	struct str io_engine; // "auto", "uring", "epoll"
-	struct str node, description, log_tag, log_send_hostname, pidfile, chroot, user, group;
+	struct str node, description, log_tag, log_send_hostname, pidfile, chroot, user, group,
+	    state_dir;
 	struct log_target *logs, **logs_tail;
 	bool daemon, quiet, master;
 	int64_t most_draining; // worker processes, after reloads

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+// The lock, the socket, and both sides of a handing over.
+#include "master/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/channel.h"
+
+#define INSTANCE_MAGIC 0x74c40006u
+#define BACKLOG        128
+// For the predecessor's answer; many may wait for him, one after the other.
+#define PATIENCE_NS (120 * NS_PER_S)
+#define SEND_S      5
+
+struct instance {
+	uint32_t magic;
+	char *path;
+	int dir, lock, control;
+	int before;      // connection to the predecessor; -1
+	int after;       // to the successor that asks; -1
+	bool serving;    // our first worker is ready
+	bool given_away; // the successor has it all
+	struct loop *loop;
+	struct watch on_control, on_before, on_after;
+	struct heritage *kept;
+	struct instance_hooks hooks;
+};
+
+// --- the directory -------------------------------------------------------------------------------
+
+static bool
+open_dir(struct instance *in, struct err *err)
+{
+	if (mkdir(in->path, 0750) != 0 && errno != EEXIST)
+		return err_set(err, "state-dir %s: mkdir: %s", in->path, strerror(errno));
+	in->dir = open(in->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (in->dir < 0)
+		return err_set(err, "state-dir %s: %s", in->path, strerror(errno));
+	return true;
+}
+
+static bool
+open_lock(struct instance *in, struct err *err)
+{
+	in->lock = openat(in->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return in->lock >= 0 || err_set(err, "state-dir %s: lock: %s", in->path, strerror(errno));
+}
+
+// Beneath the open directory, however long its path is.
+static void
+control_address(const struct instance *in, struct sockaddr_un *a)
+{
+	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
+	(void)snprintf(a->sun_path, sizeof(a->sun_path), "/proc/self/fd/%d/control", in->dir);
+}
+
+// We hold the lock: what stands there is a dead one's.
+static bool
+make_control(struct instance *in, struct err *err)
+{
+	struct sockaddr_un a;
+	control_address(in, &a);
+	in->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (in->control < 0)
+		return err_set(err, "state-dir %s: socket: %s", in->path, strerror(errno));
+	if (unlinkat(in->dir, "control", 0) != 0 && errno != ENOENT)
+		return err_set(err, "state-dir %s: control: %s", in->path, strerror(errno));
+	mode_t mask = umask(0177);
+	int r = bind(in->control, (struct sockaddr *)&a, sizeof(a));
+	int why = errno;
+	(void)umask(mask); // always succeeds
+	if (r != 0)
+		return err_set(err, "state-dir %s: control: %s", in->path, strerror(why));
+	return true;
+}
+
+// Also of a socket that was handed over: the kernel then names us as who listens.
+static bool
+listen_on_control(struct instance *in, struct err *err)
+{
+	return listen(in->control, BACKLOG) == 0 ||
+	       err_set(err, "state-dir %s: control: listen: %s", in->path, strerror(errno));
+}
+
+// --- the successor's side ------------------------------------------------------------------------
+
+static bool
+peer_of(int fd, struct ucred *cred)
+{
+	socklen_t n = sizeof(*cred);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, cred, &n) == 0;
+}
+
+static void
+name_strangers(const struct instance_spec *spec, const char *path, int64_t holder)
+{
+	for (size_t i = 0; i < spec->n_pids; i++)
+		if (spec->pids[i] != holder)
+			log_msg(LOG_WARNING,
+				"process %lld is not the tidegate of state directory %s: it is "
+				"left alone",
+				(long long)spec->pids[i], path);
+}
+
+static bool
+connect_to_holder(struct instance *in, const struct instance_spec *spec, struct err *err)
+{
+	struct sockaddr_un a;
+	struct ucred cred;
+	control_address(in, &a);
+	in->before = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (in->before < 0)
+		return err_set(err, "socket: %s", strerror(errno));
+	if (connect(in->before, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+	    !peer_of(in->before, &cred))
+		return err_set(err, "control: %s", strerror(errno));
+	if (cred.uid != geteuid() && cred.uid != 0)
+		return err_set(err, "control belongs to user %u", (unsigned)cred.uid);
+	name_strangers(spec, in->path, cred.pid);
+	struct channel_msg m = {.type = CHANNEL_TAKE, .kind = spec->end_at_once, .fd = -1};
+	return channel_send(in->before, &m, true) || err_set(err, "control: it went away");
+}
+
+static bool
+keep_received(struct instance *in, struct heritage *kept, struct channel_msg *m)
+{
+	if (m->fd < 0 || m->kind >= HERITAGE_KINDS)
+		return false;
+	if (m->kind == HERITAGE_LOCK) {
+		(void)close(in->lock); // ours locks nothing
+		in->lock = m->fd;
+	} else if (m->kind == HERITAGE_CONTROL) {
+		in->control = m->fd;
+	} else if (!heritage_add(kept, m->kind, m->number, m->text, m->fd, HERITAGE_KEPT)) {
+		return false;
+	}
+	m->fd = -1;
+	return true;
+}
+
+// True: all is here. False with an empty *err: he went away, and another may serve by now.
+static bool
+receive_all(struct instance *in, struct heritage *kept, uint64_t end_ns, struct err *err)
+{
+	struct channel_msg m;
+	for (;;) {
+		uint64_t now = clock_mono_ns();
+		struct pollfd p = {.fd = in->before, .events = POLLIN};
+		if (now >= end_ns)
+			return err_set(err, "the tidegate that serves does not answer");
+		(void)poll(&p, 1, (int)MIN((end_ns - now) / NS_PER_MS + 1, UINT64_C(1000)));
+		enum channel_status s = channel_receive(in->before, &m);
+		if (s == CHANNEL_NOTHING)
+			continue;
+		if (s == CHANNEL_CLOSED)
+			return false;
+		if (m.type == CHANNEL_READY)
+			return in->control >= 0;
+		bool good = m.type == CHANNEL_MADE && keep_received(in, kept, &m);
+		if (m.fd >= 0)
+			(void)close(m.fd); // of no kind that we know
+		if (!good)
+			return err_set(err, "the tidegate that serves speaks another language");
+	}
+}
+
+static void
+forget_attempt(struct instance *in, struct heritage *kept)
+{
+	heritage_fini(kept);
+	if (in->before >= 0)
+		(void)close(in->before); // nothing waits in it
+	if (in->control >= 0)
+		(void)close(in->control); // likewise
+	in->before = in->control = -1;
+}
+
+// Either the lock is free or somebody hands it over; who is about to end does neither for a moment.
+static bool
+take_lock(struct instance *in, const struct instance_spec *spec, struct heritage *kept,
+	  struct err *err)
+{
+	static const struct timespec pause = {.tv_nsec = 10 * NS_PER_MS};
+	uint64_t end_ns = clock_mono_ns() + PATIENCE_NS;
+	for (;;) {
+		if (flock(in->lock, LOCK_EX | LOCK_NB) == 0)
+			return make_control(in, err);
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_set(err, "state-dir %s: lock: %s", in->path, strerror(errno));
+		struct err why = {{0}};
+		if (!spec->take_over)
+			return err_set(
+			    err,
+			    "state-dir %s: another tidegate serves; 'tidectl reload "
+			    "--config' has it read its configuration again, -sf lets this "
+			    "one take its place",
+			    in->path);
+		if (connect_to_holder(in, spec, &why) && receive_all(in, kept, end_ns, &why))
+			return true;
+		forget_attempt(in, kept);
+		if (clock_mono_ns() >= end_ns)
+			return err_set(err, "state-dir %s: %s", in->path, why.text);
+		(void)nanosleep(&pause, NULL); // a signal only makes it shorter
+	}
+}
+
+struct instance *
+instance_enter(const struct instance_spec *spec, struct heritage *kept, struct err *err)
+{
+	struct instance *in = MEM_NEW(struct instance);
+	in->magic = INSTANCE_MAGIC;
+	in->path = mem_strdup(spec->path);
+	in->dir = in->lock = in->control = in->before = in->after = -1;
+	if (open_dir(in, err) && open_lock(in, err) && take_lock(in, spec, kept, err) &&
+	    listen_on_control(in, err)) {
+		if (in->before < 0)
+			name_strangers(spec, in->path, -1);
+		return in;
+	}
+	in->given_away = true; // what is there is another's
+	instance_leave(&in);
+	return NULL;
+}
+
+// --- the predecessor's side ----------------------------------------------------------------------
+
+static void accept_next(struct instance *in);
+
+static void
+after_stopped(struct watch *w)
+{
+	struct instance *in = CONTAINER_OF(w, struct instance, on_after);
+	(void)close(in->after); // he hung up
+	in->after = -1;
+	accept_next(in);
+}
+
+static bool
+send_item(const struct instance *in, enum heritage_kind kind, unsigned slot, struct str name,
+	  int fd)
+{
+	struct channel_msg m = {
+	    .type = CHANNEL_MADE, .kind = kind, .number = slot, .fd = fd, .text = name};
+	return channel_send(in->after, &m, true);
+}
+
+static void
+hand_over(struct instance *in)
+{
+	bool good = send_item(in, HERITAGE_LOCK, 0, STR_NULL, in->lock) &&
+		    send_item(in, HERITAGE_CONTROL, 0, STR_NULL, in->control);
+	for (size_t i = 0; good && i < in->kept->n; i++) {
+		const struct heritage_item *it = &in->kept->items[i];
+		good = send_item(in, it->kind, it->slot, str_from_c(it->name), it->fd);
+	}
+	struct channel_msg m = {.type = CHANNEL_READY, .fd = -1};
+	if (!good || !channel_send(in->after, &m, true))
+		log_msg(LOG_WARNING, "a tidegate that wants to take over does not listen");
+}
+
+static void
+on_after(struct watch *w)
+{
+	struct instance *in = CONTAINER_OF(w, struct instance, on_after);
+	struct channel_msg m;
+	enum channel_status s;
+	CHECK_MAGIC(in, INSTANCE_MAGIC);
+	while ((s = channel_receive(in->after, &m)) == CHANNEL_GOT) {
+		if (m.fd >= 0)
+			(void)close(m.fd); // not asked for
+		if (m.type == CHANNEL_TAKE) {
+			hand_over(in);
+		} else if (m.type == CHANNEL_RETIRE && !in->given_away) {
+			in->given_away = true;
+			in->hooks.taken(in->hooks.arg, m.kind != 0);
+		}
+	}
+	if (s == CHANNEL_CLOSED && !in->given_away)
+		loop_unwatch(w, after_stopped);
+}
+
+// One at a time: the next one takes over from whom this one makes the holder.
+static void
+accept_next(struct instance *in)
+{
+	static const struct timeval bound = {.tv_sec = SEND_S};
+	struct ucred cred;
+	while (in->after < 0 && in->serving && !in->given_away) {
+		int fd = accept4(in->control, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		if (!peer_of(fd, &cred) || (cred.uid != geteuid() && cred.uid != 0)) {
+			(void)close(fd); // no business of his
+			continue;
+		}
+		// He could stop reading; a failure only means that we may wait longer for him.
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
+		in->after = fd;
+		loop_watch(in->loop, &in->on_after, fd, on_after);
+	}
+}
+
+static void
+on_control(struct watch *w)
+{
+	accept_next(CONTAINER_OF(w, struct instance, on_control));
+}
+
+// --- both ----------------------------------------------------------------------------------------
+
+static void
+on_before(struct watch *w)
+{
+	struct instance *in = CONTAINER_OF(w, struct instance, on_before);
+	struct channel_msg m;
+	while (channel_receive(in->before, &m) == CHANNEL_GOT)
+		if (m.fd >= 0)
+			(void)close(m.fd); // not asked for
+	in->hooks.look(in->hooks.arg);
+}
+
+void
+instance_serve(struct instance *in, struct loop *loop, struct heritage *kept,
+	       const struct instance_hooks *hooks)
+{
+	CHECK_MAGIC(in, INSTANCE_MAGIC);
+	in->loop = loop;
+	in->kept = kept;
+	in->hooks = *hooks;
+	loop_watch(loop, &in->on_control, in->control, on_control);
+	if (in->before >= 0)
+		loop_watch(loop, &in->on_before, in->before, on_before);
+}
+
+void
+instance_ready(struct instance *in)
+{
+	CHECK_MAGIC(in, INSTANCE_MAGIC);
+	struct channel_msg m = {.type = CHANNEL_RETIRE, .fd = -1};
+	if (in->before >= 0)
+		(void)channel_send(in->before, &m, true); // gone: as well
+	in->serving = true;
+	accept_next(in);
+}
+
+void
+instance_deaf(struct instance *in)
+{
+	CHECK_MAGIC(in, INSTANCE_MAGIC);
+	struct channel_msg m = {.type = CHANNEL_DEAF, .fd = -1};
+	if (in->after >= 0)
+		(void)channel_send(in->after, &m, false); // he looks again at our end
+}
+
+int
+instance_dir(const struct instance *in)
+{
+	return in->dir;
+}
+
+void
+instance_leave(struct instance **ip)
+{
+	struct instance *in = *ip;
+	*ip = NULL;
+	if (in == NULL)
+		return;
+	CHECK_MAGIC(in, INSTANCE_MAGIC);
+	if (!in->given_away && in->control >= 0)
+		(void)unlinkat(in->dir, "control", 0); // a successor would replace it
+	const int fds[] = {in->before, in->after, in->control, in->lock, in->dir};
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]); // nothing to flush
+	in->magic = 0;
+	mem_free(in->path);
+	mem_free(in);
+}
