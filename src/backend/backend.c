@@ -81,6 +81,8 @@ backend_changed(struct backend *b)
 {
 	// Release: who sees the new epoch sees the weights and bits stored before it.
 	atomic_fetch_add_explicit(&b->epoch, 1, memory_order_release);
+	if (b->changed != NULL)
+		b->changed(b);
 	limit_wake(&b->waits); // a server may have come back for who waits
 }
 

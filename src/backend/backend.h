@@ -38,6 +38,7 @@ struct server {
 	_Atomic uint32_t admin;           // enum server_admin bits; likewise
 	_Atomic uint64_t changed_real_ns; // when admin last changed
 	struct metric_blocks stats;       // proxy/stats.h: struct be_counters; made at start
+	struct metric_blocks state;       // proxy/kept.c: what was set; likewise
 };
 
 struct backend {
@@ -58,7 +59,8 @@ struct backend {
 	uint64_t pool_purge_ns; // idle ones older than this are closed; 0: never
 	atomic_bool limited;    // a server has, or had, a maxconn
 	struct limit_waits waits;
-	_Atomic uint32_t n_queued; // requests that wait, of all workers
+	void (*changed)(const struct backend *b); // told of changes; NULL: nobody. Any thread
+	_Atomic uint32_t n_queued;                // requests that wait, of all workers
 };
 
 struct backend *backend_new(struct str name, uint32_t index);

@@ -112,4 +112,6 @@ server_set_maxconn(struct server *s, uint32_t maxconn)
 	if (maxconn > 0)
 		atomic_store_explicit(&s->backend->limited, true, memory_order_relaxed);
 	limit_set(&s->limit, maxconn, &s->backend->waits);
+	if (s->backend->changed != NULL)
+		s->backend->changed(s->backend);
 }

@@ -49,6 +49,7 @@ keeper_stop(struct proxy_set *set, struct worker *keeper)
 static bool
 before_threads(struct proxy_set *set, struct err *err)
 {
+	keep_take_over(set->owner);
 	return service_settle_down(set->owner, err);
 }
 
@@ -86,7 +87,7 @@ start(struct service *s, struct err *err)
 		return err_set(err, "%s", why.text);
 	if (set->policies != NULL && !policy_engine_start(set->policies, set->n_workers, err))
 		return false;
-	return start_cli(s, err) && proxy_start(set, err);
+	return start_cli(s, err) && keep_begin(s, err) && proxy_start(set, err);
 }
 
 #define OPERATOR_NS (2 * NS_PER_S)

@@ -45,6 +45,10 @@ void ops_adopt(struct service *s, int fd, uint32_t level);
 void ops_look(struct service *s);
 void ops_answer(struct service *s, const struct channel_msg *m);
 
+// keep.c: before and behind the making of counters.
+bool keep_begin(struct service *s, struct err *err);
+void keep_take_over(struct service *s);
+
 // daemon.c
 // Forks; the parent ends when the child is ready or fails. Sets *ready_fd in the child.
 bool daemon_begin(int *ready_fd, struct err *err);

@@ -15,7 +15,9 @@ struct sbuf;
 enum heritage_kind {
 	HERITAGE_SOCKET, // listening; name: its address, slot: its number there
 	HERITAGE_VARS,   // the variable table without a file
-	HERITAGE_STATS,  // counters of a process; slot: its number among processes
+	HERITAGE_STATS, // counters of a process; slot: its number, name: of its file, if it has one
+	HERITAGE_ENDED, // the same of a process that has ended
+	HERITAGE_DIR,   // the state directory
 	HERITAGE_CONFIG, // the text of a configuration file; name: its path, slot: its place
 	HERITAGE_POLICY, // the live source of a policy; name: the policy
 	HERITAGE_MASTER, // a socket of the master itself; name: its address
@@ -30,6 +32,9 @@ enum heritage_mark {
 	HERITAGE_TAKEN, // and in use now
 	HERITAGE_MADE,  // new
 };
+
+// Of files of counters in a state directory.
+#define HERITAGE_STATS_PREFIX "stats-"
 
 struct heritage_item {
 	enum heritage_kind kind;

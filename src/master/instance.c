@@ -2,6 +2,7 @@
 // The lock, the socket, and both sides of a handing over.
 #include "master/instance.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -216,6 +217,37 @@ take_lock(struct instance *in, const struct instance_spec *spec, struct heritage
 	}
 }
 
+static int
+is_stats_name(const struct dirent *e)
+{
+	return str_starts(str_from_c(e->d_name), STR(HERITAGE_STATS_PREFIX));
+}
+
+// What the last service here left: nobody counts in it any more.
+static void
+find_files(struct instance *in, struct heritage *kept)
+{
+	struct dirent **entries = NULL;
+	int n = scandirat(in->dir, ".", &entries, is_stats_name, alphasort); // by age
+	for (int i = 0; i < n; i++) {
+		const char *name = entries[i]->d_name;
+		int fd = openat(in->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && !heritage_add(kept, HERITAGE_ENDED, (unsigned)i, str_from_c(name),
+					     fd, HERITAGE_KEPT))
+			(void)close(fd); // a name that is none of ours
+		mem_free(entries[i]);
+	}
+	mem_free(entries);
+}
+
+static void
+add_dir(struct instance *in, struct heritage *kept)
+{
+	int fd = fcntl(in->dir, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)heritage_add(kept, HERITAGE_DIR, 0, STR_NULL, fd, HERITAGE_KEPT); // no name
+}
+
 struct instance *
 instance_enter(const struct instance_spec *spec, struct heritage *kept, struct err *err)
 {
@@ -225,8 +257,11 @@ instance_enter(const struct instance_spec *spec, struct heritage *kept, struct e
 	in->dir = in->lock = in->control = in->before = in->after = -1;
 	if (open_dir(in, err) && open_lock(in, err) && take_lock(in, spec, kept, err) &&
 	    listen_on_control(in, err)) {
-		if (in->before < 0)
+		if (in->before < 0) {
 			name_strangers(spec, in->path, -1);
+			find_files(in, kept);
+			add_dir(in, kept);
+		}
 		return in;
 	}
 	in->given_away = true; // what is there is another's
@@ -325,9 +360,12 @@ on_before(struct watch *w)
 {
 	struct instance *in = CONTAINER_OF(w, struct instance, on_before);
 	struct channel_msg m;
-	while (channel_receive(in->before, &m) == CHANNEL_GOT)
+	enum channel_status s;
+	while ((s = channel_receive(in->before, &m)) == CHANNEL_GOT)
 		if (m.fd >= 0)
 			(void)close(m.fd); // not asked for
+	if (s == CHANNEL_CLOSED)
+		in->hooks.gone(in->hooks.arg);
 	in->hooks.look(in->hooks.arg);
 }
 

@@ -36,6 +36,7 @@ struct instance *instance_enter(const struct instance_spec *spec, struct heritag
 struct instance_hooks {
 	void (*taken)(void *arg, bool end_at_once);
 	void (*look)(void *arg);
+	void (*gone)(void *arg); // he has ended, with all his processes
 	void *arg;
 };
 void instance_serve(struct instance *in, struct loop *loop, struct heritage *kept,

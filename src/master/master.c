@@ -110,17 +110,40 @@ look_at_once(void *arg)
 
 // --- a worker becomes ready ----------------------------------------------------------------------
 
+// Nobody will ask for it again: its name in the file system goes too.
+static void
+forget(struct master *m, struct heritage *h, size_t i)
+{
+	const struct heritage_item *it = &h->items[i];
+	bool is_stats = it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
+	if (is_stats && it->name[0] != '\0' && m->instance != NULL)
+		(void)unlinkat(instance_dir(m->instance), it->name, 0); // may be gone
+	heritage_drop(h, i, true);
+}
+
+// What the process counted counts no further: the next one adds it up.
+static void
+stats_ended(struct master *m, unsigned first, unsigned last)
+{
+	for (size_t i = 0; i < m->kept.n; i++) {
+		struct heritage_item *it = &m->kept.items[i];
+		if (it->kind == HERITAGE_STATS && it->slot >= first && it->slot <= last)
+			it->kind = HERITAGE_ENDED;
+	}
+}
+
 // What the new one neither took nor made has no place in the configuration any more.
 static void
 take_over(struct master *m, struct child *c)
 {
 	for (size_t i = m->kept.n; i-- > 0;) {
-		if (m->kept.items[i].kind == HERITAGE_MASTER)
+		if (m->kept.items[i].kind == HERITAGE_MASTER ||
+		    m->kept.items[i].kind == HERITAGE_DIR)
 			continue;
 		if (m->kept.items[i].mark == HERITAGE_TAKEN)
 			m->kept.items[i].mark = HERITAGE_KEPT;
 		else
-			heritage_drop(&m->kept, i, true);
+			forget(m, &m->kept, i);
 	}
 	for (size_t i = 0; i < c->made.n; i++)
 		c->made.items[i].mark = HERITAGE_KEPT;
@@ -356,7 +379,7 @@ start_failed(struct master *m, struct child *c, const char *how)
 {
 	m->starting = NULL;
 	for (size_t i = c->made.n; i-- > 0;)
-		heritage_drop(&c->made, i, true);
+		forget(m, &c->made, i);
 	if (m->end != MASTER_GOES_ON)
 		return;
 	if (!m->was_ready) {
@@ -415,6 +438,7 @@ on_ended(struct child *c)
 	if (was_asked || m->end != MASTER_GOES_ON)
 		log_msg(LOG_NOTICE, "worker process %u (%d) %s", c->number, (int)c->pid, how);
 	let_go(m, c);
+	stats_ended(m, c->number, c->number);
 	child_free(&c);
 	end_if_alone(m);
 }
@@ -564,15 +588,32 @@ taken(void *arg, bool end_at_once)
 	master_stop(m, end_at_once ? MASTER_ENDS : MASTER_DRAINS);
 }
 
+// The predecessor's processes have all ended.
+static void
+before_gone(void *arg)
+{
+	struct master *m = arg;
+	stats_ended(m, 0, m->last_number_before);
+}
+
 static bool
 enter_instance(struct master *m, struct err *err)
 {
-	const struct instance_hooks hooks = {.taken = taken, .look = look_at_once, .arg = m};
+	const struct instance_hooks hooks = {.taken = taken,
+					     .look = look_at_once,
+					     .gone = before_gone,
+					     .arg = m};
 	if (m->spec->instance.path == NULL)
 		return true;
 	m->instance = instance_enter(&m->spec->instance, &m->kept, err);
 	if (m->instance == NULL)
 		return false;
+	// Numbers go on, so that who came first stays first.
+	for (size_t i = 0; i < m->kept.n; i++)
+		if (m->kept.items[i].kind == HERITAGE_STATS ||
+		    m->kept.items[i].kind == HERITAGE_ENDED)
+			m->last_number = MAX(m->last_number, m->kept.items[i].slot);
+	m->last_number_before = m->last_number;
 	instance_serve(m->instance, m->loop, &m->kept, &hooks);
 	return true;
 }

@@ -32,7 +32,7 @@ struct master {
 	struct reload_waiter *waiting_next; // for the one after it
 	bool reload_again;
 	bool was_ready;
-	unsigned last_number;
+	unsigned last_number, last_number_before; // the latter: of the predecessor's children
 	unsigned n_reloads, n_failed_reloads, n_deaths;
 	unsigned failures; // starts that failed, or deaths soon after one, in a row
 	struct timer restart, last_resort, look;

@@ -46,6 +46,15 @@ struct metric_row {
 	const char *help;
 };
 
+// Blocks of the same object in another process that still counts (ledger.h); only read.
+struct metric_source {
+	const struct metric_source *next;
+	const char *mem;
+	size_t stride_bytes;
+	unsigned n_blocks;
+	const uint32_t *map; // by our offset / 8: theirs, UINT32_MAX where there is none
+};
+
 #define METRIC_MAGIC 0x3e791c01u
 // One object's blocks. Embedded by value in its owner.
 struct metric_blocks {
@@ -54,10 +63,15 @@ struct metric_blocks {
 	size_t stride_bytes; // a multiple of the cache line
 	size_t block_bytes;
 	char *mem;
+	char *base; // one more block, of what ended processes counted; NULL: none
+	const struct metric_source *sources;
+	bool lent; // mem is not ours to free
 };
 
 // Zeroed. Never fails (base/mem.h).
 void metrics_init(struct metric_blocks *b, size_t block_bytes, unsigned n_workers);
+// In the caller's memory, zeroed and aligned: n_workers blocks, each a multiple of the cache line.
+void metrics_init_in(struct metric_blocks *b, size_t block_bytes, unsigned n_workers, void *mem);
 void metrics_fini(struct metric_blocks *b);
 // Worker numbers start at 0.
 static inline void *
@@ -69,6 +83,8 @@ metrics_of(const struct metric_blocks *b, unsigned worker)
 
 // Any thread. Two's complement for gauges.
 uint64_t metrics_read(const struct metric_blocks *b, const struct metric_row *row);
+// The sum (or greatest) at an offset of a source's own.
+uint64_t metrics_source_read(const struct metric_source *s, size_t offset, enum metric_kind kind);
 // Sets all counters and maxima to zero ("clear counters all"); gauges stay. Called on the worker
 // that owns the block.
 void metrics_clear(const struct metric_blocks *b, unsigned worker, const struct metric_row *rows);

@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "expr/fetch.h"
 #include "proxy/cli_proxy_priv.h"
+#include "proxy/kept.h"
 #include "proxy/policy_server.h"
 #include "proxy/proxy.h"
 #include "proxy/setup.h"
@@ -36,6 +37,13 @@ run_set_server(struct cli_session *s, const struct cli_args *a)
 	return CLI_DONE;
 }
 
+static void
+set_frontend_limit(const struct proxy *p, uint32_t n)
+{
+	limit_set(&p->limit->conns, n, &p->limit->waits);
+	kept_frontend(p);
+}
+
 static enum cli_status
 run_set_frontend(struct cli_session *s, const struct cli_args *a)
 {
@@ -45,7 +53,7 @@ run_set_frontend(struct cli_session *s, const struct cli_args *a)
 	if (p == NULL)
 		return cli_error(s, "No such frontend: '%.*s'", STR_ARG(a->argv[0]));
 	if (parse_limit(s, a->argv[1], &n))
-		limit_set(&p->limit->conns, n, &p->limit->waits);
+		set_frontend_limit(p, n);
 	return CLI_DONE;
 }
 

@@ -172,6 +172,7 @@ struct proxy {
 	struct backend *backend;                 // with PROXY_BACKEND
 	struct proxy_conf *conf;                 // what only the reading of the files needs
 	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
+	struct metric_blocks fe_state;           // proxy/kept.c: what was set; likewise
 	struct capture_list request_captures, response_captures;
 	struct bad_message *bad_request, *bad_response; // bad_message.h
 };
@@ -207,6 +208,8 @@ struct proxy_set {
 	struct vars_watch *watch;            // of vars; NULL: nobody is told of changes
 	struct policy_engine *policies;      // NULL without a policy section
 	uint64_t started_real_ns, started_mono_ns;
+	struct kept *kept;          // kept.h; made at start
+	int kept_fd;                // an empty file for it; -1: memory of this process will do
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	struct str hostname;

@@ -8,7 +8,7 @@
 #include "proxy/action_priv.h"
 #include "proxy/cli_proxy_priv.h"
 #include "proxy/conf_priv.h"
-#include "proxy/stats.h"
+#include "proxy/kept.h"
 
 static void
 set_global_defaults(struct proxy_global *g)
@@ -35,6 +35,7 @@ proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *
 	s->modules = modules;
 	s->policy_tail = &s->first_policy;
 	s->set = CONF_NEW(conf, struct proxy_set);
+	s->set->kept_fd = -1;
 	set_global_defaults(&s->set->global);
 	s->set->acl_memo = expr_set_memo(exprs);
 	conf_bind(conf, "setup", s);
@@ -51,8 +52,7 @@ void
 proxy_set_fini(struct proxy_set *set)
 {
 	struct proxy_setup *s = set->all != NULL ? set->all[0]->conf->setup : NULL;
-	if (set->stats.magic != 0)
-		stats_fini(set);
+	kept_fini(set);
 	for (size_t i = 0; i < set->n_all; i++)
 		backend_free(&set->all[i]->backend);
 	if (s != NULL) {

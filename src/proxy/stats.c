@@ -144,33 +144,6 @@ const struct metric_row stats_proc_rows[] = {
 };
 
 void
-stats_init(struct proxy_set *set, unsigned n_workers)
-{
-	metrics_init(&set->stats, sizeof(struct proc_counters), n_workers);
-	for (size_t i = 0; i < set->n_all; i++) {
-		struct proxy *p = set->all[i];
-		metrics_init(&p->fe_stats, sizeof(struct fe_counters), n_workers);
-		metrics_init(&p->be_stats, sizeof(struct be_counters), n_workers);
-		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++)
-			metrics_init(&p->backend->servers[j]->stats, sizeof(struct be_counters),
-				     n_workers);
-	}
-}
-
-void
-stats_fini(struct proxy_set *set)
-{
-	metrics_fini(&set->stats);
-	for (size_t i = 0; i < set->n_all; i++) {
-		struct proxy *p = set->all[i];
-		metrics_fini(&p->fe_stats);
-		metrics_fini(&p->be_stats);
-		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++)
-			metrics_fini(&p->backend->servers[j]->stats);
-	}
-}
-
-void
 stats_clear(struct proxy_set *set, unsigned worker)
 {
 	struct proc_counters *c = metrics_of(&set->stats, worker);

@@ -82,8 +82,5 @@ struct proc_counters {
 extern const struct metric_row stats_fe_rows[], stats_be_rows[], stats_srv_rows[],
     stats_proc_rows[];
 
-// Makes every block of the set. Before the workers run.
-void stats_init(struct proxy_set *set, unsigned n_workers);
-void stats_fini(struct proxy_set *set);
 // On worker `worker` itself: counters and maxima back to zero; gauges stay.
 void stats_clear(struct proxy_set *set, unsigned worker);

@@ -16,7 +16,7 @@
 #include "proxy/gate.h"
 #include "proxy/lua_cli.h"
 #include "proxy/policy_host.h"
-#include "proxy/stats.h"
+#include "proxy/kept.h"
 #include "proxy/txn.h"
 
 #define PROXY_WORKER_MAGIC 0x7c5a0004
@@ -285,10 +285,11 @@ proxy_start(struct proxy_set *set, struct err *err)
 	engine[set->global.io_engine.n] = '\0';
 	bool known = net_engine_parse(engine, &spec.net.engine);
 	ASSERT(known);
-	stats_init(set, set->n_workers);
 	set->workers = mem_zalloc(set->n_workers * sizeof(struct proxy_worker *));
-	if (!accesslog_open(set, err))
+	if (!kept_init(set, set->n_workers, set->kept_fd, err) || !accesslog_open(set, err)) {
+		free_workers(set);
 		return false;
+	}
 	if (listen_on_all(set, err) &&
 	    (set->before_threads == NULL || set->before_threads(set, err)))
 		set->threads = workers_start(&spec, err);

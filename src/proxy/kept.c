@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+// States lie in the ledger as words of kinds of their own, each beside what the configuration said:
+// where that is another by now, the configuration has the last word, else what was set.
+#include "proxy/kept.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sbuf.h"
+#include "metrics/ledger.h"
+#include "proxy/proxy.h"
+
+// What was set, and what the configuration said.
+struct server_state {
+	struct metric admin, weight, maxconn;
+	struct metric conf_admin, conf_weight, conf_maxconn;
+	struct metric changed_real_ns;
+};
+
+struct frontend_state {
+	struct metric maxconn, conf_maxconn;
+};
+
+#define WORD(type, m)                                                                \
+	{                                                                            \
+		.name = #m, .offset = offsetof(struct type, m), .kind = METRIC_GAUGE \
+	}
+
+static const struct metric_row server_state_rows[] = {
+    WORD(server_state, admin),           WORD(server_state, weight),
+    WORD(server_state, maxconn),         WORD(server_state, conf_admin),
+    WORD(server_state, conf_weight),     WORD(server_state, conf_maxconn),
+    WORD(server_state, changed_real_ns), {.name = NULL},
+};
+
+static const struct metric_row frontend_state_rows[] = {
+    WORD(frontend_state, maxconn),
+    WORD(frontend_state, conf_maxconn),
+    {.name = NULL},
+};
+
+// The refusals by reason have no row of their own for renderers.
+struct kept {
+	struct ledger *ledger;
+	struct ledger **before;
+	size_t n_before, cap_before;
+	struct metric_row *process_rows;
+	char *process_names;
+	struct ledger_kind process;
+	struct ledger_object *objects;
+	size_t n_objects, cap_objects;
+	struct sbuf lost; // names, for the log
+	unsigned n_lost;
+};
+
+#define REASON_NAME_BYTES 64
+
+static const struct ledger_kind frontend_kind = {"frontend", stats_fe_rows,
+						 sizeof(struct fe_counters)};
+static const struct ledger_kind backend_kind = {"backend", stats_be_rows,
+						sizeof(struct be_counters)};
+static const struct ledger_kind server_kind = {"server", stats_srv_rows,
+					       sizeof(struct be_counters)};
+static const struct ledger_kind server_state_kind = {"server-state", server_state_rows,
+						     sizeof(struct server_state)};
+static const struct ledger_kind frontend_state_kind = {"frontend-state", frontend_state_rows,
+						       sizeof(struct frontend_state)};
+
+// --- objects -------------------------------------------------------------------------------------
+
+static void
+name_reasons(struct kept *k, size_t at, const char *prefix, size_t offset)
+{
+	for (unsigned i = 0; i < HTTP_REASONS; i++) {
+		char *name = k->process_names + (at + i) * REASON_NAME_BYTES;
+		(void)snprintf(name, REASON_NAME_BYTES, "%s.%s", prefix, http_reason(i)->name);
+		k->process_rows[at + i] =
+		    (struct metric_row){.name = name,
+					.offset = offset + i * sizeof(struct metric),
+					.kind = METRIC_COUNTER};
+	}
+}
+
+static void
+make_process_kind(struct kept *k)
+{
+	size_t n = 0;
+	while (stats_proc_rows[n].name != NULL)
+		n++;
+	size_t all = n + 2 * HTTP_REASONS;
+	k->process_rows = mem_zalloc((all + 1) * sizeof(*k->process_rows));
+	k->process_names = mem_zalloc(all * REASON_NAME_BYTES);
+	memcpy(k->process_rows, stats_proc_rows, n * sizeof(*k->process_rows));
+	name_reasons(k, n, "bad_request", offsetof(struct proc_counters, bad_request));
+	name_reasons(k, n + HTTP_REASONS, "bad_response",
+		     offsetof(struct proc_counters, bad_response));
+	k->process = (struct ledger_kind){"process", k->process_rows, sizeof(struct proc_counters)};
+}
+
+static void
+add(struct kept *k, const struct ledger_kind *kind, struct str name, struct metric_blocks *blocks)
+{
+	VEC_GROW(k->objects, k->cap_objects, k->n_objects);
+	k->objects[k->n_objects++] =
+	    (struct ledger_object){.kind = kind, .name = name, .blocks = blocks};
+}
+
+// "backend/server"; the memory is the configuration's name's neighbour, freed with the kept.
+static void
+add_server(struct kept *k, struct server *s)
+{
+	size_t n = s->backend->name.n + 1 + s->name.n;
+	char *name = mem_alloc(n + 1);
+	(void)snprintf(name, n + 1, "%.*s/%.*s", STR_ARG(s->backend->name), STR_ARG(s->name));
+	add(k, &server_kind, str_of(name, n), &s->stats);
+	add(k, &server_state_kind, str_of(name, n), &s->state);
+}
+
+static void
+add_objects(struct kept *k, struct proxy_set *set)
+{
+	make_process_kind(k);
+	add(k, &k->process, STR(""), &set->stats);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		if (p->caps & PROXY_FRONTEND) {
+			add(k, &frontend_kind, p->name, &p->fe_stats);
+			add(k, &frontend_state_kind, p->name, &p->fe_state);
+		}
+		if (p->backend == NULL)
+			continue;
+		add(k, &backend_kind, p->name, &p->be_stats);
+		for (size_t j = 0; j < p->backend->n_servers; j++)
+			add_server(k, p->backend->servers[j]);
+	}
+}
+
+static void
+free_objects(struct kept *k)
+{
+	for (size_t i = 0; i < k->n_objects; i++)
+		if (k->objects[i].kind == &server_kind) // shared with its state
+			mem_free((void *)(uintptr_t)k->objects[i].name.p);
+	mem_free(k->objects);
+	mem_free(k->process_rows);
+	mem_free(k->process_names);
+}
+
+// --- states --------------------------------------------------------------------------------------
+
+// The one word of a state: the first worker's block, whoever writes.
+static void *
+state_of(const struct metric_blocks *b)
+{
+	return b->mem;
+}
+
+static void
+keep_server(const struct server *s)
+{
+	struct server_state *w = state_of(&s->state);
+	METRIC_SET(&w->admin, atomic_load_explicit(&s->admin, memory_order_relaxed));
+	METRIC_SET(&w->weight, atomic_load_explicit(&s->weight, memory_order_relaxed));
+	METRIC_SET(&w->maxconn, atomic_load_explicit(&s->limit.max, memory_order_relaxed));
+	METRIC_SET(&w->changed_real_ns,
+		   atomic_load_explicit(&s->changed_real_ns, memory_order_relaxed));
+}
+
+static void
+keep_backend(const struct backend *b)
+{
+	for (size_t i = 0; i < b->n_servers; i++)
+		keep_server(b->servers[i]);
+}
+
+void
+kept_frontend(const struct proxy *p)
+{
+	struct frontend_state *w = state_of(&p->fe_state);
+	METRIC_SET(&w->maxconn, atomic_load_explicit(&p->limit->conns.max, memory_order_relaxed));
+}
+
+static void
+note_configuration(struct proxy *p)
+{
+	if (p->caps & PROXY_FRONTEND) {
+		struct frontend_state *w = state_of(&p->fe_state);
+		METRIC_SET(&w->conf_maxconn, p->maxconn);
+		METRIC_SET(&w->maxconn, p->maxconn);
+	}
+	for (size_t i = 0; p->backend != NULL && i < p->backend->n_servers; i++) {
+		const struct server *s = p->backend->servers[i];
+		struct server_state *w = state_of(&s->state);
+		keep_server(s);
+		METRIC_SET(&w->conf_admin, METRIC_GET(&w->admin));
+		METRIC_SET(&w->conf_weight, METRIC_GET(&w->weight));
+		METRIC_SET(&w->conf_maxconn, METRIC_GET(&w->maxconn));
+	}
+	if (p->backend != NULL)
+		p->backend->changed = keep_backend;
+}
+
+// --- making --------------------------------------------------------------------------------------
+
+static void
+init_rest(struct metric_blocks *b, size_t bytes, unsigned n_workers)
+{
+	if (b->magic == 0)
+		metrics_init(b, bytes, n_workers);
+}
+
+static void
+init_others(struct proxy_set *set, unsigned n_workers)
+{
+	init_rest(&set->stats, sizeof(struct proc_counters), n_workers);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		init_rest(&p->fe_stats, sizeof(struct fe_counters), n_workers);
+		init_rest(&p->fe_state, sizeof(struct frontend_state), 1);
+		init_rest(&p->be_stats, sizeof(struct be_counters), n_workers);
+		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++) {
+			struct server *s = p->backend->servers[j];
+			init_rest(&s->stats, sizeof(struct be_counters), n_workers);
+			init_rest(&s->state, sizeof(struct server_state), 1);
+		}
+	}
+}
+
+bool
+kept_init(struct proxy_set *set, unsigned n_workers, int fd, struct err *err)
+{
+	struct kept *k = MEM_NEW(struct kept);
+	set->kept = k;
+	sbuf_init(&k->lost, 512);
+	if (fd >= 0) {
+		add_objects(k, set);
+		k->ledger = ledger_new(fd, k->objects, k->n_objects, n_workers, err);
+	}
+	init_others(set, n_workers);
+	for (size_t i = 0; i < set->n_all; i++)
+		note_configuration(set->all[i]);
+	return fd < 0 || k->ledger != NULL;
+}
+
+static void
+fini_blocks(struct proxy_set *set)
+{
+	metrics_fini(&set->stats);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct proxy *p = set->all[i];
+		metrics_fini(&p->fe_stats);
+		metrics_fini(&p->fe_state);
+		metrics_fini(&p->be_stats);
+		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++) {
+			metrics_fini(&p->backend->servers[j]->stats);
+			metrics_fini(&p->backend->servers[j]->state);
+		}
+	}
+}
+
+void
+kept_fini(struct proxy_set *set)
+{
+	struct kept *k = set->kept;
+	set->kept = NULL;
+	if (k == NULL)
+		return;
+	fini_blocks(set);
+	ledger_free(&k->ledger);
+	for (size_t i = 0; i < k->n_before; i++)
+		ledger_free(&k->before[i]);
+	free_objects(k);
+	sbuf_fini(&k->lost);
+	mem_free(k->before);
+	mem_free(k);
+}
+
+// --- taking over ---------------------------------------------------------------------------------
+
+// What was set counts where the configuration says what it said then. True: *out is what was set.
+static bool
+was_set(const struct ledger *l, const struct ledger_object *o, const char *word,
+	const char *conf_word, uint64_t configured, uint64_t *out)
+{
+	uint64_t then;
+	struct str kind = str_from_c(o->kind->name);
+	if (!ledger_get(l, kind, o->name, word, out) ||
+	    !ledger_get(l, kind, o->name, conf_word, &then) || *out == then)
+		return false;
+	if (then == configured)
+		return true;
+	log_msg(LOG_NOTICE,
+		"%.*s: %s was set to %llu while the configuration said %llu; it says %llu now, "
+		"which counts",
+		STR_ARG(o->name), word, (unsigned long long)*out, (unsigned long long)then,
+		(unsigned long long)configured);
+	return false;
+}
+
+static void
+take_server(const struct ledger *l, const struct ledger_object *o)
+{
+	struct server *s = CONTAINER_OF(o->blocks, struct server, state);
+	const struct server_state *w = state_of(&s->state);
+	uint64_t v;
+	if (was_set(l, o, "admin", "conf_admin", METRIC_GET(&w->conf_admin), &v))
+		atomic_store_explicit(&s->admin, (uint32_t)v & (SERVER_MAINT | SERVER_DRAIN),
+				      memory_order_relaxed);
+	if (was_set(l, o, "weight", "conf_weight", METRIC_GET(&w->conf_weight), &v))
+		atomic_store_explicit(&s->weight, (uint32_t)MIN(v, (uint64_t)BACKEND_WEIGHT_MAX),
+				      memory_order_relaxed);
+	if (was_set(l, o, "maxconn", "conf_maxconn", METRIC_GET(&w->conf_maxconn), &v))
+		server_set_maxconn(s, (uint32_t)MIN(v, (uint64_t)INT32_MAX));
+	if (ledger_get(l, STR("server-state"), o->name, "changed_real_ns", &v))
+		atomic_store_explicit(&s->changed_real_ns, v, memory_order_relaxed);
+	backend_changed(s->backend);
+}
+
+static void
+take_frontend(const struct ledger *l, const struct ledger_object *o)
+{
+	struct proxy *p = CONTAINER_OF(o->blocks, struct proxy, fe_state);
+	uint64_t v;
+	if (!was_set(l, o, "maxconn", "conf_maxconn", p->maxconn, &v))
+		return;
+	limit_set(&p->limit->conns, (uint32_t)MIN(v, (uint64_t)INT32_MAX), &p->limit->waits);
+	kept_frontend(p);
+}
+
+static void
+note_lost(void *arg, struct str kind, struct str name)
+{
+	struct kept *k = arg;
+	if (str_ends(kind, STR("-state")))
+		return; // told with its counters
+	sbuf_printf(&k->lost, "%s%.*s %.*s", k->n_lost > 0 ? ", " : "", STR_ARG(kind),
+		    STR_ARG(name));
+	k->n_lost++;
+}
+
+void
+kept_take(struct proxy_set *set, struct ledger **before, bool over, bool last)
+{
+	struct kept *k = set->kept;
+	struct ledger *l = *before;
+	*before = NULL;
+	ASSERT(k->ledger != NULL);
+	VEC_GROW(k->before, k->cap_before, k->n_before);
+	k->before[k->n_before++] = l;
+	ledger_join(k->ledger, l, over, last ? note_lost : NULL, k);
+	if (!last)
+		return;
+	if (k->n_lost > 0)
+		log_msg(LOG_NOTICE,
+			"the counters of %u object%s end, which the configuration has no "
+			"more: %.*s%s",
+			k->n_lost, k->n_lost == 1 ? "" : "s", STR_ARG(sbuf_str(&k->lost)),
+			k->lost.full ? " ..." : "");
+	for (size_t i = 0; i < k->n_objects; i++) {
+		const struct ledger_object *o = &k->objects[i];
+		if (o->kind == &server_state_kind)
+			take_server(l, o);
+		else if (o->kind == &frontend_state_kind)
+			take_frontend(l, o);
+	}
+}

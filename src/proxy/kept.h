@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// What of the objects outlives the process, by their names: counters, and what operators and
+// scripts have set of servers and frontends while it ran. It all lies in one ledger
+// (metrics/ledger.h), which main hands on. Set-up, then whoever changes.
+#pragma once
+
+#include "proxy/stats.h"
+
+struct err;
+struct ledger;
+struct proxy;
+
+// Makes every block of the set in a ledger behind fd; -1: in memory of this process.
+bool kept_init(struct proxy_set *set, unsigned n_workers, int fd, struct err *err);
+void kept_fini(struct proxy_set *set);
+// Of an earlier process, which kept_init's set then owns; the eldest first. `over`: it has ended.
+// `last`: the one before this, whose states are taken over where the configuration says the same as
+// it said then. What found no place is logged.
+void kept_take(struct proxy_set *set, struct ledger **before, bool over, bool last);
+// Something of it was set. Any thread.
+void kept_frontend(const struct proxy *p);
