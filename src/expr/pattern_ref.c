@@ -529,8 +529,10 @@ publish_posted(struct msg *m)
 {
 	struct pattern_refs *refs = CONTAINER_OF(m, struct pattern_refs, publish);
 	refs->publish_posted = false;
+	refs->publishing_posted = true;
 	for (struct pattern_ref *r = refs->first; r != NULL; r = r->next)
 		pattern_ref_publish(r);
+	refs->publishing_posted = false;
 }
 
 static void

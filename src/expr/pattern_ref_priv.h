@@ -94,6 +94,7 @@ struct pattern_ref {
 	size_t n_dying, cap_dying;
 	bool whole; // a rebuild is needed
 	uint64_t logged_ns;
+	uint64_t file_hash; // pattern_kept.c: of what the file gave
 };
 
 struct pattern_refs {
@@ -103,6 +104,9 @@ struct pattern_refs {
 	struct msg publish;
 	bool publish_posted;
 	atomic_uint posted;
+	void (*changed)(void *arg, struct pattern_ref *r, bool by_rules); // pattern_kept.h
+	bool publishing_posted;
+	void *changed_arg;
 };
 
 // Builds the base of a use from the live table. False with *err: FILE:LINE and what is wrong.

@@ -290,6 +290,18 @@ write_overlay(struct conf *c, struct expr_set *set, struct tidevars *t,
 	return good;
 }
 
+void
+expr_vars_default_file(struct conf *c, const char *path)
+{
+	struct vars_section *s = conf_bound(c, BOUND_AS);
+	if (s == NULL) {
+		struct err none;
+		s = section_begin(c, NULL, STR_NULL, &none);
+		s->allow_undeclared = true;
+	}
+	s->file = str_from_c(path);
+}
+
 bool
 expr_vars_has_file(struct conf *c)
 {

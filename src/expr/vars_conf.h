@@ -21,5 +21,7 @@ struct vars_before {
 // `before`: of the process of this service that this one follows; NULL: it is the first.
 bool expr_vars_open(struct conf *conf, struct expr_set *set, const struct vars_before *before,
 		    struct tidevars **out);
+// The table's file, where the configuration names none. Before expr_vars_open.
+void expr_vars_default_file(struct conf *conf, const char *path);
 // Whether the configuration names a file for the table.
 bool expr_vars_has_file(struct conf *conf);

@@ -90,6 +90,33 @@ note(struct vars_rate *r, uint64_t begin, uint64_t base, uint64_t past)
 	atomic_store_explicit(&r->seq, seq + 2, memory_order_release);
 }
 
+struct vars_rate *
+expr_rate_next(const struct expr_set *set, const struct vars_rate *it)
+{
+	struct vars_rate *r = it != NULL ? it->next : set->rates;
+	while (r != NULL && r->handle == TIDEVARS_NO_HANDLE)
+		r = r->next; // not linked
+	return r;
+}
+
+struct vars_rate_state
+vars_rate_state(const struct vars_rate *r)
+{
+	return (
+	    struct vars_rate_state){.handle = r->handle,
+				    .period_ns = r->period_ns,
+				    .begin_ns =
+					atomic_load_explicit(&r->begin_ns, memory_order_relaxed),
+				    .base = atomic_load_explicit(&r->base, memory_order_relaxed),
+				    .past = atomic_load_explicit(&r->past, memory_order_relaxed)};
+}
+
+void
+vars_rate_begin(struct vars_rate *r, const struct vars_rate_state *s)
+{
+	note(r, s->begin_ns, s->base, s->past);
+}
+
 // Begins the next period when the present one is over; gives how long that takes yet.
 static uint64_t
 turn(struct vars_rate *r, struct tidevars *t, uint64_t now)

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "main/keep_maps.h"
+#include "main/keep_numbers.h"
 #include "main/service.h"
 #include "master/link.h"
 #include "metrics/ledger.h"
@@ -44,6 +46,7 @@ keep_begin(struct service *s, struct err *err)
 	if (fd < 0)
 		return false;
 	s->set->kept_fd = fd;
+	s->numbers = keep_numbers_new(s);
 	link_made(s->link, HERITAGE_STATS, s->link->number, str_from_c(name), fd);
 	return true;
 }
@@ -53,6 +56,8 @@ take(struct service *s, const struct heritage_item *it, bool last)
 {
 	struct err err;
 	struct ledger *l = ledger_open(it->fd, &err);
+	if (l != NULL && last)
+		keep_numbers_take(s->numbers, l);
 	if (l == NULL)
 		log_msg(LOG_WARNING, "counters of an earlier process are lost: %s", err.text);
 	else
@@ -72,6 +77,7 @@ keep_take_over(struct service *s)
 {
 	if (s->link == NULL)
 		return;
+	s->maps = keep_maps_new(s);
 	(void)close(s->set->kept_fd); // mapped, and the master's
 	s->set->kept_fd = -1;
 	struct heritage *h = &s->link->kept;

@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "expr/vars_rate.h"
 #include "expr/vars_watch.h"
+#include "main/keep_maps.h"
+#include "main/keep_numbers.h"
 #include "main/modules.h"
 #include "main/service.h"
 #include "master/link.h"
@@ -32,6 +34,8 @@ keeper_start(struct proxy_set *set, struct worker *keeper, struct err *err)
 	const struct service *s = set->owner;
 	vars_watch_start(set->watch, keeper->loop);
 	expr_rates_start(s->exprs, keeper->loop);
+	keep_maps_start(s->maps, keeper->loop);
+	keep_numbers_start(s->numbers, keeper->loop);
 	cli_server_start(s->cli_server, keeper->loop);
 	return true;
 }
@@ -42,6 +46,8 @@ keeper_stop(struct proxy_set *set, struct worker *keeper)
 	(void)keeper;
 	const struct service *s = set->owner;
 	cli_server_stop(s->cli_server);
+	keep_maps_stop(s->maps);
+	keep_numbers_stop(s->numbers);
 	expr_rates_stop(s->exprs);
 	vars_watch_stop(set->watch);
 }
@@ -231,6 +237,7 @@ retire_cli(struct msg *m)
 {
 	struct service *s = CONTAINER_OF(m, struct service, retire);
 	cli_server_retire(s->cli_server);
+	keep_maps_stop(s->maps); // what changes here from now on is no other process's
 }
 
 // Whoever asked for the reload shall get his answer from this process.

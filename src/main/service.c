@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +14,8 @@
 #include "conf/conf.h"
 #include "expr/vars_conf.h"
 #include "expr/vars_watch.h"
+#include "main/keep_maps.h"
+#include "main/keep_numbers.h"
 #include "main/modules.h"
 #include "master/link.h"
 #include "policy/policy.h"
@@ -160,6 +163,11 @@ open_vars(struct service *s)
 {
 	struct vars_before before = {.fd = -1};
 	const struct vars_before *from = NULL;
+	if (!expr_vars_has_file(s->conf) && s->set->global.state_dir.n > 0) {
+		(void)mkdir(s->set->global.state_dir.p, 0750); // the table says what is wrong
+		expr_vars_default_file(s->conf,
+				       conf_printf(s->conf, "%s/vars", s->set->global.state_dir.p));
+	}
 	bool has_table = s->link != NULL && heritage_count(&s->link->kept, HERITAGE_VARS) > 0;
 	if (s->link != NULL && (s->link->start != MASTER_FIRST || has_table)) {
 		from = &before;
@@ -226,6 +234,8 @@ service_free(struct service *s)
 	if (s->conf != NULL)
 		conf_free(&s->conf);
 	mem_free((void *)(uintptr_t)s->kept_policy.p);
+	keep_maps_free(&s->maps);
+	keep_numbers_free(&s->numbers);
 	vars_watch_free(&watch);
 	tidevars_close(&vars);
 }

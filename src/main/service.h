@@ -17,10 +17,12 @@ struct service {
 	struct proxy_set *set;
 	struct cli *cli;
 	struct cli_server *cli_server;
-	struct link *link;         // to the master; NULL: there is none
-	unsigned n_sources;        // of the configuration, read so far
-	struct str kept_policy;    // read last
-	struct cli_ref reloads[8]; // who waits for one; the keeper's
+	struct link *link;            // to the master; NULL: there is none
+	unsigned n_sources;           // of the configuration, read so far
+	struct keep_maps *maps;       // NULL: no master
+	struct keep_numbers *numbers; // likewise
+	struct str kept_policy;       // read last
+	struct cli_ref reloads[8];    // who waits for one; the keeper's
 	unsigned n_reloads;
 	bool master_gone;
 	int signal_fd;

@@ -17,6 +17,7 @@ enum heritage_kind {
 	HERITAGE_VARS,   // the variable table without a file
 	HERITAGE_STATS, // counters of a process; slot: its number, name: of its file, if it has one
 	HERITAGE_ENDED, // the same of a process that has ended
+	HERITAGE_MAP,   // a map or list that was changed at run time
 	HERITAGE_DIR,   // the state directory
 	HERITAGE_CONFIG, // the text of a configuration file; name: its path, slot: its place
 	HERITAGE_POLICY, // the live source of a policy; name: the policy
@@ -35,6 +36,8 @@ enum heritage_mark {
 
 // Of files of counters in a state directory.
 #define HERITAGE_STATS_PREFIX "stats-"
+// And of maps; the item's name stands behind it.
+#define HERITAGE_MAP_PREFIX "map-"
 
 struct heritage_item {
 	enum heritage_kind kind;

@@ -217,10 +217,30 @@ take_lock(struct instance *in, const struct instance_spec *spec, struct heritage
 	}
 }
 
-static int
-is_stats_name(const struct dirent *e)
+static const struct {
+	struct str prefix;
+	enum heritage_kind kind;
+	bool whole_name; // the item is named like its file
+} files[] = {
+    {{HERITAGE_STATS_PREFIX, sizeof(HERITAGE_STATS_PREFIX) - 1}, HERITAGE_ENDED, true},
+    {{HERITAGE_MAP_PREFIX, sizeof(HERITAGE_MAP_PREFIX) - 1}, HERITAGE_MAP, false},
+};
+
+static void
+add_file(struct instance *in, struct heritage *kept, const char *name, unsigned number)
 {
-	return str_starts(str_from_c(e->d_name), STR(HERITAGE_STATS_PREFIX));
+	struct str item = str_from_c(name);
+	size_t k = 0;
+	while (k < ARRAY_LEN(files) && !str_starts(item, files[k].prefix))
+		k++;
+	if (k == ARRAY_LEN(files))
+		return; // the lock, the socket, a half-written file
+	if (!files[k].whole_name)
+		item = str_slice(item, files[k].prefix.n, item.n);
+	unsigned slot = files[k].kind == HERITAGE_ENDED ? number : 0;
+	int fd = openat(in->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && !heritage_add(kept, files[k].kind, slot, item, fd, HERITAGE_KEPT))
+		(void)close(fd); // a name that is none of ours
 }
 
 // What the last service here left: nobody counts in it any more.
@@ -228,16 +248,43 @@ static void
 find_files(struct instance *in, struct heritage *kept)
 {
 	struct dirent **entries = NULL;
-	int n = scandirat(in->dir, ".", &entries, is_stats_name, alphasort); // by age
+	int n = scandirat(in->dir, ".", &entries, NULL, alphasort); // counters by age
 	for (int i = 0; i < n; i++) {
-		const char *name = entries[i]->d_name;
-		int fd = openat(in->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd >= 0 && !heritage_add(kept, HERITAGE_ENDED, (unsigned)i, str_from_c(name),
-					     fd, HERITAGE_KEPT))
-			(void)close(fd); // a name that is none of ours
+		add_file(in, kept, entries[i]->d_name, (unsigned)i);
 		mem_free(entries[i]);
 	}
 	mem_free(entries);
+}
+
+static bool
+write_whole(int fd, struct str text)
+{
+	while (text.n > 0) {
+		ssize_t n = write(fd, text.p, text.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text = str_slice(text, (size_t)n, text.n);
+	}
+	return true;
+}
+
+bool
+instance_save(struct instance *in, const char *name, struct str text, struct err *err)
+{
+	char tmp[32];
+	(void)snprintf(tmp, sizeof(tmp), "new-%08x", (unsigned)getpid());
+	int fd = openat(in->dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool good = fd >= 0 && write_whole(fd, text);
+	int why = errno;
+	if (fd >= 0)
+		(void)close(fd); // written, or useless
+	if (good && renameat(in->dir, tmp, in->dir, name) == 0)
+		return true;
+	why = good ? errno : why;
+	(void)unlinkat(in->dir, tmp, 0); // may not be there
+	return err_set(err, "state-dir %s: %s: %s", in->path, name, strerror(why));
 }
 
 static void

@@ -23,9 +23,10 @@
 #define BACKOFF_NS     (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (30 * NS_PER_S)
 // After "end at once", until it is killed.
-#define ENDING_NS (10 * NS_PER_S)
-#define LOOKS     3
-#define LOOK_NS   (25 * NS_PER_MS)
+#define ENDING_NS     (10 * NS_PER_S)
+#define MAX_MAP_BYTES (1u << 30)
+#define LOOKS         3
+#define LOOK_NS       (25 * NS_PER_MS)
 
 static void start_child(struct master *m, enum master_start start);
 
@@ -115,9 +116,11 @@ static void
 forget(struct master *m, struct heritage *h, size_t i)
 {
 	const struct heritage_item *it = &h->items[i];
+	char file[256];
 	bool is_stats = it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
-	if (is_stats && it->name[0] != '\0' && m->instance != NULL)
-		(void)unlinkat(instance_dir(m->instance), it->name, 0); // may be gone
+	(void)snprintf(file, sizeof(file), "%s%s", is_stats ? "" : HERITAGE_MAP_PREFIX, it->name);
+	if ((is_stats || it->kind == HERITAGE_MAP) && it->name[0] != '\0' && m->instance != NULL)
+		(void)unlinkat(instance_dir(m->instance), file, 0); // may be gone
 	heritage_drop(h, i, true);
 }
 
@@ -234,6 +237,20 @@ let_go(struct master *m, const struct child *c)
 
 // --- what children say ---------------------------------------------------------------------------
 
+// Beyond the service as well.
+static void
+save_map(struct master *m, int fd, struct str name)
+{
+	struct str text = STR_NULL;
+	struct err err = {{0}};
+	char file[64];
+	(void)snprintf(file, sizeof(file), HERITAGE_MAP_PREFIX "%.*s", STR_ARG(name));
+	if (name.n > 32 || !heritage_text_read(fd, MAX_MAP_BYTES, &text, &err) ||
+	    !instance_save(m->instance, file, text, &err))
+		log_msg(LOG_WARNING, "a map is not kept: %s", name.n > 32 ? "its name" : err.text);
+	mem_free((void *)(uintptr_t)text.p);
+}
+
 static void
 child_made(struct child *c, struct channel_msg *msg)
 {
@@ -255,6 +272,8 @@ child_made(struct child *c, struct channel_msg *msg)
 			heritage_drop(to, i, false);
 	if (!heritage_add(to, kind, msg->number, msg->text, fd, HERITAGE_KEPT))
 		(void)close(fd); // its name is none
+	else if (kind == HERITAGE_MAP && !starting && m->instance != NULL)
+		save_map(m, fd, msg->text);
 }
 
 struct child_waiter {
@@ -319,6 +338,10 @@ on_message(struct child *c, struct channel_msg *msg)
 	case CHANNEL_TAKEN:
 		if (c->state == CHILD_STARTING && msg->kind < HERITAGE_KINDS) {
 			it = heritage_find(&m->kept, msg->kind, msg->number, msg->text);
+			// Its process may have ended since this one was told of it.
+			if (it == NULL && msg->kind == HERITAGE_STATS)
+				it =
+				    heritage_find(&m->kept, HERITAGE_ENDED, msg->number, msg->text);
 			if (it != NULL)
 				it->mark = HERITAGE_TAKEN;
 		}

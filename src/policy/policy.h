@@ -207,8 +207,11 @@ struct policy_fn_stats {
 	uint64_t sampled[POLICY_LATENCY_BUCKETS]; // one call in 64
 	uint64_t slowest_ns;                      // of those
 };
-// Sums over workers; any thread.
+// Sums over workers, with what was carried over; any thread.
 void policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out);
+// Of this process alone; and what other processes counted, added from now on. Keeper.
+void policy_fn_own_stats(const struct policy_fn *fn, struct policy_fn_stats *out);
+void policy_fn_carry(struct policy_fn *fn, const struct policy_fn_stats *others);
 const char *policy_fn_name(const struct policy_fn *fn); // "is_maint"
 struct policy *policy_fn_policy(const struct policy_fn *fn);
 // The next policy, or function, after `it` (NULL: the first); NULL at the end.

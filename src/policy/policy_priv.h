@@ -65,10 +65,10 @@ struct policy_gen {
 struct policy_fn {
 	struct policy *policy;
 	char *name;
-	unsigned id;   // in the engine
-	unsigned slot; // in the policy
+	unsigned id, slot; // in the engine, in the policy
 	enum policy_kind kind;
-	unsigned where, n_args; // what the configuration needs of it
+	struct policy_fn_stats carried; // the keeper's
+	unsigned where, n_args;         // what the configuration needs of it
 };
 
 struct policy_publish {

@@ -63,7 +63,7 @@ add(uint64_t *sum, const _Atomic uint64_t *c, size_t n)
 }
 
 void
-policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
+policy_fn_own_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
 {
 	const struct policy_engine *e = fn->policy->engine;
 	*out = (struct policy_fn_stats){0};
@@ -79,6 +79,34 @@ policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
 		out->slowest_ns = MAX(out->slowest_ns,
 				      atomic_load_explicit(&c->slowest_ns, memory_order_relaxed));
 	}
+}
+
+void
+policy_fn_carry(struct policy_fn *fn, const struct policy_fn_stats *others)
+{
+	fn->carried = *others;
+}
+
+static void
+add_plain(uint64_t *to, const uint64_t *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] += from[i];
+}
+
+void
+policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
+{
+	const struct policy_fn_stats *c = &fn->carried;
+	policy_fn_own_stats(fn, out);
+	out->calls += c->calls;
+	out->nils += c->nils;
+	out->memo_hits += c->memo_hits;
+	out->memo_misses += c->memo_misses;
+	out->last_good += c->last_good;
+	out->slowest_ns = MAX(out->slowest_ns, c->slowest_ns);
+	add_plain(out->errors, c->errors, POLICY_N_ERRORS);
+	add_plain(out->sampled, c->sampled, POLICY_LATENCY_BUCKETS);
 }
 
 void

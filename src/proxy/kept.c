@@ -42,6 +42,7 @@ static const struct metric_row frontend_state_rows[] = {
 
 // The refusals by reason have no row of their own for renderers.
 struct kept {
+	bool made;
 	struct ledger *ledger;
 	struct ledger **before;
 	size_t n_before, cap_before;
@@ -227,12 +228,28 @@ init_others(struct proxy_set *set, unsigned n_workers)
 	}
 }
 
+static struct kept *
+kept_of(struct proxy_set *set)
+{
+	if (set->kept == NULL) {
+		set->kept = MEM_NEW(struct kept);
+		sbuf_init(&set->kept->lost, 512);
+	}
+	return set->kept;
+}
+
+void
+kept_add(struct proxy_set *set, const struct ledger_kind *kind, struct str name,
+	 struct metric_blocks *blocks)
+{
+	add(kept_of(set), kind, name, blocks);
+}
+
 bool
 kept_init(struct proxy_set *set, unsigned n_workers, int fd, struct err *err)
 {
-	struct kept *k = MEM_NEW(struct kept);
-	set->kept = k;
-	sbuf_init(&k->lost, 512);
+	struct kept *k = kept_of(set);
+	k->made = true;
 	if (fd >= 0) {
 		add_objects(k, set);
 		k->ledger = ledger_new(fd, k->objects, k->n_objects, n_workers, err);
@@ -266,7 +283,8 @@ kept_fini(struct proxy_set *set)
 	set->kept = NULL;
 	if (k == NULL)
 		return;
-	fini_blocks(set);
+	if (k->made)
+		fini_blocks(set);
 	ledger_free(&k->ledger);
 	for (size_t i = 0; i < k->n_before; i++)
 		ledger_free(&k->before[i]);

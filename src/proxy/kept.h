@@ -10,6 +10,12 @@ struct err;
 struct ledger;
 struct proxy;
 
+struct ledger_kind;
+struct metric_blocks;
+
+// One more object for the ledger, before kept_init; kind, name and blocks live until kept_fini.
+void kept_add(struct proxy_set *set, const struct ledger_kind *kind, struct str name,
+	      struct metric_blocks *blocks);
 // Makes every block of the set in a ledger behind fd; -1: in memory of this process.
 bool kept_init(struct proxy_set *set, unsigned n_workers, int fd, struct err *err);
 void kept_fini(struct proxy_set *set);

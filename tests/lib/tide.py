@@ -21,6 +21,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def load_generator(out):
+    """The bench's, built when it is missing or old; many may ask at once."""
+    source, program = TOP / "tests/bench/load.c", pathlib.Path(out) / "bench/load"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        program.parent.mkdir(exist_ok=True)
+        mine = program.with_name(f"load.{os.getpid()}")
+        subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", str(source), "-o", str(mine)], check=True)
+        mine.rename(program)
+    return program
+
+
 def wait_for(what, condition, seconds=10.0):
     """Calls condition until it is true; an assertion that names `what` when it never is."""
     end = time.monotonic() + seconds

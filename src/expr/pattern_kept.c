@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// The text: a head, the set's name, the hash of what its file gave, then keys and values, each
+// behind its length.
+#include "expr/pattern_kept.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/sbuf.h"
+#include "expr/pattern_ref_priv.h"
+
+#define HEAD "tidegate-map 1"
+
+static struct str
+name_of(const struct pattern_ref *r, char number[24])
+{
+	if (!r->chosen && r->name.n > 0)
+		return r->name;
+	(void)snprintf(number, 24, "#%u", r->number);
+	return str_from_c(number);
+}
+
+void
+pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES])
+{
+	char number[24];
+	(void)snprintf(out, PATTERN_KEPT_NAME_BYTES, "%016" PRIx64, hash_str(name_of(r, number)));
+}
+
+static uint64_t
+hash_of(const struct pattern_table *t)
+{
+	uint64_t h = 0;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct table_entry *e = &t->entry[i];
+		h = hash_bytes(e->key.p, e->key.n, h + 1);
+		h = hash_bytes(e->value.p, e->value.n, h + 1);
+	}
+	return h;
+}
+
+void
+pattern_kept_begin(struct expr_set *set)
+{
+	for (struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL; r != NULL;
+	     r = r->next)
+		r->file_hash = hash_of(&r->live);
+}
+
+void
+pattern_kept_watch(struct expr_set *set, pattern_changed_f changed, void *arg)
+{
+	if (set->refs == NULL)
+		return;
+	set->refs->changed = changed;
+	set->refs->changed_arg = arg;
+}
+
+size_t
+pattern_kept_entries(const struct pattern_ref *r)
+{
+	return r->live.n_live;
+}
+
+static void
+add_part(struct sbuf *out, struct str part)
+{
+	sbuf_printf(out, "%zu\n", part.n);
+	sbuf_add(out, part);
+}
+
+void
+pattern_kept_write(const struct pattern_ref *r, struct sbuf *out)
+{
+	char number[24];
+	sbuf_add(out, STR(HEAD "\n"));
+	add_part(out, name_of(r, number));
+	sbuf_printf(out, "%016" PRIx64 "\n", r->file_hash);
+	for (size_t i = 0; i < r->live.n; i++) {
+		const struct table_entry *e = &r->live.entry[i];
+		if (!e->live)
+			continue;
+		add_part(out, e->key);
+		add_part(out, e->value);
+	}
+}
+
+static bool
+next_part(struct str *rest, struct str *part)
+{
+	struct str line;
+	int64_t n;
+	if (!str_next(rest, '\n', &line) || !str_to_int(line, &n) || n < 0 || (size_t)n > rest->n)
+		return false;
+	*part = str_slice(*rest, 0, (size_t)n);
+	*rest = str_slice(*rest, (size_t)n, rest->n);
+	return true;
+}
+
+static struct pattern_ref *
+find(const struct expr_set *set, struct str name)
+{
+	char number[24];
+	struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL;
+	while (r != NULL && !str_eq(name_of(r, number), name))
+		r = r->next;
+	return r;
+}
+
+static bool
+fill(struct pattern_ref *r, struct str rest, struct err *err)
+{
+	struct str key, value;
+	uint32_t version = pattern_ref_prepare(r, err);
+	bool good = version != 0;
+	while (good && rest.n > 0) {
+		good = (next_part(&rest, &key) && next_part(&rest, &value)) ||
+		       err_set(err, "it is cut short");
+		good = good && pattern_ref_change(r, PATTERN_ADD, version, key, value, err);
+	}
+	if (!good)
+		return err_wrap(err, "'%.*s': what was changed at run time is lost",
+				STR_ARG(r->name));
+	return pattern_ref_commit(r, version, err);
+}
+
+bool
+pattern_kept_read(struct expr_set *set, struct str text, struct err *err)
+{
+	struct str rest = text, head, name, hash;
+	char mine[24];
+	if (!str_next(&rest, '\n', &head) || !str_eq(head, STR(HEAD)) || !next_part(&rest, &name) ||
+	    !str_next(&rest, '\n', &hash))
+		return err_set(err, "a kept map or list is none of this tidegate's");
+	struct pattern_ref *r = find(set, name);
+	if (r == NULL)
+		return err_set(err,
+			       "'%.*s' was changed at run time, but the configuration does not use "
+			       "it any more",
+			       STR_ARG(name));
+	(void)snprintf(mine, sizeof(mine), "%016" PRIx64, r->file_hash);
+	if (!str_eq(hash, str_from_c(mine)))
+		return err_set(err,
+			       "'%.*s' was changed at run time, but its file is another now, "
+			       "which counts",
+			       STR_ARG(name));
+	return fill(r, rest, err);
+}

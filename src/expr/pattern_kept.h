@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Named pattern sets beyond their process: a set that was changed at run time as a text, and back.
+// What the file gave is told apart by its hash: where the file has changed since, it counts.
+#pragma once
+
+#include "base/err.h"
+#include "expr/pattern_ref.h"
+
+struct sbuf;
+
+typedef void (*pattern_changed_f)(void *arg, struct pattern_ref *r, bool by_rules);
+
+// Once all sets are loaded: notes what their files gave.
+void pattern_kept_begin(struct expr_set *set);
+// The set's live entries. Keeper.
+void pattern_kept_write(const struct pattern_ref *r, struct sbuf *out);
+// What is written stands in a set again. False with *err: the set is no more, its file has changed,
+// or an entry does not fit: the set is then as its file says. After pattern_kept_begin, before the
+// threads.
+bool pattern_kept_read(struct expr_set *set, struct str text, struct err *err);
+// Told of each set that changes from now on, by an operator or a script, or by rules of requests.
+// Keeper.
+void pattern_kept_watch(struct expr_set *set, pattern_changed_f changed, void *arg);
+size_t pattern_kept_entries(const struct pattern_ref *r);
+// A name for files: of the set's own, the same in each process.
+#define PATTERN_KEPT_NAME_BYTES 17
+void pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES]);
