@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "expr/vars_rate.h"
 #include "expr/vars_watch.h"
+#include "main/changes.h"
 #include "main/keep_maps.h"
 #include "main/keep_numbers.h"
 #include "main/modules.h"
@@ -334,12 +335,38 @@ begin(struct service *s, int *ready_fd, struct err *err)
 	       (!background || daemon_begin(ready_fd, err)) && start(s, err);
 }
 
+struct counted {
+	size_t frontends, backends, servers, policies;
+};
+
+static struct counted
+count_objects(const struct service *s)
+{
+	struct counted c = {0};
+	for (size_t i = 0; i < s->set->n_all; i++) {
+		const struct proxy *p = s->set->all[i];
+		c.frontends += (p->caps & PROXY_FRONTEND) != 0;
+		c.backends += (p->caps & PROXY_BACKEND) != 0;
+		c.servers += p->backend != NULL ? p->backend->n_servers : 0;
+	}
+	const struct policy *p = NULL;
+	while (s->set->policies != NULL && (p = policy_next(s->set->policies, p)) != NULL)
+		c.policies++;
+	return c;
+}
+
 static void
 tell_ready(struct service *s, int *ready_fd)
 {
-	char text[128];
-	(void)snprintf(text, sizeof(text), "%u workers on %s", s->set->n_workers,
-		       net_engine_name(workers_engine(s->set->threads)));
+	char text[256];
+	struct counted c = count_objects(s);
+	(void)snprintf(text, sizeof(text),
+		       "%u workers on %s: frontends %zu, backends %zu, servers %zu, policies %zu",
+		       s->set->n_workers, net_engine_name(workers_engine(s->set->threads)),
+		       c.frontends, c.backends, c.servers, c.policies);
+	if (s->changes != NULL)
+		changes_log(s->changes);
+	changes_free(&s->changes);
 	if (!s->options->quiet && !s->set->global.quiet)
 		log_msg(LOG_NOTICE, "tidegate " TIDEGATE_VERSION " serves with %s", text);
 	if (s->link != NULL)

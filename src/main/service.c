@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "expr/vars_conf.h"
 #include "expr/vars_watch.h"
+#include "main/changes.h"
 #include "main/keep_maps.h"
 #include "main/keep_numbers.h"
 #include "main/modules.h"
@@ -39,6 +40,8 @@ keep_file(void *arg, const char *name, struct str text)
 {
 	struct service *s = arg;
 	struct err err;
+	if (s->changes != NULL)
+		changes_add_config(s->changes, true, text);
 	if (!link_made_text(s->link, HERITAGE_CONFIG, s->n_sources++, str_from_c(name), text, &err))
 		log_msg(LOG_WARNING, "%s", err.text);
 }
@@ -63,6 +66,39 @@ add_kept_files(struct service *s)
 	return ok;
 }
 
+// Of a kept script: which generation it is says nothing about its text.
+static struct str
+without_number(struct str text)
+{
+	struct str line;
+	(void)str_next(&text, '\n', &line);
+	(void)str_next(&text, '\n', &line);
+	return text;
+}
+
+// For the log of a reload.
+static void
+note_before(struct service *s)
+{
+	const struct heritage *h = &s->link->kept;
+	s->changes = changes_new();
+	for (size_t i = 0; i < h->n; i++) {
+		const struct heritage_item *it = &h->items[i];
+		bool is_config = it->kind == HERITAGE_CONFIG;
+		struct str text;
+		if (!is_config && it->kind != HERITAGE_POLICY)
+			continue;
+		if (!heritage_text_read(it->fd, MAX_KEPT_POLICY, &text, NULL))
+			continue; // then it counts as new
+		if (is_config)
+			changes_add_config(s->changes, false, text);
+		else
+			changes_add_script(s->changes, false, str_from_c(it->name),
+					   without_number(text));
+		mem_free((void *)(uintptr_t)text.p);
+	}
+}
+
 // Scripts likewise: another process begins with the generation that is live.
 static void
 keep_policy(struct proxy_set *set, const struct policy *p)
@@ -72,6 +108,9 @@ keep_policy(struct proxy_set *set, const struct policy *p)
 	struct err err;
 	sbuf_init(&text, SIZE_MAX / 2);
 	policy_live_text(p, &text);
+	if (s->changes != NULL)
+		changes_add_script(s->changes, true, str_from_c(policy_name(p)),
+				   without_number(sbuf_str(&text)));
 	if (!link_made_text(s->link, HERITAGE_POLICY, 0, str_from_c(policy_name(p)),
 			    sbuf_str(&text), &err))
 		log_msg(LOG_WARNING, "%s", err.text);
@@ -198,6 +237,8 @@ service_load(struct service *s, const struct options *o, struct link *link)
 	s->setup = proxy_setup_new(s->conf, s->exprs, main_modules);
 	s->set = s->setup->set;
 	hook_policies(s);
+	if (link != NULL && link->start == MASTER_RELOAD)
+		note_before(s);
 	bool ok = add_files(s);
 	ok = conf_load(s->conf) && ok;
 	apply_options(s);
@@ -234,6 +275,7 @@ service_free(struct service *s)
 	if (s->conf != NULL)
 		conf_free(&s->conf);
 	mem_free((void *)(uintptr_t)s->kept_policy.p);
+	changes_free(&s->changes);
 	keep_maps_free(&s->maps);
 	keep_numbers_free(&s->numbers);
 	vars_watch_free(&watch);

@@ -21,6 +21,7 @@ struct service {
 	unsigned n_sources;           // of the configuration, read so far
 	struct keep_maps *maps;       // NULL: no master
 	struct keep_numbers *numbers; // likewise
+	struct changes *changes;      // while a reload is loaded; else NULL
 	struct str kept_policy;       // read last
 	struct cli_ref reloads[8];    // who waits for one; the keeper's
 	unsigned n_reloads;
