@@ -112,8 +112,8 @@ changes_add_config(struct changes *c, bool is_new, struct str text)
 			(void)snprintf(name, sizeof(name), "variable %.*s", STR_ARG(variable));
 			to = find(c, name);
 		}
-		if (to != SIZE_MAX)
-			add_text(&c->things[to], is_new, str_trim(line));
+		for (rest = line; to != SIZE_MAX && (word = next_word(&rest)).n > 0;)
+			add_text(&c->things[to], is_new, word);
 	}
 }
 
@@ -122,7 +122,8 @@ changes_add_script(struct changes *c, bool is_new, struct str policy, struct str
 {
 	char name[256];
 	(void)snprintf(name, sizeof(name), "script of policy %.*s", STR_ARG(policy));
-	add_text(&c->things[find(c, name)], is_new, text);
+	size_t at = find(c, name); // which may move the things
+	add_text(&c->things[at], is_new, text);
 }
 
 // --- telling -------------------------------------------------------------------------------------
