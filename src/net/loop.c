@@ -19,7 +19,7 @@
 // operations complete at once cannot keep the others waiting.
 #define READY_PER_TURN 512
 #define POOL_KEEP      512
-#define BULK_KEEP      32
+#define BULK_KEEP      16
 
 static _Thread_local struct loop *self;
 
