@@ -38,7 +38,7 @@ string_sub(lua_State *L)
 	from = first_byte(from, (lua_Integer)n);
 	to = last_byte(to, (lua_Integer)n);
 	if (from == 1 && to == (lua_Integer)n)
-		lua_settop(L, 1);
+		lua_pushvalue(L, 1);
 	else if (from <= to)
 		lua_pushlstring(L, s + from - 1, (size_t)(to - from) + 1);
 	else
