@@ -9,8 +9,10 @@
 // itself is refused, found exactly: its bytecode is scanned for the one instruction that does it
 // (lua_scan.c); assignments to its own locals by functions inside it are no state. Coroutines and
 // iterators made while loading are refused, since they are state too.
+#include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "policy/lua_priv.h"
 #include "policy/lua_scan.h"
 
@@ -250,15 +252,66 @@ shorten_env(lua_State *L, int n)
 	lua_pop(L, 2);
 }
 
+// Globals that a function reads, kept aside while stops are postponed: nothing may be raised then.
+struct read_globals {
+	size_t n;
+	struct {
+		char name[64];
+		int line;
+	} at[64];
+};
+
+static void
+keep_global(void *arg, struct str name, int line)
+{
+	struct read_globals *g = arg;
+	if (g->n == ARRAY_LEN(g->at) || name.n >= sizeof(g->at[0].name))
+		return; // more than anybody reads in one go
+	(void)snprintf(g->at[g->n].name, sizeof(g->at[0].name), "%.*s", STR_ARG(name));
+	g->at[g->n++].line = line;
+}
+
+// The upvalue (from 0) of ITEM that is E, or -1. [-0, +0, -]
+static int
+env_upvalue(lua_State *L)
+{
+	int found = -1;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
+	for (int i = 1; found < 0 && lua_getupvalue(L, ITEM, i) != NULL; i++) {
+		if (lua_rawequal(L, -1, -2))
+			found = i - 1;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	return found;
+}
+
+// A global that is not there when the script has loaded never will be: most are misspelt, and what
+// is nil makes a predicate fail or say no. [-0, +0, m]
+static void
+warn_of_absent(lua_State *L, const struct read_globals *g, const char *chunk)
+{
+	lua_pushglobaltable(L);
+	for (size_t i = 0; i < g->n; i++) {
+		if (lua_pushstring(L, g->at[i].name), lua_rawget(L, -2) == LUA_TNIL)
+			log_msg(LOG_WARNING, "%s:%d: nothing defines '%s', so it is nil here",
+				chunk, g->at[i].line, g->at[i].name);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
 // [-0, +0, e]
 static void
 check_assignments(lua_State *L)
 {
 	uint8_t uses[LUA_SCAN_UPVALUES] = {0};
 	struct guard *g = state_of(L)->guard;
+	struct read_globals globals = {0};
+	const struct lua_scan_sink sink = {keep_global, &globals, env_upvalue(L)};
 	guard_postpone(g);
 	lua_pushvalue(L, ITEM);
-	bool understood = lua_scan_upvalues(L, uses);
+	bool understood = lua_scan_upvalues(L, uses, state_of(L)->testing ? &sink : NULL);
 	lua_pop(L, 1);
 	guard_resume(g);
 	lua_Debug ar;
@@ -267,6 +320,7 @@ check_assignments(lua_State *L)
 	if (!understood)
 		luaL_error(L, "%s:%d: bytecode of an unknown layout, or no memory to read it",
 			   ar.short_src, ar.linedefined);
+	warn_of_absent(L, &globals, ar.short_src);
 	for (int i = 0; i < LUA_SCAN_UPVALUES; i++) {
 		if (uses[i] == 0)
 			shorten_env(L, i + 1);
@@ -430,7 +484,7 @@ policy_lua_scan_works(lua_State *L)
 		if (luaL_loadbufferx(L, code[i], strlen(code[i]), "=scan", "t") != LUA_OK)
 			return false;
 		lua_call(L, 0, 1);
-		bool understood = lua_scan_upvalues(L, uses);
+		bool understood = lua_scan_upvalues(L, uses, NULL);
 		lua_pop(L, 1);
 		int sum = 0;
 		for (int k = 0; k < LUA_SCAN_UPVALUES; k++)

@@ -16,13 +16,25 @@
 // lopcodes.h
 #define OP_GETUPVAL 9u
 #define OP_SETUPVAL 10u
+#define OP_GETTABUP 11u
 #define OP_SETTABUP 15u
-#define MAX_DEPTH   210 // of nested functions; the compiler allows 200 C levels
-#define HEADER_TAIL 1u  // number of upvalues of the outermost function
+#define ABSLINEINFO 0x80u // ldebug.h: the line stands in the list of absolute ones
+#define MAX_DEPTH   210   // of nested functions; the compiler allows 200 C levels
+#define HEADER_TAIL 1u    // number of upvalues of the outermost function
 
 struct reader {
 	const unsigned char *at, *end;
 	bool bad;
+	const struct lua_scan_sink *globals; // or NULL
+};
+
+// What is read of one function before its globals can be told: their names stand behind the code,
+// their lines behind everything.
+struct function {
+	const unsigned char *code, *constants, *lines, *absolute;
+	size_t n_code, n_constants, n_lines;
+	int first_line;
+	int env; // the upvalue _ENV, or -1
 };
 
 static const unsigned char *
@@ -68,9 +80,11 @@ skip_string(struct reader *r)
 }
 
 static void
-skip_constants(struct reader *r)
+skip_constants(struct reader *r, struct function *f)
 {
-	for (size_t n = take_size(r); n > 0 && !r->bad; n--) {
+	f->n_constants = take_size(r);
+	f->constants = r->at;
+	for (size_t n = f->n_constants; n > 0 && !r->bad; n--) {
 		unsigned type = take_byte(r);
 		switch (type & 0x0f) {
 		case LUA_TNIL:
@@ -88,11 +102,68 @@ skip_constants(struct reader *r)
 	}
 }
 
-static void
-skip_debug(struct reader *r)
+static struct str
+take_string(struct reader *r)
 {
-	(void)take(r, take_size(r)); // a line difference per instruction
-	for (size_t n = take_size(r); n > 0 && !r->bad; n--) {
+	size_t n = take_size(r);
+	const unsigned char *p = n > 0 ? take(r, n - 1) : NULL;
+	return p != NULL ? str_of((const char *)p, n - 1) : STR_NULL;
+}
+
+// The constant i when it is a string; the constants were read through once and are sound.
+static struct str
+constant(const struct reader *whole, const struct function *f, size_t i)
+{
+	struct reader r = {.at = f->constants, .end = whole->end};
+	for (size_t k = 0; k < f->n_constants && k <= i; k++) {
+		unsigned type = take_byte(&r) & 0x0f;
+		struct str s = type == LUA_TSTRING ? take_string(&r) : STR_NULL;
+		if (type == LUA_TNUMBER)
+			(void)take(&r, 8);
+		if (k == i)
+			return s;
+	}
+	return STR_NULL;
+}
+
+// The line of the next instruction.
+static int
+next_line(const struct function *f, size_t i, int line, struct reader *absolute)
+{
+	if (i >= f->n_lines)
+		return line;
+	if (f->lines[i] != ABSLINEINFO)
+		return line + (signed char)f->lines[i];
+	(void)take_size(absolute); // its place, which is i
+	return (int)take_size(absolute);
+}
+
+static void
+tell_globals(const struct reader *r, const struct function *f)
+{
+	struct reader absolute = {.at = f->absolute, .end = r->end};
+	int line = f->first_line;
+	for (size_t i = 0; i < f->n_code; i++) {
+		uint32_t word;
+		memcpy(&word, f->code + i * 4, 4);
+		line = next_line(f, i, line, &absolute);
+		if ((word & 0x7f) != OP_GETTABUP || (int)(word >> 16 & 0xff) != f->env)
+			continue;
+		struct str name = constant(r, f, word >> 24);
+		if (name.p != NULL)
+			r->globals->global(r->globals->arg, name, line);
+	}
+}
+
+// Remembers where the lines are.
+static void
+skip_debug(struct reader *r, struct function *f)
+{
+	f->n_lines = take_size(r);
+	f->lines = take(r, f->n_lines); // a line difference per instruction
+	size_t n_absolute = take_size(r);
+	f->absolute = r->at;
+	for (size_t n = n_absolute; n > 0 && !r->bad; n--) {
 		(void)take_size(r);
 		(void)take_size(r);
 	}
@@ -106,10 +177,12 @@ skip_debug(struct reader *r)
 }
 
 static void
-scan_code(struct reader *r, uint8_t *uses)
+scan_code(struct reader *r, uint8_t *uses, struct function *f)
 {
 	size_t n = take_size(r);
 	const unsigned char *code = n < SIZE_MAX / 4 ? take(r, n * 4) : NULL;
+	f->code = code;
+	f->n_code = code != NULL ? n : 0;
 	for (size_t i = 0; code != NULL && i < n; i++) {
 		uint32_t word;
 		memcpy(&word, code + i * 4, 4);
@@ -123,29 +196,45 @@ scan_code(struct reader *r, uint8_t *uses)
 	}
 }
 
-// Marks in `outer` what this function assigns to by way of the outer function's upvalues.
-static void
-scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int depth)
+// Which of n upvalues is the outer function's `env`.
+static int
+find_env(const unsigned char *upvalues, size_t n, int env)
 {
+	for (size_t i = 0; env >= 0 && i < n; i++)
+		if (!upvalues[i * 3] && upvalues[i * 3 + 1] == env)
+			return (int)i;
+	return -1;
+}
+
+// Marks in `outer` what this function assigns to by way of the outer function's upvalues. `env`:
+// the outer function's upvalue _ENV; the outermost one's own.
+static void
+scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int env, int depth)
+{
+	struct function f = {.env = env};
 	if (depth > MAX_DEPTH) {
 		r->bad = true;
 		return;
 	}
 	skip_string(r); // source
-	(void)take_size(r);
+	f.first_line = (int)take_size(r);
 	(void)take_size(r);
 	(void)take(r, 3); // parameters, vararg, stack
-	scan_code(r, uses);
-	skip_constants(r);
+	scan_code(r, uses, &f);
+	skip_constants(r, &f);
 	size_t n = take_size(r);
 	const unsigned char *upvalues = n <= LUA_SCAN_UPVALUES ? take(r, n * 3) : NULL;
 	if (upvalues == NULL && n > 0)
 		r->bad = true;
+	else if (outer != NULL)
+		f.env = find_env(upvalues, n, env);
 	for (size_t inner = take_size(r); inner > 0 && !r->bad; inner--) {
 		uint8_t its[LUA_SCAN_UPVALUES] = {0};
-		scan_function(r, its, uses, depth + 1);
+		scan_function(r, its, uses, f.env, depth + 1);
 	}
-	skip_debug(r);
+	skip_debug(r, &f);
+	if (r->globals != NULL && !r->bad && f.env >= 0)
+		tell_globals(r, &f);
 	for (size_t i = 0; outer != NULL && !r->bad && i < n; i++)
 		if (uses[i] && !upvalues[i * 3]) // not a local of the outer function
 			outer[upvalues[i * 3 + 1]] |= uses[i];
@@ -170,17 +259,19 @@ write_dump(lua_State *L, const void *p, size_t n, void *arg)
 }
 
 bool
-lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES])
+lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES],
+		  const struct lua_scan_sink *globals)
 {
 	struct sbuf b;
 	sbuf_init(&b, (size_t)64 << 20);
 	bool dumped = lua_dump(L, write_dump, &b, 0) == 0;
 	struct reader r = {.at = (const unsigned char *)b.p,
 			   .end = (const unsigned char *)b.p + b.n,
-			   .bad = b.p == NULL};
+			   .bad = b.p == NULL,
+			   .globals = globals};
 	bool ok = dumped && !r.bad && take_header(&r);
 	if (ok)
-		scan_function(&r, uses, NULL, 0);
+		scan_function(&r, uses, NULL, globals != NULL ? globals->env : -1, 0);
 	ok = ok && !r.bad && r.at == r.end;
 	sbuf_fini(&b);
 	return ok;

@@ -149,6 +149,67 @@ test_refusals(void)
 	fake_stop(&f);
 }
 
+struct heard {
+	unsigned n;
+	char first[200];
+};
+
+static void
+hear(enum log_level level, const char *line, void *arg)
+{
+	struct heard *h = arg;
+	if (level != LOG_WARNING)
+		return;
+	if (h->n++ == 0)
+		(void)snprintf(h->first, sizeof(h->first), "%s", line);
+}
+
+// How many warnings this source draws when it is prepared, and the first of them in *h.
+static unsigned
+warnings(struct policy *p, const char *source, struct heard *h)
+{
+	*h = (struct heard){0};
+	log_set_level(LOG_WARNING);
+	log_set_sink(hear, h);
+	bool ok = accepted(p, source);
+	log_set_sink(NULL, NULL);
+	log_set_level(LOG_ALERT);
+	return ok ? h->n : UINT32_MAX;
+}
+
+// What nothing defines is told with its line, whoever reads it: inside functions inside, behind
+// more code than one line mark covers, in memos. What is there, in a field or local is not told.
+static void
+test_absent_globals(void)
+{
+	fake_init(&f);
+	struct policy *p = fake_add(&f, "base", F, (struct policy_spec){0});
+	struct heard h;
+	char text[8192], lines[4000] = "";
+	if (!OK(p != NULL) || !OK(fake_start(&f, "f")))
+		return;
+	IS_INT(warnings(p,
+			F "function g(txn) local x = {}; return x.y, vars, later() end\n"
+			  "function later() return math.pi, _G, string.nofield end",
+			&h),
+	       0);
+	IS_INT(warnings(p, F "function g()\n\n return mis end", &h), 1);
+	OK_MSG(strstr(h.first, "new.lua:4: nothing defines 'mis'") != NULL, h.first);
+	IS_INT(warnings(p,
+			F "g = tide.memo(function()\n local function h() return mis() end\n"
+			  " return h() end)",
+			&h),
+	       1);
+	OK_MSG(strstr(h.first, "new.lua:3: nothing defines 'mis'") != NULL, h.first);
+	for (int i = 0; i < 300; i++)
+		memcpy(lines + strlen(lines), "x = x + 7\n", 11);
+	(void)snprintf(text, sizeof(text), F "function g() local x = 0\n%s return x + mis end",
+		       lines);
+	IS_INT(warnings(p, text, &h), 1);
+	OK_MSG(strstr(h.first, "new.lua:303: nothing defines 'mis'") != NULL, h.first);
+	fake_stop(&f);
+}
+
 static void
 test_names(void)
 {
@@ -389,6 +450,7 @@ main(void)
 {
 	log_set_level(LOG_ALERT);
 	test_refusals();
+	test_absent_globals();
 	test_names();
 	test_publish();
 	test_many_publishes();
