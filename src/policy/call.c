@@ -182,12 +182,12 @@ verdict_of(const struct policy_call *call, struct policy_fn_count *c)
 }
 
 static enum policy_verdict
-answer_rule(const struct policy *p, struct policy_call *call)
+answer_rule(enum policy_on_error rule, struct policy_call *call)
 {
 	call->gen = 0;
-	if (p->on_error == POLICY_DENY_RULE)
+	if (rule == POLICY_DENY_RULE)
 		return POLICY_DENY;
-	call->out = (struct policy_value){.type = POLICY_T_BOOL, .b = p->on_error == POLICY_TRUE};
+	call->out = (struct policy_value){.type = POLICY_T_BOOL, .b = rule == POLICY_TRUE};
 	return POLICY_VALUE;
 }
 
@@ -212,14 +212,14 @@ on_error(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 	if (call->error == POLICY_E_STOPPED)
 		policy_state_send_rebuild(at->live);
 	struct policy_state *prev = at->prev;
-	if (fn->policy->on_error != POLICY_LAST_GOOD || prev == NULL ||
-	    call->error == POLICY_E_NESTED || prev == at->live)
-		return answer_rule(fn->policy, call);
+	if (fn->on_error != POLICY_LAST_GOOD || prev == NULL || call->error == POLICY_E_NESTED ||
+	    prev == at->live)
+		return answer_rule(fn->on_error, call);
 	enum policy_error e = try_state(w, prev, fn, call);
 	if (e == POLICY_E_STOPPED)
 		policy_state_send_rebuild(prev);
 	if (e != POLICY_E_NONE)
-		return answer_rule(fn->policy, call);
+		return answer_rule(fn->on_error, call);
 	policy_count(&c->last_good);
 	return verdict_of(call, c);
 }

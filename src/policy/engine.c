@@ -214,6 +214,7 @@ fn_of(struct policy *p, enum policy_kind kind, struct str name)
 	*fn = (struct policy_fn){.policy = p,
 				 .name = copy,
 				 .kind = kind,
+				 .on_error = p->on_error,
 				 .id = (unsigned)e->n_fns,
 				 .slot = (unsigned)p->n_fns};
 	VEC_GROW(p->fns, p->cap_fns, p->n_fns);
@@ -245,6 +246,13 @@ policy_resolve(struct policy_engine *e, struct str name, struct err *err)
 		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
 		near != NULL ? "'?" : "");
 	return NULL;
+}
+
+void
+policy_fn_fails_as(struct policy_fn *fn, enum policy_on_error rule)
+{
+	ASSERT(fn->policy->engine->n_workers == 0);
+	fn->on_error = rule;
 }
 
 struct entry_names_iter {

@@ -77,6 +77,9 @@ struct policy *policy_add(struct policy_engine *engine, const struct policy_spec
 // "is_maint", or "maint.is_maint" where two policies share a name. NULL with a cause and a
 // suggestion. The result lives as long as the engine. Before policy_engine_start.
 struct policy_fn *policy_resolve(struct policy_engine *engine, struct str name, struct err *err);
+// What stands for its verdict when it fails, instead of its policy's on_error. Before
+// policy_engine_start.
+void policy_fn_fails_as(struct policy_fn *fn, enum policy_on_error rule);
 // Builds the states of n workers and starts the watchdog thread.
 bool policy_engine_start(struct policy_engine *engine, unsigned n_workers, struct err *err);
 

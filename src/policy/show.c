@@ -158,6 +158,8 @@ show_fn_text(const struct policy_fn *fn, struct sbuf *out)
 	for (unsigned e = 1; e < POLICY_N_ERRORS; e++)
 		if (s.errors[e] > 0)
 			sbuf_printf(out, " %s %" PRIu64, policy_error_name(e), s.errors[e]);
+	if (fn->on_error != fn->policy->on_error)
+		sbuf_printf(out, " on-error %s", on_error_name(fn->on_error));
 	if (s.memo_hits + s.memo_misses > 0)
 		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s.memo_hits,
 			    s.memo_hits + s.memo_misses,
@@ -201,8 +203,9 @@ show_fn_json(const struct policy_fn *fn, struct sbuf *out)
 	policy_fn_stats(fn, &s);
 	sbuf_add(out, STR("{\"name\":"));
 	sbuf_add_json(out, str_from_c(fn->name));
-	sbuf_printf(out, ",\"calls\":%" PRIu64 ",\"nil\":%" PRIu64 ",\"errors\":{", s.calls,
-		    s.nils);
+	sbuf_printf(out,
+		    ",\"on_error\":\"%s\",\"calls\":%" PRIu64 ",\"nil\":%" PRIu64 ",\"errors\":{",
+		    on_error_name(fn->on_error), s.calls, s.nils);
 	for (unsigned e = 1; e < POLICY_N_ERRORS; e++)
 		sbuf_printf(out, "%s\"%s\":%" PRIu64, e > 1 ? "," : "", policy_error_name(e),
 			    s.errors[e]);

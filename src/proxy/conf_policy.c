@@ -2,6 +2,8 @@
 // Policies in the configuration: sections `policy`, `lua-load`, and the fetch lua(). Scripts are
 // loaded once all files were read and the variable table is open; then each lua() finds its
 // function, so that a configuration that names a function no script defines does not start.
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "base/module.h"
 #include "conf/conf.h"
@@ -18,6 +20,14 @@
 
 #define POLICY_SETUP_MAGIC 0x7c5a0103
 
+// on-error ANSWER FUNCTION...
+struct fails_as {
+	struct fails_as *next;
+	const struct conf_line *line;
+	enum policy_on_error rule;
+	struct str function;
+};
+
 struct policy_setup {
 	uint32_t magic;
 	struct policy_setup *next;
@@ -25,11 +35,13 @@ struct policy_setup {
 	struct str name, script;
 	const struct str *script_args; // of lua-load
 	unsigned n_script_args;
-	int on_error; // enum policy_on_error, in the order of the words below
+	enum policy_on_error on_error;
+	struct fails_as *fails_as; // functions with a rule of their own
 	uint64_t budget_ns, memory_bytes, effect_budget_ns;
 	bool memo_check;
 };
 
+// In the order of enum policy_on_error.
 static const char *const on_error_words[] = {"last-good", "true", "false", "deny", NULL};
 
 // --- section policy ----------------------------------------------------------------------------
@@ -96,6 +108,26 @@ parse_script(struct conf *conf, void *obj, const struct conf_line *line, struct 
 	struct policy_setup *p = obj;
 	p->script = line->values[0].s;
 	p->script_line = line;
+	return true;
+}
+
+// Functions may be named behind the answer: it is theirs then, not the policy's.
+static bool
+parse_on_error(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)err;
+	struct policy_setup *p = obj;
+	enum policy_on_error rule = (enum policy_on_error)line->values[0].i;
+	struct fails_as **end = &p->fails_as;
+	while (*end != NULL)
+		end = &(*end)->next;
+	if (line->args + 1 >= line->argc)
+		p->on_error = rule;
+	for (int i = line->args + 1; i < line->argc; i++) {
+		struct fails_as *f = *end = CONF_NEW(conf, struct fails_as);
+		*f = (struct fails_as){.line = line, .rule = rule, .function = line->argv[i]};
+		end = &f->next;
+	}
 	return true;
 }
 
@@ -248,6 +280,26 @@ static const struct conf_arg lua_path_args[] = {
 
 // --- loading -----------------------------------------------------------------------------------
 
+// In the file's order: the last line that names a function counts.
+static bool
+link_fails_as(struct proxy_setup *s, const struct policy_setup *p)
+{
+	bool ok = true;
+	char name[POLICY_NAME_MAX + 128];
+	for (const struct fails_as *f = p->fails_as; f != NULL; f = f->next) {
+		struct err err = {0};
+		int n = snprintf(name, sizeof(name), "%.*s.%.*s", STR_ARG(p->name),
+				 STR_ARG(f->function));
+		struct str full = str_of(name, MIN((size_t)n, sizeof(name) - 1));
+		struct policy_fn *fn = policy_resolve(s->set->policies, full, &err);
+		if (fn == NULL)
+			ok = conf_error(s->conf, f->line, "on-error: %s", err.text);
+		else
+			policy_fn_fails_as(fn, f->rule);
+	}
+	return ok;
+}
+
 static void
 report(void *arg, const char *file, int line, const char *text)
 {
@@ -271,7 +323,7 @@ load_policies(struct proxy_setup *s)
 	for (const struct policy_setup *p = s->first_policy; p != NULL; p = p->next) {
 		struct policy_spec spec = {.name = p->name.p,
 					   .path = p->script.p,
-					   .on_error = (enum policy_on_error)p->on_error,
+					   .on_error = p->on_error,
 					   .budget_ns = p->budget_ns,
 					   .memory_bytes = p->memory_bytes,
 					   .memo_check = p->memo_check,
@@ -294,7 +346,9 @@ load_policies(struct proxy_setup *s)
 		const struct policy *added = policy_add(set->policies, &spec, &err);
 		if (added == NULL)
 			ok = conf_error(s->conf, p->script_line, "%s", err.text);
-		else if (set->policy_live != NULL)
+		else
+			ok &= link_fails_as(s, p);
+		if (added != NULL && set->policy_live != NULL)
 			set->policy_live(set, added);
 	}
 	data->loading = false;
@@ -573,8 +627,10 @@ static const struct conf_keyword policy_keywords[] = {
     {.sections = "policy",
      .words = "on-error",
      .args = on_error_args,
-     .offset = offsetof(struct policy_setup, on_error),
-     .help = "What stands for the verdict of a function that fails."},
+     .parse = parse_on_error,
+     .flags = CONF_EXTRA,
+     .help = "What stands for the verdict of a function that fails: of those named behind the "
+	     "answer, else of all others."},
     {.sections = "policy",
      .words = "budget",
      .args = budget_args,
