@@ -52,6 +52,9 @@ TIDEVARS_API int tidevars_declare(struct tidevars *t, const struct tidevars_decl
 // Takes a variable out of the table: its name becomes free, its handle reads as the default for
 // ever. Its room is not reused.
 TIDEVARS_API int tidevars_forget(struct tidevars *t, uint32_t handle, struct tidevars_error *err);
+// Differs whenever some process has declared or forgotten a variable: while it stands, a handle
+// found by name is that name's. A load; any thread.
+TIDEVARS_API uint64_t tidevars_declared(const struct tidevars *t);
 
 // ---- details and expiry --------------------------------------------------------------------
 

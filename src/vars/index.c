@@ -334,6 +334,13 @@ tidevars_find(struct tidevars *t, const char *name, size_t n, uint32_t *handle,
 	return vars_fail(err, TIDEVARS_UNKNOWN, "no variable is named '%.*s'", show, name);
 }
 
+uint64_t
+tidevars_declared(const struct tidevars *t)
+{
+	CHECK_MAGIC(t, VARS_MAGIC);
+	return atomic_load_explicit(&t->hdr->declared, memory_order_acquire);
+}
+
 uint32_t
 tidevars_count(struct tidevars *t)
 {

@@ -29,8 +29,10 @@
 
 #define LUA_TIDEVARS "tidegate.tidevars"
 
+// Its uservalue is a table of names and handles found so far, while nobody declares anything.
 struct lua_table {
 	struct tidevars *t; // NULL once closed
+	uint64_t declared;  // tidevars_declared() of those handles
 };
 
 // [-0, +3, -]
@@ -184,7 +186,10 @@ lua_open_table(lua_State *L)
 	struct tidevars_error err;
 	struct lua_table *u = lua_newuserdata(L, sizeof(*u));
 	u->t = NULL;
+	u->declared = 0;
 	luaL_setmetatable(L, LUA_TIDEVARS);
+	lua_newtable(L);
+	lua_setuservalue(L, -2);
 	int status = tidevars_open(&u->t, &o, &err);
 	return status == TIDEVARS_OK ? 1 : push_failure(L, status, err.text);
 }
@@ -198,14 +203,66 @@ lua_close_table(lua_State *L)
 	return 0;
 }
 
-// Reads the variable named by argument 2. [-0, +0, e]
+// As luaL_checkudata, without looking the metatable up: it is upvalue 1. [-0, +1, e]
+static struct lua_table *
+check_own(lua_State *L)
+{
+	struct lua_table *u = lua_touserdata(L, 1);
+	if (u == NULL || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
+		u = luaL_checkudata(L, 1, LUA_TIDEVARS);
+	if (u->t == NULL)
+		(void)luaL_error(L, "the variable table is closed");
+	return u;
+}
+
+// Looks argument 2 up and remembers it in the table on top. [-0, +0, e]
+static int
+find_new(lua_State *L, struct lua_table *u, uint32_t *handle, struct tidevars_error *err)
+{
+	uint64_t declared = tidevars_declared(u->t); // before: what is found is at least so new
+	int status = find_arg(L, u->t, handle, err);
+	if (status != TIDEVARS_OK)
+		return status;
+	if (declared != u->declared) {
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_setuservalue(L, 1);
+		lua_replace(L, -2);
+		u->declared = declared;
+	}
+	lua_pushvalue(L, 2);
+	lua_pushinteger(L, *handle);
+	lua_rawset(L, -3);
+	return TIDEVARS_OK;
+}
+
+// What has no deadline reads the same at any time: the clock, which costs more than the read, is
+// asked for the others only.
+static int
+read_now(struct tidevars *t, uint32_t handle, struct tidevars_value *v)
+{
+	int status = tidevars_read(t, handle, 0, v);
+	if (status == TIDEVARS_OK && v->until_boot_ns != TIDEVARS_NEVER)
+		status = tidevars_read(t, handle, tidevars_now_boot_ns(), v);
+	return status;
+}
+
+// Reads the variable named by argument 2. What it leaves on the stack its caller's return takes
+// away. [-0, +3, e]
 static int
 read_arg(lua_State *L, struct tidevars_value *v, struct tidevars_error *err)
 {
-	struct tidevars *t = check_table(L);
-	uint32_t h;
-	int status = find_arg(L, t, &h, err);
-	return status == TIDEVARS_OK ? tidevars_read(t, h, tidevars_now_boot_ns(), v) : status;
+	struct lua_table *u = check_own(L);
+	int known, status = TIDEVARS_OK;
+	(void)lua_getuservalue(L, 1);
+	lua_pushvalue(L, 2);
+	lua_rawget(L, -2);
+	uint32_t h = (uint32_t)lua_tointegerx(L, -1, &known);
+	if (!known || u->declared != tidevars_declared(u->t)) {
+		lua_pop(L, 1);
+		status = find_new(L, u, &h, err);
+	}
+	return status == TIDEVARS_OK ? read_now(u->t, h, v) : status;
 }
 
 // t:get(name) [-2, +1 or 3, e]
@@ -533,22 +590,20 @@ int luaopen_tidevars(lua_State *L);
 __attribute__((visibility("default"))) int
 luaopen_tidevars(lua_State *L)
 {
-	static const luaL_Reg methods[] = {{"get", lua_get},
+	static const luaL_Reg readers[] = {{"get", lua_get},
 					   {"smooth", lua_smooth},
 					   {"age", lua_age},
-					   {"unset", lua_unset},
-					   {"names", lua_names},
-					   {"declare", lua_declare},
-					   {"cas", lua_cas},
-					   {"holds", lua_holds},
-					   {"commit", lua_commit},
-					   {"version", lua_read_version},
-					   {"wait", lua_wait},
-					   {"close", lua_close_table},
 					   {NULL, NULL}};
+	static const luaL_Reg methods[] = {{"unset", lua_unset},          {"names", lua_names},
+					   {"declare", lua_declare},      {"cas", lua_cas},
+					   {"holds", lua_holds},          {"commit", lua_commit},
+					   {"version", lua_read_version}, {"wait", lua_wait},
+					   {"close", lua_close_table},    {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"open", lua_open_table}, {NULL, NULL}};
 	(void)luaL_newmetatable(L, LUA_TIDEVARS);
 	luaL_newlib(L, methods);
+	lua_pushvalue(L, -2);
+	luaL_setfuncs(L, readers, 1);
 	set_kind(L, "set", lua_set, TIDEVARS_SET);
 	set_kind(L, "add", lua_set, TIDEVARS_ADD);
 	set_kind(L, "take", lua_take, TIDEVARS_TAKE);
