@@ -10,6 +10,7 @@
 
 struct http_head;
 struct tidevars;
+struct tidevars_value;
 struct var_scope;
 struct log_values;
 struct acl_memo;
@@ -117,8 +118,11 @@ struct sample_ctx {
 	const struct sample_addr *bc_src, *bc_dst; // server's side: local and peer
 	struct arena *arena;
 	uint64_t now_mono_ns, now_boot_ns, now_real_ns;
-	uint64_t rand_state;             // any seed; advanced by rand() and uuid()
-	struct tidevars *shm;            // VAR_SHM
+	uint64_t rand_state;  // any seed; advanced by rand() and uuid()
+	struct tidevars *shm; // VAR_SHM
+	// Told what was read there, for explanations; NULL: nobody asks.
+	void (*shm_was_read)(const struct sample_ctx *ctx, uint32_t handle,
+			     const struct tidevars_value *v);
 	struct var_scope *vars[VAR_SHM]; // VAR_SESS, TXN, REQ, RES; proc is found by itself
 	const struct sample_host *host;
 	void *host_data;

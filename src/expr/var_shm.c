@@ -60,6 +60,8 @@ var_shm_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *ou
 	if (ctx->shm == NULL ||
 	    tidevars_read(ctx->shm, ref->id, ctx->now_boot_ns, &v) != TIDEVARS_OK)
 		return false;
+	if (UNLIKELY(ctx->shm_was_read != NULL))
+		ctx->shm_was_read(ctx, ref->id, &v);
 	switch (v.type) {
 	case TIDEVARS_INT:
 	case TIDEVARS_COUNTER:

@@ -302,6 +302,14 @@ expr_vars_default_file(struct conf *c, const char *path)
 	s->file = str_from_c(path);
 }
 
+void
+expr_vars_private(struct conf *c)
+{
+	struct vars_section *s = conf_bound(c, BOUND_AS);
+	if (s != NULL)
+		s->file = STR_NULL;
+}
+
 bool
 expr_vars_has_file(struct conf *c)
 {

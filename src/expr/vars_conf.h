@@ -23,5 +23,7 @@ bool expr_vars_open(struct conf *conf, struct expr_set *set, const struct vars_b
 		    struct tidevars **out);
 // The table's file, where the configuration names none. Before expr_vars_open.
 void expr_vars_default_file(struct conf *conf, const char *path);
+// The table is memory of this process, whatever the configuration says. Before expr_vars_open.
+void expr_vars_private(struct conf *conf);
 // Whether the configuration names a file for the table.
 bool expr_vars_has_file(struct conf *conf);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "conf/conf.h"
+#include "main/eval.h"
 #include "main/modules.h"
 #include "main/options.h"
 #include "main/reference.h"
@@ -180,6 +181,7 @@ perform(const struct options *o, const char *program, char **argv)
 	case TASK_TEST:
 		return run_tests(o);
 	case TASK_CHECK:
+	case TASK_EVAL:
 	case TASK_RUN:
 		break;
 	}
@@ -196,7 +198,7 @@ perform(const struct options *o, const char *program, char **argv)
 		perror(NULL);
 		return 1;
 	}
-	int status = check_or_run(o, link, argv);
+	int status = o->task == TASK_EVAL ? eval_run(o) : check_or_run(o, link, argv);
 	link_free(&link);
 	return status;
 }

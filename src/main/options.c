@@ -186,21 +186,60 @@ take_help(struct words *w, const char *flag)
 	return true;
 }
 
+// The name is the caller's to free.
 static bool
-take_setting(struct words *w, const char *flag)
+setting_of(struct words *w, const char *flag, struct setting *out)
 {
 	const char *text = value_of(w, flag);
 	if (text == NULL)
 		return false;
 	const char *equals = strchr(text, '=');
 	if (equals == NULL || equals == text)
-		return err_set(w->err, "-s %s: NAME=VALUE is expected", text);
+		return err_set(w->err, "%s %s: NAME=VALUE is expected", flag, text);
 	char *name = mem_strdup(text);
 	name[equals - text] = '\0';
-	VEC_GROW(w->o->settings, w->o->cap_settings, w->o->n_settings);
-	w->o->settings[w->o->n_settings++] =
-	    (struct setting){.name = name, .value = name + (equals - text) + 1};
+	*out = (struct setting){.name = name, .value = name + (equals - text) + 1};
 	return true;
+}
+
+static bool
+take_setting(struct words *w, const char *flag)
+{
+	struct setting s;
+	if (!setting_of(w, flag, &s))
+		return false;
+	VEC_GROW(w->o->settings, w->o->cap_settings, w->o->n_settings);
+	w->o->settings[w->o->n_settings++] = s;
+	return true;
+}
+
+static bool
+take_var(struct words *w, const char *flag)
+{
+	struct setting s;
+	if (!setting_of(w, flag, &s))
+		return false;
+	VEC_GROW(w->o->vars, w->o->cap_vars, w->o->n_vars);
+	w->o->vars[w->o->n_vars++] = s;
+	return true;
+}
+
+static bool
+take_request(struct words *w, const char *flag)
+{
+	return (w->o->request = value_of(w, flag)) != NULL;
+}
+
+static bool
+take_src(struct words *w, const char *flag)
+{
+	return (w->o->src = value_of(w, flag)) != NULL;
+}
+
+static bool
+take_frontend(struct words *w, const char *flag)
+{
+	return (w->o->frontend = value_of(w, flag)) != NULL;
 }
 
 static bool
@@ -290,6 +329,11 @@ static const struct {
     {"-v", take_version, "print the version"},
     {"-vv", take_version, "print how this program was built"},
     {"--reference", take_reference, "print the reference of the configuration as Markdown"},
+    {"--request", take_request,
+     "'METHOD PATH [NAME=VALUE]...'  eval: the request and its header fields; @FILE or -: raw"},
+    {"--var", take_var, "NAME=VALUE  eval: sets a declared variable, of this run alone"},
+    {"--src", take_src, "ADDRESS  eval: the client's, default 127.0.0.1"},
+    {"--frontend", take_frontend, "NAME  eval: where it arrives, if there are several"},
     {"-h", take_help, "print this"},
     {"--help", take_help, NULL},
     {"-N", skip_value, NULL},
@@ -333,10 +377,20 @@ options_parse(struct options *o, int argc, char **argv, struct err *err)
 		take_rest(&w, "test");
 		return o->n_files > 0 || err_set(err, "test: which scripts?");
 	}
+	bool eval = argc > 1 && strcmp(argv[1], "eval") == 0;
+	if (eval) {
+		o->task = TASK_EVAL;
+		w.at = 2;
+	}
 	while (w.at < argc)
 		if (!take(&w))
 			return false;
-	bool needs_file = o->task == TASK_RUN || o->task == TASK_CHECK;
+	if (!eval && (o->request != NULL || o->n_vars > 0 || o->src != NULL || o->frontend != NULL))
+		return err_set(err, "--request, --var, --src and --frontend belong to 'eval', the "
+				    "first word");
+	if (o->task == TASK_EVAL && o->request == NULL)
+		return err_set(err, "eval: which request? --request 'GET /path host=a'");
+	bool needs_file = o->task == TASK_RUN || o->task == TASK_CHECK || o->task == TASK_EVAL;
 	if (needs_file && o->n_files == 0)
 		return err_set(err, "no configuration is given: -f FILE");
 	return true;
@@ -347,7 +401,10 @@ options_fini(struct options *o)
 {
 	for (size_t i = 0; i < o->n_settings; i++)
 		mem_free((void *)(uintptr_t)o->settings[i].name);
+	for (size_t i = 0; i < o->n_vars; i++)
+		mem_free((void *)(uintptr_t)o->vars[i].name);
 	mem_free(o->settings);
+	mem_free(o->vars);
 	mem_free(o->files);
 	mem_free(o->pids);
 	*o = (struct options){0};
@@ -366,8 +423,10 @@ options_setting(const struct options *o, const char *name)
 void
 options_print_usage(const char *program)
 {
-	printf("Usage: %s -f FILE [flags]\n       %s test SCRIPT...   run policies' self-tests\n",
-	       program, program);
+	printf(
+	    "Usage: %s -f FILE [flags]\n       %s test SCRIPT...   run policies' self-tests\n"
+	    "       %s eval -f FILE --request 'GET / host=a'   which rules would decide, and why\n",
+	    program, program, program);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (flags[i].help != NULL)
 			printf("  %-12s %s\n", flags[i].flag, flags[i].help);

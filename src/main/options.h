@@ -6,7 +6,7 @@
 #include "base/str.h"
 
 struct setting {
-	const char *name, *value; // -s NAME=VALUE
+	const char *name, *value; // -s, --var NAME=VALUE
 };
 
 enum options_task {
@@ -18,6 +18,7 @@ enum options_task {
 	TASK_KEYWORDS,  // -dK...
 	TASK_REFERENCE, // --reference
 	TASK_TEST,      // test FILE...
+	TASK_EVAL,      // eval
 	TASK_HELP,
 };
 
@@ -27,6 +28,9 @@ struct options {
 	size_t n_files, cap_files;
 	struct setting *settings;
 	size_t n_settings, cap_settings;
+	struct setting *vars; // --var
+	size_t n_vars, cap_vars;
+	const char *request, *src, *frontend; // of eval
 	const char *condition, *pidfile, *folder, *local_name, *keywords;
 	int64_t maxconn;             // -n; 0: not given
 	bool daemon;                 // -D

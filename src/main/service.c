@@ -202,7 +202,9 @@ open_vars(struct service *s)
 {
 	struct vars_before before = {.fd = -1};
 	const struct vars_before *from = NULL;
-	if (!expr_vars_has_file(s->conf) && s->set->global.state_dir.n > 0) {
+	if (s->options->task == TASK_EVAL) {
+		expr_vars_private(s->conf);
+	} else if (!expr_vars_has_file(s->conf) && s->set->global.state_dir.n > 0) {
 		(void)mkdir(s->set->global.state_dir.p, 0750); // the table says what is wrong
 		expr_vars_default_file(s->conf,
 				       conf_printf(s->conf, "%s/vars", s->set->global.state_dir.p));

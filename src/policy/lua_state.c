@@ -346,7 +346,7 @@ look_at_vars(struct policy_state *s)
 		return;
 	uint64_t changes = tidevars_changes(s->policy->engine->vars);
 	s->kept.calls++;
-	if (LIKELY(changes == s->kept.changes))
+	if (LIKELY(changes == s->kept.changes && s->call->was_read == NULL))
 		return;
 	policy_lua_vars_drop(s->L, s);
 	s->kept.changes = changes;

@@ -136,6 +136,11 @@ vars_index(lua_State *L)
 	if (UNLIKELY(tidevars_read(s->policy->engine->vars, handle, s->call->now_boot_ns, &v) !=
 		     TIDEVARS_OK))
 		return luaL_error(L, "vars.%s: gone", lua_tostring(L, 2));
+	if (UNLIKELY(s->call->was_read != NULL)) {
+		guard_postpone(s->guard);
+		s->call->was_read(s->call->txn, handle, &v);
+		guard_resume(s->guard);
+	}
 	policy_lua_push_reading(L, &v);
 	if (s->recording != NULL)
 		policy_lua_memo_note(L, handle, &v);

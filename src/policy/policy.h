@@ -20,6 +20,7 @@ struct arena;
 struct err;
 struct sbuf;
 struct tidevars;
+struct tidevars_value;
 
 struct policy_engine; // all policies of the process
 struct policy;        // one named script
@@ -121,6 +122,9 @@ struct policy_call {
 	const struct policy_value *args; // passed on behind txn
 	unsigned n_args;                 // at most POLICY_MAX_ARGS
 	struct sbuf *output;             // a command's answer; NULL: none
+	// Told each reading of `vars`, for whoever explains; NULL: nobody asks. Stops are
+	// postponed.
+	void (*was_read)(void *txn, uint32_t handle, const struct tidevars_value *v);
 
 	struct policy_value out;
 	enum policy_error error; // of the live generation, even when another answer was found

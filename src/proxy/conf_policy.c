@@ -486,6 +486,14 @@ give_verdict(struct sample_ctx *ctx, const struct policy_value *v, struct sample
 	return true;
 }
 
+// A transaction that is explained says what its functions read.
+static void
+was_read(void *txn, uint32_t handle, const struct tidevars_value *v)
+{
+	const struct policy_request *r = txn;
+	r->ctx->shm_was_read(r->ctx, handle, v);
+}
+
 // One call; `input`, when not NULL, is its first argument. The rest of *call is told back.
 static inline enum policy_verdict
 call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct policy_value *input,
@@ -509,6 +517,7 @@ call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct poli
 				     .n_args = site->n_args,
 				     // All members: what is left out would be cleared at length.
 				     .output = NULL,
+				     .was_read = ctx->shm_was_read != NULL ? was_read : NULL,
 				     .out = {0},
 				     .error = POLICY_E_NONE,
 				     .gen = 0};

@@ -15,6 +15,7 @@
 #include "proxy/host.h"
 #include "proxy/rule_explain.h"
 #include "proxy/txn.h"
+#include "tidegate/vars.h"
 
 #define TEXT_CAP_BYTES   ((size_t)16 << 10) // of one transaction
 #define ANSWER_CAP_BYTES ((size_t)256 << 10)
@@ -31,6 +32,20 @@ struct explain_ring {
 
 // --- on the worker -------------------------------------------------------------------------------
 
+// Above the line of the test that it was read for.
+static void
+note_reading(const struct sample_ctx *ctx, uint32_t handle, const struct tidevars_value *v)
+{
+	const struct txn *t = ctx->host_data;
+	char text[TIDEVARS_TEXT_MAX + 1];
+	if (t->explain == NULL)
+		return;
+	size_t n = tidevars_format(v, text, sizeof(text));
+	sbuf_printf(t->explain, "      reads %s = ", tidevars_name(ctx->shm, handle));
+	sbuf_add_json(t->explain, str_of(text, MIN(n, (size_t)200)));
+	sbuf_printf(t->explain, " version %llu\n", (unsigned long long)v->version);
+}
+
 void
 explain_begin(struct txn *t)
 {
@@ -38,8 +53,10 @@ explain_begin(struct txn *t)
 	if (++w->explain_count % w->explain_every != 0)
 		return;
 	t->explain = ARENA_NEW(&t->arena, struct sbuf);
-	if (t->explain != NULL)
-		sbuf_init(t->explain, TEXT_CAP_BYTES);
+	if (t->explain == NULL)
+		return;
+	sbuf_init(t->explain, TEXT_CAP_BYTES);
+	t->ctx.shm_was_read = note_reading;
 }
 
 // The line above the rules can only be made when all is known: it is put in front at the end.
@@ -141,6 +158,8 @@ explain_switch(const struct switch_rule *r, struct txn *t)
 	switch_rule_print(r, out);
 	sbuf_add(out, STR("\n"));
 	bool holds = rule_explain_cond(r->cond, &t->ctx, out) == ACL_PASS;
+	if (holds)
+		t->switched = r;
 	sbuf_add(out, holds ? STR("    => chosen\n") : STR("    => not applied\n"));
 	return holds;
 }

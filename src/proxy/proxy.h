@@ -21,6 +21,7 @@ struct policy;
 struct policy_engine;
 struct tidevars;
 struct listener;
+struct offline;
 struct userlist;
 struct worker;
 struct workers;
@@ -220,6 +221,7 @@ struct proxy_set {
 	struct workers *threads;                 // once started
 	struct proxy_worker **workers;           // n_workers of them once started
 	const struct listener_keeper *listeners; // NULL: sockets end with this process
+	struct offline *offline;                 // offline.h: judges instead of serving; or NULL
 	void *owner;                             // main's struct service, for the functions below
 	// On the main thread, once all addresses are bound and before any thread runs (main: user,
 	// root folder, pidfile). May be NULL.

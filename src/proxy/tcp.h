@@ -14,6 +14,8 @@ struct txn_step;
 // A connection just accepted, of a frontend that wants to see it (proxy.at_accept). True: it is
 // taken care of, refused or relayed; false: it goes on as HTTP.
 bool tcp_enter(struct client *c);
+// What tcp-request connection and session say, on a transaction made for that alone.
+bool tcp_admits(struct client *c, struct txn *t);
 // A connection to the server is ready.
 extern const struct txn_step step_tcp_begin;
 

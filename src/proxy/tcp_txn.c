@@ -13,22 +13,29 @@
 
 // --- at accept -----------------------------------------------------------------------------------
 
-// The rules see a transaction, which is gone again before the connection's first one.
-static bool
-is_admitted(struct client *c)
+bool
+tcp_admits(struct client *c, struct txn *t)
 {
 	const struct proxy *p = c->bind->frontend;
-	struct txn *t = txn_new(c);
-	if (t == NULL)
-		return false;
 	enum rule_verdict v = rule_list_run(&p->tcp_connection, t);
 	if (v == RULE_NEXT || v == RULE_ALLOW)
 		v = rule_list_run(&p->tcp_session, t);
 	struct sample_addr src = *t->ctx.src, dst = *t->ctx.dst; // of set-src and its kin
 	c->src = src;
 	c->dst = dst;
-	txn_forget(t);
 	return v == RULE_NEXT || v == RULE_ALLOW;
+}
+
+// The rules see a transaction, which is gone again before the connection's first one.
+static bool
+is_admitted(struct client *c)
+{
+	struct txn *t = txn_new(c);
+	if (t == NULL)
+		return false;
+	bool admitted = tcp_admits(c, t);
+	txn_forget(t);
+	return admitted;
 }
 
 static const struct txn_step step_tcp_inspect;

@@ -20,6 +20,7 @@
 struct proxy;
 struct proxy_worker;
 struct rule;
+struct switch_rule;
 
 #define TXN_IOV 24
 
@@ -149,8 +150,9 @@ struct txn {
 	struct rbuf *req_buf, *res_buf;          // hold the heads' bytes
 	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
-	struct flow up, down; // request body, response body
-	struct sbuf *explain; // what its rules saw (explain.h); NULL: nobody asks
+	struct flow up, down;               // request body, response body
+	struct sbuf *explain;               // what its rules saw (explain.h); NULL: nobody asks
+	const struct switch_rule *switched; // with explain: the last use_backend that held
 	struct reply reply;
 	struct policy_view *policy_view; // generations pinned by the first Lua call, or NULL
 	struct txn_times times;

@@ -15,6 +15,7 @@
 #include "proxy/explain.h"
 #include "proxy/gate.h"
 #include "proxy/lua_cli.h"
+#include "proxy/offline.h"
 #include "proxy/policy_host.h"
 #include "proxy/kept.h"
 #include "proxy/txn.h"
@@ -102,7 +103,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	if (net->id == 0) {
 		set->threads = net->all; // before any loop turns
 		set->expiry = expiry_start(set, net);
-		if (set->policies != NULL)
+		if (set->policies != NULL && set->offline == NULL)
 			set->effects = effects_start(set, net);
 		return set->keeper_start == NULL || set->keeper_start(set, net, err);
 	}
@@ -134,7 +135,10 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	}
 	net->slot[WORKER_SLOT_PROXY] = w;
 	set->workers[w->id] = w;
-	start_acceptors(w);
+	if (set->offline != NULL)
+		offline_judge(set->offline, w);
+	else
+		start_acceptors(w);
 	return true;
 }
 
@@ -253,7 +257,7 @@ listen_on_all(struct proxy_set *set, struct err *err)
 		atomic_store_explicit(&p->limit->conns.max, p->maxconn, memory_order_relaxed);
 		for (struct bind *b = p->binds; b != NULL; b = b->next) {
 			b->index = (uint32_t)set->n_binds++;
-			if (!listen_on(set, b, err))
+			if (set->offline == NULL && !listen_on(set, b, err))
 				return false;
 		}
 	}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+// Judging one request offline. The client's input is at its end from the beginning, so that no step
+// waits for bytes that cannot come.
+#include "proxy/offline.h"
+
+#include "base/clock.h"
+#include "http/reason.h"
+#include "policy/policy.h"
+#include "proxy/conns.h"
+#include "proxy/rule_explain.h"
+#include "proxy/tcp.h"
+#include "proxy/txn.h"
+
+#define TEXT_CAP_BYTES ((size_t)4 << 20) // of the rules that one transaction tries
+
+// --- which frontend ------------------------------------------------------------------------------
+
+static bool
+takes_requests(const struct proxy *p)
+{
+	return p->binds != NULL && p->mode == PROXY_HTTP && !p->disabled;
+}
+
+const struct proxy *
+offline_frontend(const struct proxy_set *set, struct str name, struct err *err)
+{
+	const struct proxy *found = NULL;
+	struct sbuf names;
+	size_t n = 0;
+	sbuf_init(&names, ERR_TEXT_BYTES / 2);
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct proxy *p = set->all[i];
+		if (!takes_requests(p))
+			continue;
+		sbuf_printf(&names, "%s%.*s", names.n > 0 ? ", " : "", STR_ARG(p->name));
+		n++;
+		if (name.n == 0 || str_eq(name, p->name))
+			found = p;
+	}
+	if (n == 0)
+		err_set(err, "no frontend of the configuration takes HTTP requests");
+	else if (found == NULL)
+		err_set(err, "no frontend '%.*s' takes HTTP requests; there are: %.*s",
+			STR_ARG(name), STR_ARG(sbuf_str(&names)));
+	else if (name.n == 0 && n > 1)
+		err_set(err,
+			"several frontends take HTTP requests, so --frontend must name one "
+			"of: %.*s",
+			STR_ARG(sbuf_str(&names)));
+	sbuf_fini(&names);
+	return name.n == 0 && n > 1 ? NULL : found;
+}
+
+// --- what came out -------------------------------------------------------------------------------
+
+static void
+print_reply(const struct txn *t, struct sbuf *out)
+{
+	sbuf_printf(out, "outcome: status %u", t->reply.status);
+	for (const struct reply_header *h = t->reply.headers; h != NULL; h = h->next)
+		if (str_eq_nocase(h->name, STR("location"))) {
+			sbuf_add(out, STR(" location "));
+			sbuf_add_json(out, h->value);
+		}
+	if (t->reply.tarpit)
+		sbuf_add(out, STR(" after timeout tarpit"));
+	if (t->backend != NULL)
+		sbuf_printf(out, " backend %.*s", STR_ARG(t->backend->name));
+}
+
+static void
+print_servers(const struct txn *t, struct sbuf *out)
+{
+	const struct backend *b = t->backend->backend;
+	sbuf_printf(out, "outcome: backend %.*s", STR_ARG(t->backend->name));
+	if (b == NULL || b->n_servers == 0) {
+		sbuf_add(out, STR(", which has no server: status 503"));
+		return;
+	}
+	sbuf_printf(out, " server%s", b->n_servers > 1 ? "s" : "");
+	for (size_t i = 0; i < b->n_servers; i++)
+		sbuf_printf(out, " %.*s", STR_ARG(b->servers[i]->name));
+}
+
+// The rule behind the outcome: one that answered, else the one that chose the backend.
+static void
+print_decider(const struct txn *t, bool replied, struct sbuf *out)
+{
+	sbuf_add(out, STR("\ndecided by: "));
+	if (t->waiting_list != NULL)
+		rule_print(t->waiting_rule, out);
+	else if (replied && t->last_rule != NULL)
+		rule_print(t->last_rule, out);
+	else if (t->backend != NULL && t->switched != NULL)
+		switch_rule_print(t->switched, out);
+	else if (t->backend != NULL && t->backend == t->frontend->default_backend)
+		sbuf_printf(out, "default_backend %.*s", STR_ARG(t->backend->name));
+	else
+		sbuf_add(out, STR("no rule"));
+	sbuf_add_byte(out, '\n');
+}
+
+static void
+take_text(struct txn *t, struct sbuf *out)
+{
+	sbuf_add(out, sbuf_str(t->explain));
+	if (t->explain->full)
+		sbuf_add(out, STR("  (more than is kept)\n"));
+}
+
+static bool
+print_outcome(struct txn *t, enum step_verdict v, struct offline *o)
+{
+	bool replied = t->step == &step_reply || t->step == &step_tarpit;
+	if (t->http_reason != 0) {
+		const struct http_reason *why = http_reason(t->http_reason);
+		return err_set(&o->err, "the request is refused with status %u, %s: %s",
+			       why->status, why->name, why->text);
+	}
+	if (t->times.head_ns == 0)
+		return err_set(&o->err, "the request is not complete: no empty line ends its head");
+	take_text(t, &o->out);
+	if (v == STEP_WAIT)
+		sbuf_printf(&o->out, "outcome: step %s waits, which nothing ends offline",
+			    t->step->name);
+	else if (v == STEP_DONE)
+		sbuf_add(&o->out, STR("outcome: the connection is closed without an answer"));
+	else if (replied)
+		print_reply(t, &o->out);
+	else
+		print_servers(t, &o->out);
+	print_decider(t, replied || v != STEP_MORE, &o->out);
+	return true;
+}
+
+// --- judging -------------------------------------------------------------------------------------
+
+static struct txn *
+new_txn(struct client *c, struct err *err)
+{
+	struct txn *t = txn_new(c);
+	if (t != NULL && t->explain != NULL) {
+		t->explain->cap = TEXT_CAP_BYTES;
+		t->seen = SEEN_CLIENT_EOF;
+		return t;
+	}
+	if (t != NULL)
+		txn_forget(t);
+	err_set(err, "no memory for a transaction");
+	return NULL;
+}
+
+// As tcp_enter has it: what these rules see is gone before the request.
+static bool
+judge_connection(struct offline *o, struct client *c)
+{
+	struct txn *t = new_txn(c, &o->err);
+	if (t == NULL)
+		return false;
+	bool admitted = tcp_admits(c, t);
+	take_text(t, &o->out);
+	if (!admitted) {
+		sbuf_add(&o->out, STR("outcome: the connection is refused"));
+		print_decider(t, true, &o->out);
+		o->judged = true;
+	}
+	txn_forget(t);
+	return admitted;
+}
+
+static void
+judge_request(struct offline *o, struct client *c)
+{
+	struct txn *t = new_txn(c, &o->err);
+	enum step_verdict v = STEP_MORE;
+	if (t == NULL)
+		return;
+	while (v == STEP_MORE && t->step != &step_prepare && t->step != &step_reply &&
+	       t->step != &step_tarpit)
+		v = t->step->run(t);
+	o->judged = print_outcome(t, v, o);
+	txn_forget(t);
+}
+
+static bool
+give_bytes(struct offline *o, struct conn *c)
+{
+	c->in = rbuf_new(loop_rbufs(c->loop));
+	if (c->in == NULL)
+		return err_set(&o->err, "no memory for the request");
+	if (o->request.n > c->in->cap)
+		return err_set(&o->err, "the request has more than the %u bytes of tune.bufsize",
+			       c->in->cap);
+	memcpy(c->in->data, o->request.p, o->request.n);
+	c->in_end = (uint32_t)o->request.n;
+	return true;
+}
+
+void
+offline_judge(struct offline *o, struct proxy_worker *w)
+{
+	const struct proxy *p = o->frontend;
+	struct client *c = pool_get(&w->clients);
+	w->explain_every = 1;
+	if (c == NULL) {
+		err_set(&o->err, "no memory for a client");
+		return;
+	}
+	*c = (struct client){.worker = w, .bind = p->binds, .src = o->src};
+	conn_init(&c->conn, w->loop, NULL);
+	client_sample_addr(&p->binds->addr, &c->dst);
+	c->accept_ns = loop_now_ns(w->loop);
+	bool rules = p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
+	if (give_bytes(o, &c->conn) && (!rules || judge_connection(o, c)))
+		judge_request(o, c);
+	conn_drop_rbuf(&c->conn);
+	loop_timer_stop(w->loop, &c->conn.timer);
+	session_end(c);
+	pool_put(&w->clients, c);
+	loop_stop(w->loop); // nothing is served: neither do tasks of scripts begin
+}
+
+bool
+offline_run(struct proxy_set *set, struct offline *o, struct err *err)
+{
+	set->offline = o;
+	set->n_workers = 1;
+	set->global.io_engine = STR("epoll"); // no bytes move
+	set->started_real_ns = clock_real_ns();
+	set->started_mono_ns = clock_mono_ns();
+	if (set->policies != NULL && !policy_engine_start(set->policies, 1, err))
+		return false;
+	if (!proxy_start(set, err))
+		return false;
+	proxy_stop(set);
+	if (!o->judged)
+		*err = o->err;
+	return o->judged;
+}
