@@ -2,7 +2,7 @@
 # lists the rest. Missing Debian packages are installed by name; the lists are here and only here.
 
 PKGS_BUILD = gcc libc6-dev libcrypt-dev pkg-config liblua5.4-dev liblua5.3-dev liburing-dev libpcre2-dev \
-	libxxhash-dev libjansson-dev libssl-dev libedit-dev
+	libxxhash-dev libjansson-dev libssl-dev libedit-dev libseccomp-dev
 PKGS_CHECK = lua5.4 lua5.3 varnish python3 curl haproxy clang clang-format valgrind procps \
 	libclang-rt-14-dev
 PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
@@ -29,7 +29,7 @@ CPPFLAGS = -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -Iinclude -Isrc -MMD 
 CFLAGS   = -std=gnu17 -fPIC -fno-semantic-interposition $(OPT) $(WARN) $(SANFLAGS)
 LDFLAGS  = -pthread $(SANFLAGS) $(filter -fprofile%,$(OPT))
 LUA_CFLAGS = -isystem /usr/include/lua5.4
-LIBS     = -llua5.4 -luring -lpcre2-8 -ljansson -lssl -lcrypto -lcrypt -lm
+LIBS     = -llua5.4 -luring -lpcre2-8 -ljansson -lssl -lcrypto -lcrypt -lseccomp -lm
 
 # Every folder of src is part of the daemon, except the two that are programs of their own or
 # live outside it.

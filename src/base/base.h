@@ -23,7 +23,18 @@
 #define MUST_CHECK        __attribute__((warn_unused_result))
 #define CACHE_LINE        64
 #define UNUSED            __attribute__((unused))
-#define SELDOM            __attribute__((cold, noinline)) // kept out of its callers' way
+// A build whose sanitizer starts threads, traces itself and so on.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+#define SELDOM __attribute__((cold, noinline)) // kept out of its callers' way
 
 // A mistake of ours, never of a user, a peer or a file. On in release builds: prints what was
 // believed, where, and what the current worker was doing, then aborts.

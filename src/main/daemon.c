@@ -2,8 +2,6 @@
 // The process among others: background, limits, user, root folder, pidfile.
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include "base/mem.h"
 #include "main/service.h"
 #include "master/master.h"
+#include "net/loop.h"
 
 // The parent's part: it lives until the child says that it serves, or is gone.
 NORETURN static void
@@ -111,7 +110,7 @@ service_raise_limits(struct service *s, struct err *err)
 	return true;
 }
 
-// --- user, root, pidfile -----------------------------------------------------------------------
+// --- pidfile and rights -------------------------------------------------------------------------
 
 // Whole or not at all, for who reads it at the same time.
 bool
@@ -140,57 +139,30 @@ daemon_write_pidfile(struct str path, struct err *err)
 	return ok || err_set(err, "cannot write the pidfile '%s': %s", path.p, strerror(why));
 }
 
-static bool
-find_ids(const struct proxy_global *g, uid_t *uid, gid_t *gid, struct err *err)
-{
-	if (g->user.n > 0) {
-		const struct passwd *pw = getpwnam(g->user.p);
-		if (pw == NULL)
-			return err_set(err, "user '%s': there is none", g->user.p);
-		*uid = pw->pw_uid;
-		*gid = pw->pw_gid;
-	}
-	if (g->group.n > 0) {
-		const struct group *gr = getgrnam(g->group.p);
-		if (gr == NULL)
-			return err_set(err, "group '%s': there is none", g->group.p);
-		*gid = gr->gr_gid;
-	}
-	return true;
-}
-
-static bool
-enter_root(struct str path, struct err *err)
-{
-	if (path.n == 0)
-		return true;
-	if (chroot(path.p) != 0 || chdir("/") != 0)
-		return err_set(err, "cannot make '%s' the root: %s", path.p, strerror(errno));
-	return true;
-}
-
 bool
 service_settle_down(struct service *s, struct err *err)
 {
-	const struct proxy_global *g = &s->set->global;
-	uid_t uid = getuid();
-	gid_t gid = getgid();
+	struct rights r = service_rights(s);
 	if (s->link == NULL) { // else the master writes its own
-		s->wrote_pidfile = daemon_write_pidfile(g->pidfile, err);
+		s->wrote_pidfile = daemon_write_pidfile(s->set->global.pidfile, err);
 		if (!s->wrote_pidfile)
 			return false;
 	}
-	if (!find_ids(g, &uid, &gid, err) || !enter_root(g->chroot, err))
+	if (!rights_drop(&r, err))
 		return false;
-	if (g->user.n == 0 && g->group.n == 0)
-		return true;
-	if (uid == geteuid() && gid == getegid() && getuid() != 0)
-		return true; // already that user
-	if (setgroups(0, NULL) != 0 || setgid(gid) != 0)
-		return err_set(err, "cannot take group %u: %s", (unsigned)gid, strerror(errno));
-	if (setuid(uid) != 0)
-		return err_set(err, "cannot become user %u: %s", (unsigned)uid, strerror(errno));
-	return true;
+	// Only now: whether io_uring may be used depends on the rights that are left.
+	s->set->engine = net_engine_choose(s->set->engine);
+	return rights_filter(&r, s->set->engine == NET_ENGINE_URING, err);
+}
+
+struct rights
+service_rights(const struct service *s)
+{
+	const struct proxy_global *g = &s->set->global;
+	return (struct rights){.user = g->user,
+			       .group = g->group,
+			       .root = g->chroot,
+			       .filter = g->seccomp};
 }
 
 // --- the master ----------------------------------------------------------------------------------

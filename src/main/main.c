@@ -12,6 +12,7 @@
 #include "main/modules.h"
 #include "main/options.h"
 #include "main/reference.h"
+#include "main/rights.h"
 #include "main/service.h"
 #include "master/link.h"
 #include "net/loop.h"
@@ -22,6 +23,14 @@ print_version(void)
 {
 	printf("tidegate version " TIDEGATE_VERSION "\n");
 	return 0;
+}
+
+static int
+print_buffer(struct sbuf *b)
+{
+	bool ok = fwrite(b->p, 1, b->n, stdout) == b->n && fflush(stdout) == 0;
+	sbuf_fini(b);
+	return ok ? 0 : 1;
 }
 
 static int
@@ -39,15 +48,10 @@ print_build(void)
 	for (size_t i = 0; main_modules[i] != NULL; i++)
 		printf(" %s", main_modules[i]->name);
 	printf("\n");
-	return 0;
-}
-
-static int
-print_buffer(struct sbuf *b)
-{
-	bool ok = fwrite(b->p, 1, b->n, stdout) == b->n && fflush(stdout) == 0;
-	sbuf_fini(b);
-	return ok ? 0 : 1;
+	struct sbuf rights;
+	sbuf_init(&rights, SIZE_MAX / 2);
+	rights_describe(NULL, &rights);
+	return print_buffer(&rights);
 }
 
 static int

@@ -4,6 +4,7 @@
 
 #include "cli/server.h"
 #include "main/options.h"
+#include "main/rights.h"
 #include "net/loop.h"
 #include "proxy/setup.h"
 
@@ -62,6 +63,8 @@ bool daemon_write_pidfile(struct str path, struct err *err);
 bool service_raise_limits(struct service *s, struct err *err);
 // Writes the pidfile, then becomes the configured user in the configured root.
 bool service_settle_down(struct service *s, struct err *err);
+// What the configuration leaves the process when it serves.
+struct rights service_rights(const struct service *s);
 
 // What the master process is told, by main, which has read the configuration.
 struct daemon_master {

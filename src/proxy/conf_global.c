@@ -168,6 +168,7 @@ static const struct conf_arg maxhdr_arg[] =
 static const struct conf_arg ulimit_arg[] =
     ARG1("number", CONF_INT, 16, INT32_MAX, "File descriptors of the process.");
 static const struct conf_arg draining_arg[] = ARG1("number", CONF_INT, 1, 1000, "Processes.");
+static const struct conf_arg seccomp_arg[] = ARG1("switch", CONF_BOOL, 0, 0, "on or off.");
 static const struct conf_arg one_arg[] = ARG1("number", CONF_INT, 1, 1, "1");
 static const struct conf_arg text_arg[] = ARG1("text", CONF_STR, 1, 255, "Text.");
 static const struct conf_arg rest_arg[] = ARG1("text", CONF_REST, 0, 0, "Text.");
@@ -261,6 +262,8 @@ const struct conf_keyword conf_global_keywords[] = {
      "User that the process becomes once everything is open. Needs root."},
     {G, "group", text_arg, NULL, NULL, GLOBAL(group), 0,
      "Group that the process gets once everything is open. Needs root."},
+    {G, "seccomp", seccomp_arg, NULL, NULL, GLOBAL(seccomp), 0,
+     "Whether the kernel refuses system calls that serving does not need; default on."},
     {.sections = G,
      .words = "log",
      .parse = conf_parse_global_log,

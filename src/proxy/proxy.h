@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "metrics/metrics.h"
 #include "net/addr.h"
+#include "net/loop.h"
 #include "proxy/capture.h"
 #include "proxy/rule.h"
 
@@ -191,6 +192,7 @@ struct proxy_global {
 	struct log_target *logs, **logs_tail;
 	bool daemon, quiet, master;
 	int64_t most_draining; // worker processes, after reloads
+	bool seccomp;          // system calls are filtered
 	uint64_t policy_budget_ns;
 	uint32_t pool_max_idle;
 };
@@ -213,6 +215,7 @@ struct proxy_set {
 	int kept_fd;                // an empty file for it; -1: memory of this process will do
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
+	enum net_engine engine; // as configured until the threads start
 	struct str hostname;
 	struct expiry *expiry;                   // the keeper's
 	struct effects *effects;                 // likewise

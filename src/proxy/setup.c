@@ -19,6 +19,7 @@ set_global_defaults(struct proxy_global *g)
 				   .maxrewrite = 1024,
 				   .max_headers = 101,
 				   .io_engine = STR("auto"),
+				   .seccomp = true,
 				   .log_tag = STR("tidegate"),
 				   .pool_max_idle = 64,
 				   .most_draining = 3};

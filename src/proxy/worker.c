@@ -287,7 +287,7 @@ proxy_start(struct proxy_set *set, struct err *err)
 	ASSERT(set->n_workers > 0 && set->global.io_engine.n < sizeof(engine));
 	memcpy(engine, set->global.io_engine.p, set->global.io_engine.n);
 	engine[set->global.io_engine.n] = '\0';
-	bool known = net_engine_parse(engine, &spec.net.engine);
+	bool known = net_engine_parse(engine, &set->engine);
 	ASSERT(known);
 	set->workers = mem_zalloc(set->n_workers * sizeof(struct proxy_worker *));
 	if (!kept_init(set, set->n_workers, set->kept_fd, err) || !accesslog_open(set, err)) {
@@ -295,8 +295,10 @@ proxy_start(struct proxy_set *set, struct err *err)
 		return false;
 	}
 	if (listen_on_all(set, err) &&
-	    (set->before_threads == NULL || set->before_threads(set, err)))
+	    (set->before_threads == NULL || set->before_threads(set, err))) {
+		spec.net.engine = set->engine;
 		set->threads = workers_start(&spec, err);
+	}
 	if (set->threads != NULL)
 		return true;
 	free_workers(set);
