@@ -29,7 +29,8 @@ static const char *const permitted[] = {
     "access chdir chmod close close_range dup dup2 dup3 faccessat faccessat2 fallocate fchdir "
     "fchmod fchmodat fchown fcntl fdatasync flock fstat fstatfs fsync ftruncate getcwd getdents64 "
     "inotify_add_watch inotify_init1 inotify_rm_watch link linkat lseek lstat memfd_create mkdir "
-    "mkdirat newfstatat open openat openat2 pread64 preadv pwrite64 pwritev read readlink "
+    "mkdirat newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read "
+    "readlink "
     "readlinkat readv rename renameat renameat2 rmdir stat statfs statx umask unlink unlinkat "
     "utimensat write writev",
     // memory

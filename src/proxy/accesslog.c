@@ -280,11 +280,37 @@ is_sampled(struct log_target *l)
 	return l->sample_mask >> (n % l->sample_size) & 1;
 }
 
+// One more line in this second? All workers count together, without a lock.
+static bool
+is_within_rate(struct log_target *l, uint64_t now_ns)
+{
+	if (LIKELY(l->rate == 0))
+		return true;
+	uint64_t second = now_ns / NS_PER_S & UINT32_MAX, next;
+	uint64_t window = atomic_load_explicit(&l->rate_window, memory_order_relaxed);
+	do {
+		uint64_t n = window >> 32 == second ? window & UINT32_MAX : 0;
+		if (n >= l->rate) {
+			atomic_fetch_add_explicit(&l->limited, 1, memory_order_relaxed);
+			return false;
+		}
+		next = second << 32 | (n + 1);
+	} while (!atomic_compare_exchange_weak_explicit(&l->rate_window, &window, next,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
+}
+
 static void
 send_line(struct txn *t, struct log_target *l, struct str line, int level)
 {
+	struct proc_counters *p = metrics_of(&t->worker->set->stats, t->worker->id);
 	if (level > l->level_max || !is_sampled(l))
 		return;
+	if (!is_within_rate(l, loop_now_ns(t->worker->loop))) {
+		METRIC_ADD(&p->log_limited, 1);
+		return;
+	}
 	struct sbuf *head = &t->worker->log_head;
 	sbuf_clear(head);
 	put_header(t, l, MAX(level, l->level_min), head);
@@ -294,7 +320,6 @@ send_line(struct txn *t, struct log_target *l, struct str line, int level)
 	    {(void *)(uintptr_t)line.p, MIN(line.n, most - n)},
 	    {(void *)(uintptr_t) "\n", 1},
 	};
-	struct proc_counters *p = metrics_of(&t->worker->set->stats, t->worker->id);
 	if (write_now(l, iov, 3)) {
 		METRIC_ADD(&p->log_lines, 1);
 		return;

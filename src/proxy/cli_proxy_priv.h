@@ -23,3 +23,4 @@ enum cli_status cli_shutdown_sessions(struct cli_session *s, const struct cli_ar
 enum cli_status cli_show_sess(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_errors(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_activity(struct cli_session *s, const struct cli_args *a);
+enum cli_status cli_show_logs(struct cli_session *s, const struct cli_args *a);

@@ -3,6 +3,7 @@
 // loads.
 #include "proxy/cli_proxy_priv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -395,5 +396,32 @@ cli_show_activity(struct cli_session *s, const struct cli_args *a)
 		cli_printf(s, "%u %llu %llu %llu %llu %llu %llu %llu\n", i, v[0], v[1], v[2], v[3],
 			   v[4], v[5], v[6]);
 	}
+	return CLI_DONE;
+}
+
+// --- show logs -----------------------------------------------------------------------------------
+
+static void
+print_targets(struct cli_session *s, struct str owner, const struct log_target *l)
+{
+	for (; l != NULL; l = l->next) {
+		cli_printf(s, "%.*s %.*s dropped %" PRIu64, STR_ARG(owner), STR_ARG(l->text),
+			   atomic_load_explicit(&l->dropped, memory_order_relaxed));
+		if (l->rate > 0)
+			cli_printf(s, " rate-limit %" PRIu32 " limited %" PRIu64, l->rate,
+				   atomic_load_explicit(&l->limited, memory_order_relaxed));
+		cli_add(s, STR("\n"));
+	}
+}
+
+enum cli_status
+cli_show_logs(struct cli_session *s, const struct cli_args *a)
+{
+	(void)a;
+	const struct proxy_set *set = set_of(s);
+	cli_add(s, STR("# proxy target lines\n"));
+	print_targets(s, STR("global"), set->global.logs);
+	for (size_t i = 0; i < set->n_all; i++)
+		print_targets(s, set->all[i]->name, set->all[i]->logs);
 	return CLI_DONE;
 }

@@ -268,7 +268,8 @@ const struct conf_keyword conf_global_keywords[] = {
      .words = "log",
      .parse = conf_parse_global_log,
      .flags = CONF_EXTRA,
-     .help = "log TARGET [len N] [format F] FACILITY [MAX [MIN]]: what 'log global' stands for."},
+     .help = "log TARGET [len N] [format F] [sample R:S] [rate-limit N] FACILITY [MAX "
+	     "[MIN]]: what 'log global' stands for."},
     {.sections = G,
      .words = "log-send-hostname",
      .parse = parse_log_send_hostname,

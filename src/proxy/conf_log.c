@@ -82,27 +82,52 @@ parse_sample(struct str text, struct log_target *t, struct err *err)
 	return true;
 }
 
-// "len N", "format F", "sample R:S", in any order. Leaves *at behind them.
+static bool
+parse_len(struct str text, struct log_target *t, struct err *err)
+{
+	int64_t n;
+	if (!str_to_int(text, &n) || n < 80 || n > 65535)
+		return err_set(err, "len '%.*s' is not between 80 and 65535", STR_ARG(text));
+	t->len_max = (uint32_t)n;
+	return true;
+}
+
+static bool
+parse_rate(struct str text, struct log_target *t, struct err *err)
+{
+	int64_t n;
+	if (!str_to_int(text, &n) || n < 1 || n > 1000000000)
+		return err_set(err,
+			       "rate-limit '%.*s': 1 to 1000000000 lines a second are expected",
+			       STR_ARG(text));
+	t->rate = (uint32_t)n;
+	return true;
+}
+
+// Words with a value, in any order, in front of the facility.
+static const struct {
+	const char *name;
+	bool (*parse)(struct str value, struct log_target *t, struct err *err);
+} options[] = {
+    {"len", parse_len},
+    {"format", parse_format},
+    {"sample", parse_sample},
+    {"rate-limit", parse_rate},
+};
+
+// Leaves *at behind them.
 static bool
 parse_options(const struct conf_line *line, int *at, struct log_target *t, struct err *err)
 {
 	for (; *at + 1 < line->argc; *at += 2) {
-		struct str word = line->argv[*at], value = line->argv[*at + 1];
-		if (str_eq(word, STR("len"))) {
-			int64_t n;
-			if (!str_to_int(value, &n) || n < 80 || n > 65535)
-				return err_set(err, "len '%.*s' is not between 80 and 65535",
-					       STR_ARG(value));
-			t->len_max = (uint32_t)n;
-		} else if (str_eq(word, STR("format"))) {
-			if (!parse_format(value, t, err))
-				return false;
-		} else if (str_eq(word, STR("sample"))) {
-			if (!parse_sample(value, t, err))
-				return false;
-		} else {
+		size_t i = 0;
+		while (i < ARRAY_LEN(options) &&
+		       !str_eq(line->argv[*at], str_from_c(options[i].name)))
+			i++;
+		if (i == ARRAY_LEN(options))
 			break;
-		}
+		if (!options[i].parse(line->argv[*at + 1], t, err))
+			return false;
 	}
 	return true;
 }

@@ -112,7 +112,9 @@ struct log_target {
 	uint32_t sample_size; // sample RANGES:SIZE; 0: all lines
 	uint64_t sample_mask; // bit i: line i of each `sample_size`
 	_Atomic uint64_t sample_at;
-	_Atomic uint64_t dropped;
+	uint32_t rate;                     // rate-limit: lines a second; 0: any number
+	_Atomic uint64_t rate_window;      // the second and how many lines it has had, 32 bits each
+	_Atomic uint64_t dropped, limited; // lines that it did not take; that were too many
 };
 
 // A network: addresses whose first `prefix` bits are the same.

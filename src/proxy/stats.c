@@ -138,6 +138,7 @@ const struct metric_row stats_proc_rows[] = {
     PROC(bytes_out, "bytes_out_total", COUNTER, "bytes", "Bytes sent to clients."),
     PROC(log_lines, "log_lines_total", COUNTER, NULL, "Lines written to access logs."),
     PROC(log_dropped, "dropped_logs_total", COUNTER, NULL, "Log lines that no target took."),
+    PROC(log_limited, "limited_logs_total", COUNTER, NULL, "Log lines beyond a rate-limit."),
     PROC(refused_conns, "refused_connections_total", COUNTER, NULL,
 	 "Connections closed at once for lack of room."),
     {.name = NULL},

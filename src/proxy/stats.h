@@ -73,7 +73,7 @@ struct proc_counters {
 	struct metric conns, conns_now, conns_max; // of clients
 	struct metric requests;
 	struct metric bytes_in, bytes_out;
-	struct metric log_lines, log_dropped;
+	struct metric log_lines, log_dropped, log_limited;
 	struct metric refused_conns; // closed at once: maxconn, no memory
 	// Heads and bodies refused, by enum http_reason_id.
 	struct metric bad_request[HTTP_REASONS], bad_response[HTTP_REASONS];
