@@ -299,15 +299,31 @@ is_needed(enum http_field_id id)
 	return id == HTTP_FIELD_HOST || is_framing(id);
 }
 
+// Only what came with that Connection: whoever names a field there must not be able to take away
+// what our rules say under the same name.
+static void
+drop_received(struct http_head *h, const struct http_name *name)
+{
+	struct http_field *f = NULL;
+	bool added = false;
+	while ((f = http_head_find(h, name, f)) != NULL) {
+		if (f->flags & HTTP_FIELD_ADDED)
+			added = true;
+		else
+			http_head_drop(h, f);
+	}
+	if (name->id != HTTP_FIELD_OTHER && !added)
+		h->present &= ~(UINT64_C(1) << name->id);
+}
+
 static void
 drop_listed(struct http_head *h, struct http_field *connection)
 {
 	struct str rest = http_field_value(connection), token;
 	while (str_next(&rest, ',', &token)) {
 		struct http_name name = http_name_of(str_trim(token));
-		if (name.text.n == 0 || is_needed(name.id) || (HOP_IDS >> name.id & 1))
-			continue;
-		(void)http_head_del(h, &name); // how many is of no interest
+		if (name.text.n > 0 && !is_needed(name.id) && !(HOP_IDS >> name.id & 1))
+			drop_received(h, &name);
 	}
 }
 

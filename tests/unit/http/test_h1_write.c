@@ -146,6 +146,27 @@ test_strip(void)
 	feed_fini(&f);
 }
 
+// Who lists a field in Connection takes his own away, never one that our rules have put there.
+static void
+test_strip_keeps_ours(void)
+{
+	struct feed f;
+	struct arena a;
+	struct http_name cookie = http_name_of(STR("cookie"));
+	arena_init(&a, 8192);
+	parse(&f,
+	      GET H "Connection: X-User, X-Other, Cookie\r\nX-User: forged\r\nX-Other: b\r\n"
+		    "Cookie: c\r\n" END,
+	      HTTP_METHOD_GET);
+	OK(http_head_add(&f.head, &a, STR("x-user"), STR("real")) == HTTP_EDIT_OK);
+	OK(http_head_set(&f.head, &a, &cookie, STR("d")) == HTTP_EDIT_OK);
+	http_head_strip_hop_by_hop(&f.head, false);
+	IS_STR(write_out(&f, 0, NULL), GET H "x-user: real\r\ncookie: d\r\n" END);
+	OK(http_head_has_id(&f.head, HTTP_FIELD_COOKIE));
+	feed_fini(&f);
+	arena_fini(&a);
+}
+
 static enum http_edit
 add_line(struct http_head *h, struct str line)
 {
@@ -281,6 +302,7 @@ main(void)
 	test_lines();
 	test_tail();
 	test_strip();
+	test_strip_keeps_ours();
 	test_edit_fields();
 	test_edit_line();
 	test_own_response();
