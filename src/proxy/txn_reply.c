@@ -94,6 +94,9 @@ txn_cut(struct txn *t, const char *term)
 {
 	note_end(t, term);
 	t->flags |= TXN_CLIENT_CLOSE | TXN_CUT;
+	// Its client takes the end of the connection for the end of the body: RFC 9112 section 8.
+	if (t->flags & TXN_RESPONSE_SENT && t->res.framing == HTTP_BODY_CLOSE)
+		t->flags |= TXN_RESET_CLIENT;
 	t->flags &= ~(uint32_t)TXN_CLIENT_LINGER;
 	return STEP_DONE;
 }

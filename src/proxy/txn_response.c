@@ -322,8 +322,6 @@ run_relay(struct txn *t)
 		count_bad_response(t, t->res_in.body.reason, down->bytes);
 		return txn_cut(t, "PD");
 	case FLOW_CUT:
-		if (t->res.framing == HTTP_BODY_CLOSE)
-			t->flags |= TXN_RESET_CLIENT;
 		return txn_cut(t, "SD");
 	case FLOW_FINISHED:
 		break;
