@@ -41,6 +41,18 @@ flow_take(struct flow *f, struct iovec *iov, enum flow_result *result)
 }
 
 void
+flow_take_behind(struct flow *f, struct iovec *head, size_t *n, enum flow_result *result)
+{
+	struct iovec *last = &head[*n - 1];
+	if (!flow_take(f, last + 1, result))
+		return;
+	if ((const char *)last->iov_base + last->iov_len == last[1].iov_base)
+		last->iov_len += last[1].iov_len;
+	else
+		++*n;
+}
+
+void
 flow_settle(struct flow *f)
 {
 	if (f->sending == 0)

@@ -250,9 +250,12 @@ enum rule_verdict txn_after_response_rules(struct txn *t);
 // flow.c
 enum flow_result { FLOW_WAITS, FLOW_FINISHED, FLOW_CUT, FLOW_BAD };
 void flow_init(struct flow *f, struct conn *from, struct conn *to, struct codec_in *in, bool ended);
-// What may be sent of the bytes that stand ready goes to *iov; false when none may. Used for the
-// first piece, which travels with the head; flow_pump does the rest.
+// What may be sent of the bytes that stand ready goes to *iov; false when none may.
 bool flow_take(struct flow *f, struct iovec *iov, enum flow_result *result);
+// The first piece, which travels with its head: goes behind the head's *n >= 1 entries, where one
+// more has room. A piece that follows the head in memory extends the last entry, so that one
+// buffer received is one buffer sent. flow_pump does the rest of the body.
+void flow_take_behind(struct flow *f, struct iovec *head, size_t *n, enum flow_result *result);
 // The send that flow_take prepared is over: its bytes may go.
 void flow_settle(struct flow *f);
 // Receives and sends as far as possible. CUT: the sender ended too early. BAD: framing.

@@ -192,8 +192,7 @@ run_send_response(struct txn *t)
 	t->down.eof = t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED);
 	t->down.failed = t->seen & SEEN_SERVER_FAILED;
 	enum flow_result result = FLOW_WAITS;
-	if (flow_take(&t->down, &iov[n], &result))
-		n++;
+	flow_take_behind(&t->down, iov, &n, &result);
 	if (result == FLOW_BAD)
 		return txn_fail(t, 502, "PH");
 	t->flags |= TXN_RESPONSE_SENT;

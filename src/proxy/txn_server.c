@@ -241,8 +241,8 @@ run_send_head(struct txn *t)
 	t->up.to = s;
 	if (t->up.sending > 0) // of an attempt that came to nothing
 		iov[n++] = (struct iovec){(void *)(uintptr_t)conn_data(t->up.from), t->up.sending};
-	else if (!t->up.ended && flow_take(&t->up, &iov[n], &result))
-		n++;
+	else if (!t->up.ended)
+		flow_take_behind(&t->up, iov, &n, &result);
 	if (result == FLOW_BAD) {
 		txn_count_bad_body(t);
 		return txn_fail(t, 400, "PR");
