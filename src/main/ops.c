@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/module.h"
 #include "cli/cli.h"
@@ -14,16 +15,28 @@
 
 // --- commands ------------------------------------------------------------------------------------
 
+#define MOST_ASKERS 1024
+
+// In the order of their numbers.
+struct reload_asker {
+	unsigned number;
+	struct cli_ref who;
+};
+
 static enum cli_status
-run_reload(struct cli_session *s, const struct cli_args *a UNUSED)
+run_reload(struct cli_session *s, const struct cli_args *args UNUSED)
 {
 	struct service *service = cli_bound(s, "service");
 	if (service->link == NULL || service->master_gone)
 		return cli_error(s, "This tidegate has no master (-W) that could start another "
 				    "process with the new configuration.");
-	unsigned number = service->n_reloads++;
-	service->reloads[number % ARRAY_LEN(service->reloads)] = cli_ref(s);
-	link_tell(service->link, CHANNEL_ASK_RELOAD, number, STR_NULL);
+	if (service->n_askers == MOST_ASKERS)
+		return cli_error(s, "%d wait for a reload already.", MOST_ASKERS);
+	VEC_GROW(service->askers, service->cap_askers, service->n_askers);
+	struct reload_asker *a = &service->askers[service->n_askers++];
+	*a = (struct reload_asker){.number = ++service->last_asker, .who = cli_ref(s)};
+	atomic_store_explicit(&service->asked, true, memory_order_relaxed);
+	link_tell(service->link, CHANNEL_ASK_RELOAD, a->number, STR_NULL);
 	return CLI_WAIT;
 }
 
@@ -90,19 +103,29 @@ ops_adopt(struct service *s, int fd, uint32_t level)
 }
 
 static void
+answer_one(struct cli_ref who, const struct word *w)
+{
+	struct cli_session *session = cli_deref(who);
+	if (session == NULL)
+		return; // hung up
+	cli_add(session, str_from_c(w->log));
+	if (!w->good)
+		(void)cli_error(session, "The configuration was not reloaded.");
+	cli_done(session);
+}
+
+// All that asked up to the word's number.
+static void
 answer(struct msg *m)
 {
 	struct word *w = CONTAINER_OF(m, struct word, msg);
 	struct service *s = w->service;
-	bool is_kept = s->n_reloads - w->number <= ARRAY_LEN(s->reloads);
-	struct cli_session *session =
-	    is_kept ? cli_deref(s->reloads[w->number % ARRAY_LEN(s->reloads)]) : NULL;
-	if (session != NULL) {
-		cli_add(session, str_from_c(w->log));
-		if (!w->good)
-			(void)cli_error(session, "The configuration was not reloaded.");
-		cli_done(session);
-	}
+	size_t n = 0;
+	while (n < s->n_askers && s->askers[n].number <= w->number)
+		answer_one(s->askers[n++].who, w);
+	s->n_askers -= n;
+	memmove(s->askers, s->askers + n, s->n_askers * sizeof(*s->askers));
+	atomic_store_explicit(&s->asked, s->n_askers > 0, memory_order_relaxed);
 	mem_free(w->log);
 	mem_free(w);
 }
@@ -113,6 +136,7 @@ ops_answer(struct service *s, const struct channel_msg *m)
 	char *log = mem_zalloc(m->text.n + 1);
 	if (m->text.n > 0)
 		memcpy(log, m->text.p, m->text.n);
+	s->last_answer_ns = clock_mono_ns();
 	send_word(s, (struct word){.good = m->kind == 1, .number = m->number, .log = log}, answer);
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sbuf.h"
 #include "expr/vars_rate.h"
 #include "expr/vars_watch.h"
 #include "main/changes.h"
@@ -97,8 +98,9 @@ start(struct service *s, struct err *err)
 	return start_cli(s, err) && keep_begin(s, err) && proxy_start(set, err);
 }
 
-#define OPERATOR_NS (2 * NS_PER_S)
-#define DEAF_TRIES  4000
+#define OPERATOR_NS  (2 * NS_PER_S)
+#define DEAF_TRIES   4000
+#define STATUS_BYTES 4096
 
 // --- what ends it ------------------------------------------------------------------------------
 
@@ -153,6 +155,10 @@ next_message(struct service *s)
 		return EVENT_NONE;
 	switch (channel_receive(s->link->fd, &m)) {
 	case CHANNEL_NOTHING:
+		return EVENT_NONE;
+	case CHANNEL_LOST:
+		log_msg(LOG_WARNING, "a message of the master is lost: no file descriptor is left "
+				     "for what it brings (ulimit -n, maxconn)");
 		return EVENT_NONE;
 	case CHANNEL_CLOSED:
 		s->master_gone = true;
@@ -215,9 +221,14 @@ dump(const struct service *s)
 static bool
 pass_grace(struct service *s)
 {
-	uint64_t grace_ms = s->set->global.grace_ns / NS_PER_MS;
+	uint64_t now = clock_mono_ns(), end = now + s->set->global.grace_ns;
 	proxy_announce_stop(s->set);
-	return grace_ms == 0 || wait_event(s, (int)MIN(grace_ms, (uint64_t)INT32_MAX)) != EVENT_END;
+	for (; now < end; now = clock_mono_ns()) {
+		uint64_t left_ms = (end - now + NS_PER_MS - 1) / NS_PER_MS;
+		if (wait_event(s, (int)MIN(left_ms, (uint64_t)INT32_MAX)) == EVENT_END)
+			return false;
+	}
+	return true;
 }
 
 // Nothing that was accepted is lost; bounded, for a kernel that does not answer.
@@ -241,31 +252,37 @@ retire_cli(struct msg *m)
 	keep_maps_stop(s->maps); // what changes here from now on is no other process's
 }
 
-// Whoever asked for the reload shall get his answer from this process.
+// Whoever asked for a reload, this one or the next, shall get his answer from this process.
 static bool
 waits_for_operator(const struct service *s, uint64_t begin)
 {
-	return cli_server_sessions(s->cli_server) > 0 && clock_mono_ns() - begin < OPERATOR_NS;
+	uint64_t since = MAX(begin, s->last_answer_ns);
+	if (atomic_load_explicit(&s->asked, memory_order_relaxed) && !s->master_gone)
+		return true;
+	return cli_server_sessions(s->cli_server) > 0 && clock_mono_ns() - since < OPERATOR_NS;
 }
 
 // For "show proc" of the master.
 static void
 tell_what_holds(const struct service *s)
 {
-	char text[1024];
-	size_t n = 0;
+	struct sbuf text;
 	if (s->link == NULL)
 		return;
-	text[0] = '\0';
-	for (size_t i = 0; i < s->set->n_all && n < sizeof(text) - 96; i++) {
+	sbuf_init(&text, STATUS_BYTES);
+	for (size_t i = 0; i < s->set->n_all; i++) {
 		const struct proxy *p = s->set->all[i];
 		uint64_t open = proxy_frontend_connections(p);
 		if (open > 0)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.64s %llu",
-					      n > 0 ? ", " : "connections: ", p->name.p,
-					      (unsigned long long)open);
+			sbuf_printf(&text, "%s%.*s %llu",
+				    text.n > 0 ? ", " : "connections: ", STR_ARG(p->name),
+				    (unsigned long long)open);
 	}
-	link_tell(s->link, CHANNEL_STATUS, 0, str_from_c(text));
+	unsigned sessions = cli_server_sessions(s->cli_server);
+	if (sessions > 0)
+		sbuf_printf(&text, "%sruntime sessions: %u", text.n > 0 ? ", " : "", sessions);
+	link_tell(s->link, CHANNEL_STATUS, 0, sbuf_str(&text));
+	sbuf_fini(&text);
 }
 
 // Until nobody is connected, the time allowed has passed, or a signal asks for haste.
@@ -303,6 +320,10 @@ drain(struct service *s, enum event why)
 static void
 serve(struct service *s)
 {
+	static const char without_master[] = "a process without a master (-W) cannot reload its "
+					     "configuration; scripts reload with 'policy load'";
+	static const char in_worker[] = "SIGUSR2 is for the master, whose process this one's "
+					"parent is: nothing is reloaded";
 	for (;;) {
 		enum event e = wait_event(s, -1);
 		switch (e) {
@@ -313,8 +334,7 @@ serve(struct service *s)
 			drain(s, e);
 			return;
 		case EVENT_RELOAD:
-			log_msg(LOG_WARNING, "a process without a master (-W) cannot reload its "
-					     "configuration; scripts reload with 'policy load'");
+			log_msg(LOG_WARNING, "%s", s->link != NULL ? in_worker : without_master);
 			break;
 		case EVENT_DUMP:
 			dump(s);

@@ -278,6 +278,7 @@ service_free(struct service *s)
 		conf_free(&s->conf);
 	mem_free((void *)(uintptr_t)s->kept_policy.p);
 	changes_free(&s->changes);
+	mem_free(s->askers);
 	keep_maps_free(&s->maps);
 	keep_numbers_free(&s->numbers);
 	vars_watch_free(&watch);

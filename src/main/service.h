@@ -24,8 +24,11 @@ struct service {
 	struct keep_numbers *numbers; // likewise
 	struct changes *changes;      // while a reload is loaded; else NULL
 	struct str kept_policy;       // read last
-	struct cli_ref reloads[8];    // who waits for one; the keeper's
-	unsigned n_reloads;
+	struct reload_asker *askers;  // who waits for a reload; the keeper's, as are the next three
+	size_t n_askers, cap_askers;
+	unsigned last_asker;
+	atomic_bool asked;       // there are some; relaxed: a hint for the main thread
+	uint64_t last_answer_ns; // the main thread's
 	bool master_gone;
 	int signal_fd;
 	struct msg retire;

@@ -82,12 +82,14 @@ channel_receive(int fd, struct channel_msg *m)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? CHANNEL_NOTHING : CHANNEL_CLOSED;
+	if (n == 0)
+		return CHANNEL_CLOSED;
 	int got = fd_of(&msg);
 	if ((size_t)n < sizeof(head) || head.magic != PACKET_MAGIC || head.type >= CHANNEL_TYPES ||
 	    msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		if (got >= 0)
 			(void)close(got); // nobody's
-		return CHANNEL_CLOSED;
+		return CHANNEL_LOST;
 	}
 	m->type = head.type;
 	m->kind = head.kind;

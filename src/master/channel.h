@@ -19,7 +19,7 @@ enum channel_type {
 	// from the master
 	CHANNEL_RETIRE, // another serves: drain and end
 	CHANNEL_LOOK,   // somebody let go of the sockets: see acceptor_look
-	CHANNEL_ANSWER, // to ASK_RELOAD: kind: 1 done, 0 failed; number; text: the log
+	CHANNEL_ANSWER, // to each ASK_RELOAD up to number: kind: 1 done, 0 failed; text: the log
 	CHANNEL_CLI,    // a descriptor of a session on the runtime commands
 	// from a successor (instance.h)
 	CHANNEL_TAKE, // hand all over; kind: 1 with -st
@@ -35,11 +35,17 @@ struct channel_msg {
 	char room[CHANNEL_TEXT_MAX]; // received text
 };
 
-enum channel_status { CHANNEL_GOT, CHANNEL_NOTHING, CHANNEL_CLOSED };
+enum channel_status {
+	CHANNEL_GOT,
+	CHANNEL_NOTHING,
+	CHANNEL_CLOSED, // the other end is gone
+	CHANNEL_LOST,   // a packet that is none of ours, or whose descriptor found no room here
+};
 
 // ends[0]: master's, ends[1]: worker's. Close-on-exec.
 bool channel_pair(int ends[2], struct err *err);
 // Text beyond CHANNEL_TEXT_MAX is cut. Any thread. `wait`: until there is room.
 bool channel_send(int fd, const struct channel_msg *m, bool wait);
-// Never waits. What is malformed counts as CLOSED.
+// Never waits. After LOST the next packet can be received; it means that this process has no
+// descriptor left (RLIMIT_NOFILE), or that the other end is no tidegate.
 enum channel_status channel_receive(int fd, struct channel_msg *m);

@@ -43,8 +43,9 @@ static void
 hear(struct child *c)
 {
 	struct channel_msg m;
-	while (channel_receive(c->channel, &m) == CHANNEL_GOT)
-		c->message(c, &m);
+	enum channel_status s;
+	while ((s = channel_receive(c->channel, &m)) == CHANNEL_GOT || s == CHANNEL_LOST)
+		c->message(c, s == CHANNEL_GOT ? &m : NULL);
 }
 
 static void
@@ -91,13 +92,16 @@ keep_open(int fd)
 NORETURN static void
 become_worker(const struct child_spec *s, int channel, int list, char *env)
 {
-	sigset_t none;
+	sigset_t ends;
 	keep_open(channel);
 	keep_open(list);
 	for (size_t i = 0; i < s->kept->n; i++)
 		keep_open(s->kept->items[i].fd);
-	(void)sigemptyset(&none);                    // cannot fail
-	(void)sigprocmask(SIG_SETMASK, &none, NULL); // valid arguments
+	// The others wait until it hears them: until then they would end it.
+	(void)sigemptyset(&ends);                    // cannot fail
+	(void)sigaddset(&ends, SIGTERM);             // a known number
+	(void)sigaddset(&ends, SIGINT);              // likewise
+	(void)sigprocmask(SIG_UNBLOCK, &ends, NULL); // valid arguments
 	extern char **environ;
 	size_t n = 0;
 	while (environ[n] != NULL)

@@ -45,7 +45,7 @@ struct child {
 	struct sbuf log, status; // what it said while it started; what it is doing
 	struct list node;
 	void *owner;
-	void (*message)(struct child *c, struct channel_msg *m);
+	void (*message)(struct child *c, struct channel_msg *m); // NULL: one was lost
 	void (*ended)(struct child *c); // all that it said was heard before
 };
 

@@ -140,7 +140,7 @@ read_line(struct heritage *h, struct str line, struct err *err)
 	int64_t slot, fd;
 	if (!str_next(&rest, ' ', &kind_word) || !str_next(&rest, ' ', &slot_word) ||
 	    !str_next(&rest, ' ', &fd_word) || !kind_parse(kind_word, &kind) ||
-	    !str_to_int(slot_word, &slot) || slot < 0 || slot > MAX_ITEMS ||
+	    !str_to_int(slot_word, &slot) || slot < 0 || slot > UINT32_MAX ||
 	    !str_to_int(fd_word, &fd) || fd < 0 || fd > INT32_MAX)
 		return err_set(err, "'%.*s' is no line of a heritage", STR_ARG(line));
 	if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0)

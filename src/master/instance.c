@@ -24,11 +24,14 @@
 // For the predecessor's answer; many may wait for him, one after the other.
 #define PATIENCE_NS (120 * NS_PER_S)
 #define SEND_S      5
+// In the names of files that get their own when they are whole.
+#define HALF_WRITTEN "new-"
 
 struct instance {
 	uint32_t magic;
 	char *path;
 	int dir, lock, control;
+	int his_lock;    // while the predecessor hands over; -1
 	int before;      // connection to the predecessor; -1
 	int after;       // to the successor that asks; -1
 	bool serving;    // our first worker is ready
@@ -118,12 +121,15 @@ name_strangers(const struct instance_spec *spec, const char *path, int64_t holde
 static bool
 connect_to_holder(struct instance *in, const struct instance_spec *spec, struct err *err)
 {
+	static const struct timeval bound = {.tv_sec = PATIENCE_NS / NS_PER_S};
 	struct sockaddr_un a;
 	struct ucred cred;
 	control_address(in, &a);
 	in->before = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (in->before < 0)
 		return err_set(err, "socket: %s", strerror(errno));
+	// Others may queue before us; without the bound we would wait longer for one that hangs.
+	(void)setsockopt(in->before, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
 	if (connect(in->before, (struct sockaddr *)&a, sizeof(a)) != 0 ||
 	    !peer_of(in->before, &cred))
 		return err_set(err, "control: %s", strerror(errno));
@@ -139,10 +145,9 @@ keep_received(struct instance *in, struct heritage *kept, struct channel_msg *m)
 {
 	if (m->fd < 0 || m->kind >= HERITAGE_KINDS)
 		return false;
-	if (m->kind == HERITAGE_LOCK) {
-		(void)close(in->lock); // ours locks nothing
-		in->lock = m->fd;
-	} else if (m->kind == HERITAGE_CONTROL) {
+	if (m->kind == HERITAGE_LOCK && in->his_lock < 0) {
+		in->his_lock = m->fd;
+	} else if (m->kind == HERITAGE_CONTROL && in->control < 0) {
 		in->control = m->fd;
 	} else if (!heritage_add(kept, m->kind, m->number, m->text, m->fd, HERITAGE_KEPT)) {
 		return false;
@@ -151,7 +156,19 @@ keep_received(struct instance *in, struct heritage *kept, struct channel_msg *m)
 	return true;
 }
 
-// True: all is here. False with an empty *err: he went away, and another may serve by now.
+// All was handed over: so is the lock. The file that we opened locks nothing.
+static bool
+lock_is_ours(struct instance *in)
+{
+	if (in->his_lock < 0 || in->control < 0)
+		return false;
+	(void)close(in->lock); // nothing was written
+	in->lock = in->his_lock;
+	in->his_lock = -1;
+	return true;
+}
+
+// True: all is here. False: he may have gone, and another may serve by now.
 static bool
 receive_all(struct instance *in, struct heritage *kept, uint64_t end_ns, struct err *err)
 {
@@ -166,9 +183,13 @@ receive_all(struct instance *in, struct heritage *kept, uint64_t end_ns, struct 
 		if (s == CHANNEL_NOTHING)
 			continue;
 		if (s == CHANNEL_CLOSED)
-			return false;
+			return err_set(err, "the tidegate that served is gone");
+		if (s == CHANNEL_LOST)
+			return err_set(err, "a message of the tidegate that serves is lost: the "
+					    "limit of file descriptors is too low (ulimit -n)");
 		if (m.type == CHANNEL_READY)
-			return in->control >= 0;
+			return lock_is_ours(in) ||
+			       err_set(err, "the tidegate that serves hands over no lock");
 		bool good = m.type == CHANNEL_MADE && keep_received(in, kept, &m);
 		if (m.fd >= 0)
 			(void)close(m.fd); // of no kind that we know
@@ -185,7 +206,10 @@ forget_attempt(struct instance *in, struct heritage *kept)
 		(void)close(in->before); // nothing waits in it
 	if (in->control >= 0)
 		(void)close(in->control); // likewise
-	in->before = in->control = -1;
+	// Not kept a moment longer: who has it passes for the holder of the lock.
+	if (in->his_lock >= 0)
+		(void)close(in->his_lock); // likewise
+	in->before = in->control = in->his_lock = -1;
 }
 
 // Either the lock is free or somebody hands it over; who is about to end does neither for a moment.
@@ -194,7 +218,8 @@ take_lock(struct instance *in, const struct instance_spec *spec, struct heritage
 	  struct err *err)
 {
 	static const struct timespec pause = {.tv_nsec = 10 * NS_PER_MS};
-	uint64_t end_ns = clock_mono_ns() + PATIENCE_NS;
+	uint64_t begin_ns = clock_mono_ns(), end_ns = begin_ns + PATIENCE_NS;
+	bool told = false;
 	for (;;) {
 		if (flock(in->lock, LOCK_EX | LOCK_NB) == 0)
 			return make_control(in, err);
@@ -213,6 +238,11 @@ take_lock(struct instance *in, const struct instance_spec *spec, struct heritage
 		forget_attempt(in, kept);
 		if (clock_mono_ns() >= end_ns)
 			return err_set(err, "state-dir %s: %s", in->path, why.text);
+		if (!told && clock_mono_ns() - begin_ns >= NS_PER_S) {
+			log_msg(LOG_WARNING, "state-dir %s: waiting to take over: %s", in->path,
+				why.text);
+			told = true;
+		}
 		(void)nanosleep(&pause, NULL); // a signal only makes it shorter
 	}
 }
@@ -231,16 +261,25 @@ add_file(struct instance *in, struct heritage *kept, const char *name, unsigned 
 {
 	struct str item = str_from_c(name);
 	size_t k = 0;
+	if (str_starts(item, STR(HALF_WRITTEN)))
+		(void)unlinkat(in->dir, name, 0); // nobody writes it any more
 	while (k < ARRAY_LEN(files) && !str_starts(item, files[k].prefix))
 		k++;
 	if (k == ARRAY_LEN(files))
-		return; // the lock, the socket, a half-written file
+		return; // the lock, the socket
 	if (!files[k].whole_name)
 		item = str_slice(item, files[k].prefix.n, item.n);
 	unsigned slot = files[k].kind == HERITAGE_ENDED ? number : 0;
-	int fd = openat(in->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && !heritage_add(kept, files[k].kind, slot, item, fd, HERITAGE_KEPT))
-		(void)close(fd); // a name that is none of ours
+	struct stat st;
+	// A pipe of that name shall not hold us up.
+	int fd = openat(in->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	bool is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (!is_file)
+		log_msg(LOG_WARNING, "state-dir %s: %s is left out: %s", in->path, name,
+			fd < 0 ? strerror(errno) : "not a regular file");
+	if (fd >= 0 &&
+	    (!is_file || !heritage_add(kept, files[k].kind, slot, item, fd, HERITAGE_KEPT)))
+		(void)close(fd); // or a name that is none of ours
 }
 
 // What the last service here left: nobody counts in it any more.
@@ -274,12 +313,14 @@ bool
 instance_save(struct instance *in, const char *name, struct str text, struct err *err)
 {
 	char tmp[32];
-	(void)snprintf(tmp, sizeof(tmp), "new-%08x", (unsigned)getpid());
+	(void)snprintf(tmp, sizeof(tmp), HALF_WRITTEN "%08x", (unsigned)getpid());
 	int fd = openat(in->dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	bool good = fd >= 0 && write_whole(fd, text);
 	int why = errno;
-	if (fd >= 0)
-		(void)close(fd); // written, or useless
+	if (fd >= 0 && close(fd) != 0 && good) {
+		why = errno;
+		good = false;
+	}
 	if (good && renameat(in->dir, tmp, in->dir, name) == 0)
 		return true;
 	why = good ? errno : why;
@@ -301,7 +342,7 @@ instance_enter(const struct instance_spec *spec, struct heritage *kept, struct e
 	struct instance *in = MEM_NEW(struct instance);
 	in->magic = INSTANCE_MAGIC;
 	in->path = mem_strdup(spec->path);
-	in->dir = in->lock = in->control = in->before = in->after = -1;
+	in->dir = in->lock = in->his_lock = in->control = in->before = in->after = -1;
 	if (open_dir(in, err) && open_lock(in, err) && take_lock(in, spec, kept, err) &&
 	    listen_on_control(in, err)) {
 		if (in->before < 0) {
@@ -326,6 +367,8 @@ after_stopped(struct watch *w)
 	struct instance *in = CONTAINER_OF(w, struct instance, on_after);
 	(void)close(in->after); // he hung up
 	in->after = -1;
+	// He had it say that he listens (listen_on_control); we do.
+	(void)listen(in->control, BACKLOG);
 	accept_next(in);
 }
 
@@ -359,7 +402,9 @@ on_after(struct watch *w)
 	struct channel_msg m;
 	enum channel_status s;
 	CHECK_MAGIC(in, INSTANCE_MAGIC);
-	while ((s = channel_receive(in->after, &m)) == CHANNEL_GOT) {
+	while ((s = channel_receive(in->after, &m)) == CHANNEL_GOT || s == CHANNEL_LOST) {
+		if (s == CHANNEL_LOST)
+			continue; // brings a descriptor, which is none of his business
 		if (m.fd >= 0)
 			(void)close(m.fd); // not asked for
 		if (m.type == CHANNEL_TAKE) {
@@ -408,8 +453,8 @@ on_before(struct watch *w)
 	struct instance *in = CONTAINER_OF(w, struct instance, on_before);
 	struct channel_msg m;
 	enum channel_status s;
-	while ((s = channel_receive(in->before, &m)) == CHANNEL_GOT)
-		if (m.fd >= 0)
+	while ((s = channel_receive(in->before, &m)) == CHANNEL_GOT || s == CHANNEL_LOST)
+		if (s == CHANNEL_GOT && m.fd >= 0)
 			(void)close(m.fd); // not asked for
 	if (s == CHANNEL_CLOSED)
 		in->hooks.gone(in->hooks.arg);
@@ -463,9 +508,11 @@ instance_leave(struct instance **ip)
 	if (in == NULL)
 		return;
 	CHECK_MAGIC(in, INSTANCE_MAGIC);
-	if (!in->given_away && in->control >= 0)
+	// Until we serve, it is the predecessor's; later the successor's.
+	bool holds = (in->before < 0 || in->serving) && !in->given_away;
+	if (holds && in->control >= 0)
 		(void)unlinkat(in->dir, "control", 0); // a successor would replace it
-	const int fds[] = {in->before, in->after, in->control, in->lock, in->dir};
+	const int fds[] = {in->before, in->after, in->control, in->his_lock, in->lock, in->dir};
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]); // nothing to flush

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -159,7 +160,8 @@ end_child(struct child *c)
 	struct master *m = c->owner;
 	child_signal(c, SIGTERM);
 	child_set_state(c, CHILD_ENDING);
-	loop_timer_set(m->loop, &m->last_resort, loop_now_ns(m->loop) + ENDING_NS);
+	if (m->last_resort.due_ns == 0) // else an earlier one's, which looks again
+		loop_timer_set(m->loop, &m->last_resort, loop_now_ns(m->loop) + ENDING_NS);
 }
 
 // The oldest first, when there are more than the bound.
@@ -232,7 +234,10 @@ let_go(struct master *m, const struct child *c)
 	if (c != m->retiring)
 		return;
 	m->retiring = NULL;
-	finish_start(m, true, m->serving != NULL ? sbuf_str(&m->serving->log) : STR_NULL);
+	if (m->serving != NULL)
+		finish_start(m, true, sbuf_str(&m->serving->log));
+	else
+		finish_start(m, false, STR("the new worker process ended while it served\n"));
 }
 
 // --- what children say ---------------------------------------------------------------------------
@@ -251,6 +256,30 @@ save_map(struct master *m, int fd, struct str name)
 	mem_free((void *)(uintptr_t)text.p);
 }
 
+// What a worker may hand over: everything it makes while it starts, when it has heard no client
+// yet; later only what operators change. The master acts on these names with its own rights.
+static const struct {
+	bool starting, serving, is_file;
+} makes[HERITAGE_KINDS] = {
+    [HERITAGE_SOCKET] = {.starting = true},
+    [HERITAGE_VARS] = {.starting = true},
+    [HERITAGE_STATS] = {.starting = true, .is_file = true},
+    [HERITAGE_MAP] = {.starting = true, .serving = true, .is_file = true},
+    [HERITAGE_CONFIG] = {.starting = true},
+    [HERITAGE_POLICY] = {.starting = true, .serving = true},
+};
+
+static bool
+may_make(const struct master *m, const struct child *c, const struct channel_msg *msg)
+{
+	if (msg->kind >= HERITAGE_KINDS ||
+	    (makes[msg->kind].is_file && str_find_byte(msg->text, '/') != SIZE_MAX))
+		return false;
+	if (c->state == CHILD_STARTING)
+		return makes[msg->kind].starting;
+	return c == m->serving && makes[msg->kind].serving;
+}
+
 static void
 child_made(struct child *c, struct channel_msg *msg)
 {
@@ -258,19 +287,22 @@ child_made(struct child *c, struct channel_msg *msg)
 	bool starting = c->state == CHILD_STARTING;
 	int fd = msg->fd;
 	msg->fd = -1;
-	if (fd < 0 || msg->kind >= HERITAGE_KINDS || (!starting && c != m->serving)) {
+	if (fd < 0 || !may_make(m, c, msg)) {
 		if (fd >= 0)
 			(void)close(fd); // of one that serves no more
 		return;
 	}
 	enum heritage_kind kind = msg->kind;
+	enum heritage_mark mark = HERITAGE_KEPT;
 	struct heritage *to = starting ? &c->made : &m->kept;
 	// Two sockets may bear one name: both asked for any port.
 	for (size_t i = to->n; kind != HERITAGE_SOCKET && i-- > 0;)
 		if (to->items[i].kind == kind && to->items[i].slot == msg->number &&
-		    str_eq(str_from_c(to->items[i].name), msg->text))
+		    str_eq(str_from_c(to->items[i].name), msg->text)) {
+			mark = to->items[i].mark; // one that starts may use it already
 			heritage_drop(to, i, false);
-	if (!heritage_add(to, kind, msg->number, msg->text, fd, HERITAGE_KEPT))
+		}
+	if (!heritage_add(to, kind, msg->number, msg->text, fd, mark))
 		(void)close(fd); // its name is none
 	else if (kind == HERITAGE_MAP && !starting && m->instance != NULL)
 		save_map(m, fd, msg->text);
@@ -295,10 +327,27 @@ tell_child_how(struct reload_waiter *w, bool good, struct str log)
 	mem_free(cw);
 }
 
+// Who asks while a reload is under way is answered with the others who do: one message for all.
+static struct child_waiter *
+find_waiter(const struct master *m, const struct child *c)
+{
+	for (struct reload_waiter *w = m->waiting_next; w != NULL; w = w->next) {
+		struct child_waiter *cw = CONTAINER_OF(w, struct child_waiter, waiter);
+		if (w->done == tell_child_how && cw->child == c->number)
+			return cw;
+	}
+	return NULL;
+}
+
 static void
 child_asks_reload(struct child *c, struct channel_msg *msg)
 {
-	struct child_waiter *cw = MEM_NEW(struct child_waiter);
+	struct child_waiter *cw = find_waiter(c->owner, c);
+	if (cw != NULL) {
+		cw->number = msg->number;
+		return;
+	}
+	cw = MEM_NEW(struct child_waiter);
 	*cw = (struct child_waiter){.waiter.done = tell_child_how,
 				    .master = c->owner,
 				    .child = c->number,
@@ -321,11 +370,29 @@ nobody_listens(struct child *c)
 			heritage_drop(&m->kept, i, true);
 }
 
+// What it made has not arrived: a start is not whole then.
+static void
+message_lost(struct child *c)
+{
+	struct rlimit r = {0};
+	(void)getrlimit(RLIMIT_NOFILE, &r); // valid arguments
+	log_msg(LOG_ALERT,
+		"a message of worker process %u (%d) is lost: the limit of %llu file descriptors "
+		"is too low for the master (ulimit -n)",
+		c->number, (int)c->pid, (unsigned long long)r.rlim_cur);
+	if (c->state == CHILD_STARTING)
+		end_child(c);
+}
+
 static void
 on_message(struct child *c, struct channel_msg *msg)
 {
 	struct master *m = c->owner;
 	struct heritage_item *it;
+	if (msg == NULL) {
+		message_lost(c);
+		return;
+	}
 	switch ((enum channel_type)msg->type) {
 	case CHANNEL_LOG:
 		sbuf_printf(&c->log, "[%s] %.*s\n",
@@ -397,6 +464,21 @@ restart_later(struct master *m)
 	loop_timer_set(m->loop, &m->restart, loop_now_ns(m->loop) + wait);
 }
 
+// A start of one that is not the first has come to nothing.
+static void
+give_up_start(struct master *m, enum master_start start, struct str log)
+{
+	if (start == MASTER_RELOAD)
+		m->n_failed_reloads++;
+	master_notify("READY=1\nSTATUS=%s", m->serving != NULL
+						? "The last reload failed, the configuration "
+						  "before it serves"
+						: "No worker process serves, another is started");
+	finish_start(m, false, log);
+	if (m->serving == NULL && m->starting == NULL)
+		restart_later(m);
+}
+
 static void
 start_failed(struct master *m, struct child *c, const char *how)
 {
@@ -414,14 +496,9 @@ start_failed(struct master *m, struct child *c, const char *how)
 	}
 	log_msg(LOG_ALERT, "the new worker process %s before it served%s", how,
 		m->serving != NULL ? ": nothing has changed" : "");
-	if (c->start == MASTER_RELOAD)
-		m->n_failed_reloads++;
-	master_notify("READY=1\nSTATUS=The last reload failed, the configuration before it serves");
 	if (sbuf_str(&c->log).n == 0)
 		sbuf_printf(&c->log, "the new worker process %s before it served\n", how);
-	finish_start(m, false, sbuf_str(&c->log));
-	if (m->serving == NULL && m->starting == NULL)
-		restart_later(m);
+	give_up_start(m, c->start, sbuf_str(&c->log));
 }
 
 static void
@@ -472,6 +549,7 @@ static void
 start_child(struct master *m, enum master_start start)
 {
 	struct err err;
+	struct sbuf log;
 	struct child_spec spec = {
 	    .loop = m->loop,
 	    .program = m->spec->program,
@@ -498,9 +576,10 @@ start_child(struct master *m, enum master_start start)
 		master_stop(m, MASTER_ENDS);
 		return;
 	}
-	finish_start(m, false, str_from_c(err.text));
-	if (m->serving == NULL)
-		restart_later(m);
+	sbuf_init(&log, sizeof(err.text) + 2);
+	sbuf_printf(&log, "%s\n", err.text);
+	give_up_start(m, start, sbuf_str(&log));
+	sbuf_fini(&log);
 }
 
 // --- stopping ------------------------------------------------------------------------------------
@@ -511,6 +590,8 @@ stop_child(struct child *c, enum master_end how)
 	if (c->state == CHILD_SERVING && how == MASTER_DRAINS) {
 		child_signal(c, SIGUSR1); // with grace, unlike RETIRE
 		child_set_state(c, CHILD_DRAINING);
+	} else if (c->state == CHILD_ENDED) {
+		return; // its end is why we stop
 	} else if (c->state == CHILD_STARTING || how == MASTER_ENDS) {
 		end_child(c);
 	}
@@ -585,6 +666,9 @@ watch_signals(struct master *m, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		(void)sigaddset(&set, ours[i]);   // known numbers
 	(void)sigprocmask(SIG_BLOCK, &set, NULL); // valid arguments
+	// Whoever reads our log may go away.
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	(void)sigaction(SIGPIPE, &ignore, NULL); // likewise
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, "signalfd: %s", strerror(errno));
@@ -608,6 +692,7 @@ taken(void *arg, bool end_at_once)
 		master_cli_retire(m->cli);
 	if (m->serving != NULL && !end_at_once && m->end == MASTER_GOES_ON)
 		retire(m, m->serving);
+	m->serving = NULL; // what it makes from now on is no heritage
 	master_stop(m, end_at_once ? MASTER_ENDS : MASTER_DRAINS);
 }
 
@@ -641,10 +726,22 @@ enter_instance(struct master *m, struct err *err)
 	return true;
 }
 
+// Sockets, counters, maps and scripts of several processes are open at a time.
+static void
+raise_descriptors(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return; // then it stays as it is
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r); // up to the hard limit everybody may
+}
+
 static bool
 set_up(struct master *m, struct err *err)
 {
 	struct net_config net = {.engine = NET_ENGINE_EPOLL, .nbthread = 1};
+	raise_descriptors();
 	m->program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	m->loop = loop_new(&net, err);
 	if (m->loop == NULL || !watch_signals(m, err) || !enter_instance(m, err))

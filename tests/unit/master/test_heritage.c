@@ -61,14 +61,15 @@ as_text(void)
 	heritage_init(&got);
 	sbuf_init(&text, 65536);
 	int fd = some_fd(), vars = some_fd();
-	(void)heritage_add(&h, HERITAGE_CONFIG, 7, STR("/etc/a file.cfg"), fd, HERITAGE_KEPT);
+	(void)heritage_add(&h, HERITAGE_CONFIG, UINT32_MAX, STR("/etc/a file.cfg"), fd,
+			   HERITAGE_KEPT);
 	(void)heritage_add(&h, HERITAGE_VARS, 0, STR_NULL, vars, HERITAGE_KEPT);
 	heritage_write(&h, &text);
 	(void)fcntl(fd, F_SETFD, 0); // as through exec
 	OK(heritage_read(&got, sbuf_str(&text), &err));
 	IS_INT(got.n, 2);
 	IS_STR(got.items[0].name, "/etc/a file.cfg");
-	IS_INT(got.items[0].slot, 7);
+	IS_INT(got.items[0].slot, UINT32_MAX);
 	IS_INT(got.items[0].fd, fd);
 	IS_STR(got.items[1].name, "");
 	OK_MSG(fcntl(fd, F_GETFD) & FD_CLOEXEC, "close-on-exec again");
@@ -92,6 +93,7 @@ foreign_text(void)
 	    "tidegate-heritage 1\nnonsense\n",
 	    "tidegate-heritage 1\nwheel 0 0 x\n",
 	    "tidegate-heritage 1\nsocket -1 0 x\n",
+	    "tidegate-heritage 1\nsocket 4294967296 0 x\n",
 	    "tidegate-heritage 1\nsocket 0 9999 x\n",
 	    "tidegate-heritage 1\nsocket 0 99999999999 x\n",
 	};
