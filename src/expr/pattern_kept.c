@@ -10,7 +10,7 @@
 #include "base/sbuf.h"
 #include "expr/pattern_ref_priv.h"
 
-#define HEAD "tidegate-map 1"
+#define HEAD "tidegate-map 2"
 
 static struct str
 name_of(const struct pattern_ref *r, char number[24])
@@ -76,7 +76,7 @@ pattern_kept_write(const struct pattern_ref *r, struct sbuf *out)
 	char number[24];
 	sbuf_add(out, STR(HEAD "\n"));
 	add_part(out, name_of(r, number));
-	sbuf_printf(out, "%016" PRIx64 "\n", r->file_hash);
+	sbuf_printf(out, "%016" PRIx64 "\n%zu\n", r->file_hash, (size_t)r->live.n_live);
 	for (size_t i = 0; i < r->live.n; i++) {
 		const struct table_entry *e = &r->live.entry[i];
 		if (!e->live)
@@ -87,11 +87,17 @@ pattern_kept_write(const struct pattern_ref *r, struct sbuf *out)
 }
 
 static bool
-next_part(struct str *rest, struct str *part)
+next_number(struct str *rest, int64_t *n)
 {
 	struct str line;
+	return str_next(rest, '\n', &line) && str_to_int(line, n) && *n >= 0;
+}
+
+static bool
+next_part(struct str *rest, struct str *part)
+{
 	int64_t n;
-	if (!str_next(rest, '\n', &line) || !str_to_int(line, &n) || n < 0 || (size_t)n > rest->n)
+	if (!next_number(rest, &n) || (size_t)n > rest->n)
 		return false;
 	*part = str_slice(*rest, 0, (size_t)n);
 	*rest = str_slice(*rest, (size_t)n, rest->n);
@@ -112,38 +118,55 @@ static bool
 fill(struct pattern_ref *r, struct str rest, struct err *err)
 {
 	struct str key, value;
+	int64_t n = 0;
 	uint32_t version = pattern_ref_prepare(r, err);
-	bool good = version != 0;
-	while (good && rest.n > 0) {
+	bool good = version != 0 && (next_number(&rest, &n) || err_set(err, "it is cut short"));
+	for (; good && n > 0; n--) {
 		good = (next_part(&rest, &key) && next_part(&rest, &value)) ||
 		       err_set(err, "it is cut short");
 		good = good && pattern_ref_change(r, PATTERN_ADD, version, key, value, err);
 	}
+	if (good && rest.n > 0)
+		good = err_set(err, "something stands behind its end");
 	if (!good)
 		return err_wrap(err, "'%.*s': what was changed at run time is lost",
 				STR_ARG(r->name));
 	return pattern_ref_commit(r, version, err);
 }
 
-bool
+static bool
+is_hash(struct str text)
+{
+	size_t n = 0;
+	while (n < text.n && strchr("0123456789abcdef", text.p[n]) != NULL && text.p[n] != '\0')
+		n++;
+	return n == 16 && n == text.n;
+}
+
+enum pattern_kept
 pattern_kept_read(struct expr_set *set, struct str text, struct err *err)
 {
 	struct str rest = text, head, name, hash;
 	char mine[24];
 	if (!str_next(&rest, '\n', &head) || !str_eq(head, STR(HEAD)) || !next_part(&rest, &name) ||
-	    !str_next(&rest, '\n', &hash))
-		return err_set(err, "a kept map or list is none of this tidegate's");
+	    !str_next(&rest, '\n', &hash) || !is_hash(hash)) {
+		err_set(err, "no map or list that this program knows");
+		return PATTERN_KEPT_DAMAGED;
+	}
 	struct pattern_ref *r = find(set, name);
-	if (r == NULL)
-		return err_set(err,
-			       "'%.*s' was changed at run time, but the configuration does not use "
-			       "it any more",
-			       STR_ARG(name));
+	if (r == NULL) {
+		err_set(err,
+			"'%.*s' was changed at run time, but the configuration does not use it "
+			"any more",
+			STR_ARG(name));
+		return PATTERN_KEPT_OLD;
+	}
 	(void)snprintf(mine, sizeof(mine), "%016" PRIx64, r->file_hash);
-	if (!str_eq(hash, str_from_c(mine)))
-		return err_set(err,
-			       "'%.*s' was changed at run time, but its file is another now, "
-			       "which counts",
-			       STR_ARG(name));
-	return fill(r, rest, err);
+	if (!str_eq(hash, str_from_c(mine))) {
+		err_set(err,
+			"'%.*s' was changed at run time, but its file is another now, which counts",
+			STR_ARG(name));
+		return PATTERN_KEPT_OLD;
+	}
+	return fill(r, rest, err) ? PATTERN_KEPT_READ : PATTERN_KEPT_DAMAGED;
 }

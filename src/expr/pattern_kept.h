@@ -14,10 +14,14 @@ typedef void (*pattern_changed_f)(void *arg, struct pattern_ref *r, bool by_rule
 void pattern_kept_begin(struct expr_set *set);
 // The set's live entries. Keeper.
 void pattern_kept_write(const struct pattern_ref *r, struct sbuf *out);
-// What is written stands in a set again. False with *err: the set is no more, its file has changed,
-// or an entry does not fit: the set is then as its file says. After pattern_kept_begin, before the
-// threads.
-bool pattern_kept_read(struct expr_set *set, struct str text, struct err *err);
+// What is written stands in a set again; else *err says why, and the set is as its file says. After
+// pattern_kept_begin, before the threads.
+enum pattern_kept {
+	PATTERN_KEPT_READ,
+	PATTERN_KEPT_OLD,     // the set is no more, or its file has changed
+	PATTERN_KEPT_DAMAGED, // the text is none of ours, or an entry does not fit
+};
+enum pattern_kept pattern_kept_read(struct expr_set *set, struct str text, struct err *err);
 // Told of each set that changes from now on, by an operator or a script, or by rules of requests.
 // Keeper.
 void pattern_kept_watch(struct expr_set *set, pattern_changed_f changed, void *arg);

@@ -6,7 +6,9 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 
+#include "base/log.h"
 #include "conf/conf.h"
 #include "expr/vars_conf_priv.h"
 #include "tidegate/vars.h"
@@ -32,6 +34,7 @@ struct vars_section {
 	struct str file, mode, group;
 	int64_t size, log_size;
 	bool sync, allow_undeclared;
+	bool rescue; // see expr_vars_default_file
 	struct vars_var *vars, **tail;
 };
 
@@ -291,7 +294,7 @@ write_overlay(struct conf *c, struct expr_set *set, struct tidevars *t,
 }
 
 void
-expr_vars_default_file(struct conf *c, const char *path)
+expr_vars_default_file(struct conf *c, const char *path, bool rescue)
 {
 	struct vars_section *s = conf_bound(c, BOUND_AS);
 	if (s == NULL) {
@@ -300,6 +303,7 @@ expr_vars_default_file(struct conf *c, const char *path)
 		s->allow_undeclared = true;
 	}
 	s->file = str_from_c(path);
+	s->rescue = rescue;
 }
 
 void
@@ -317,12 +321,42 @@ expr_vars_has_file(struct conf *c)
 	return s != NULL && s->file.n > 0;
 }
 
+// The file by another name, so that nobody's values are thrown away.
+static bool
+put_aside(struct conf *c, const char *path, const char *why)
+{
+	const char *aside = conf_printf(c, "%s.unusable", path);
+	if (rename(path, aside) != 0)
+		return false;
+	log_msg(LOG_ALERT, "%s: it stands as %s now, and the variables begin with their defaults",
+		why, aside);
+	return true;
+}
+
+// Something else where the default file cannot be used.
+static int
+open_rescued(struct conf *c, struct vars_section *s, struct tidevars_options *o, int status,
+	     struct tidevars_error *why, struct tidevars **out)
+{
+	if (status == TIDEVARS_BAD_FILE && put_aside(c, o->path, why->text))
+		status = tidevars_open(out, o, why);
+	if (status == TIDEVARS_OK)
+		return status;
+	log_msg(LOG_ALERT,
+		"%s: the variables are in memory now; they outlive reloads and crashes of this "
+		"service, but not its stop",
+		why->text);
+	o->path = NULL;
+	s->file = STR_NULL;
+	return tidevars_open(out, o, why);
+}
+
 bool
 expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *before,
 	       struct tidevars **out)
 {
-	static const struct vars_section none = {.allow_undeclared = true};
-	const struct vars_section *s = conf_bound(c, BOUND_AS);
+	struct vars_section none = {.allow_undeclared = true};
+	struct vars_section *s = conf_bound(c, BOUND_AS);
 	struct tidevars_options o = {0};
 	struct tidevars_error why;
 	bool good = true;
@@ -333,6 +367,8 @@ expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *b
 	bool inherited = before != NULL && before->fd >= 0 && o.path == NULL;
 	int status = inherited ? tidevars_open_fd(out, before->fd, o.flags, &why)
 			       : tidevars_open(out, &o, &why);
+	if (status != TIDEVARS_OK && s->rescue)
+		status = open_rescued(c, s, &o, status, &why, out);
 	if (status != TIDEVARS_OK)
 		return conf_error(c, s->line, "%s", why.text);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next)

@@ -21,8 +21,10 @@ struct vars_before {
 // `before`: of the process of this service that this one follows; NULL: it is the first.
 bool expr_vars_open(struct conf *conf, struct expr_set *set, const struct vars_before *before,
 		    struct tidevars **out);
-// The table's file, where the configuration names none. Before expr_vars_open.
-void expr_vars_default_file(struct conf *conf, const char *path);
+// The table's file, where the configuration names none. One that cannot be used shall not keep the
+// service down: where `rescue`, a damaged one is put aside by another name, else the table is
+// memory; both are told in the log. Before expr_vars_open.
+void expr_vars_default_file(struct conf *conf, const char *path, bool rescue);
 // The table is memory of this process, whatever the configuration says. Before expr_vars_open.
 void expr_vars_private(struct conf *conf);
 // Whether the configuration names a file for the table.

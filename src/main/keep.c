@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "main/keep_maps.h"
 #include "main/keep_numbers.h"
 #include "main/service.h"
@@ -17,57 +18,146 @@
 #include "metrics/ledger.h"
 #include "proxy/kept.h"
 
-static int
-new_file(const struct service *s, char name[64], struct err *err)
+#define NAME_BYTES 64
+
+// --- making --------------------------------------------------------------------------------------
+
+// All of its room now: a full disk is found here, not by a worker that counts.
+static bool
+has_room(int fd, uint64_t bytes)
 {
-	int dir = link_use(s->link, HERITAGE_DIR, 0, STR_NULL);
-	name[0] = '\0';
-	if (dir < 0) {
-		int fd = memfd_create("stats", MFD_CLOEXEC);
-		if (fd < 0)
-			err_set(err, "memfd_create: %s", strerror(errno));
-		return fd;
-	}
-	(void)snprintf(name, 64, HERITAGE_STATS_PREFIX "%016llx-%x",
+	errno = posix_fallocate(fd, 0, (off_t)bytes);
+	return errno == 0;
+}
+
+// -1, with a line in the log: the service can do without.
+static int
+file_in_dir(int dir, uint64_t bytes, char name[NAME_BYTES])
+{
+	(void)snprintf(name, NAME_BYTES, HERITAGE_STATS_PREFIX "%016llx-%x",
 		       (unsigned long long)clock_real_ns(), (unsigned)getpid());
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		err_set(err, "state-dir: %s: %s", name, strerror(errno));
+	if (fd >= 0 && has_room(fd, bytes))
+		return fd;
+	log_msg(
+	    LOG_ALERT,
+	    "state-dir: %s: %s: counters and states are in memory now; they outlive reloads and "
+	    "crashes of this service, but not its stop",
+	    name, strerror(errno));
+	if (fd >= 0) {
+		(void)close(fd);              // empty
+		(void)unlinkat(dir, name, 0); // ours
+	}
+	return -1;
+}
+
+static int
+file_in_memory(uint64_t bytes, struct err *err)
+{
+	int fd = memfd_create("stats", MFD_CLOEXEC);
+	if (fd >= 0 && has_room(fd, bytes))
+		return fd;
+	err_set(err, "no memory for %llu bytes of counters: %s", (unsigned long long)bytes,
+		strerror(errno));
+	if (fd >= 0)
+		(void)close(fd); // empty
+	return -1;
+}
+
+static int
+new_file(struct proxy_set *set, uint64_t bytes, struct err *err)
+{
+	const struct service *s = set->owner;
+	char name[NAME_BYTES] = "";
+	int dir = link_use(s->link, HERITAGE_DIR, 0, STR_NULL);
+	int fd = dir >= 0 ? file_in_dir(dir, bytes, name) : -1;
+	if (fd < 0) {
+		name[0] = '\0';
+		fd = file_in_memory(bytes, err);
+	}
+	if (fd >= 0)
+		link_made(s->link, HERITAGE_STATS, s->link->number, str_from_c(name), fd);
 	return fd;
 }
 
-bool
-keep_begin(struct service *s, struct err *err)
+void
+keep_begin(struct service *s)
 {
-	char name[64];
 	if (s->link == NULL)
-		return true;
-	int fd = new_file(s, name, err);
-	if (fd < 0)
-		return false;
-	s->set->kept_fd = fd;
+		return;
+	s->set->kept_file = new_file;
 	s->numbers = keep_numbers_new(s);
-	link_made(s->link, HERITAGE_STATS, s->link->number, str_from_c(name), fd);
-	return true;
 }
 
-static void
-take(struct service *s, const struct heritage_item *it, bool last)
+// --- taking over ---------------------------------------------------------------------------------
+
+void
+keep_put_aside(const struct service *s, const char *file, const char *why)
 {
+	char aside[NAME_BYTES + sizeof(UNUSABLE)];
+	int dir = -1;
+	for (size_t i = 0; i < s->link->kept.n; i++)
+		if (s->link->kept.items[i].kind == HERITAGE_DIR)
+			dir = s->link->kept.items[i].fd;
+	(void)snprintf(aside, sizeof(aside), UNUSABLE "%s", file);
+	bool named = dir >= 0 && file[0] != '\0' && renameat(dir, file, dir, aside) == 0;
+	log_msg(LOG_ALERT, "%s%s: %s: it is left out%s%s", dir >= 0 ? "state-dir: " : "", file, why,
+		named ? ", and stands as " : "", named ? aside : "");
+}
+
+// An earlier process's counters, the eldest's first.
+struct earlier {
+	const struct heritage_item *item;
+	struct ledger *ledger; // NULL: it cannot be read, which was told
+};
+
+static bool
+is_ledger(const struct heritage_item *it)
+{
+	return it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
+}
+
+static size_t
+open_earlier(const struct service *s, struct earlier **out)
+{
+	const struct heritage *h = &s->link->kept;
+	struct earlier *all = mem_zalloc((h->n + 1) * sizeof(*all));
 	struct err err;
-	struct ledger *l = ledger_open(it->fd, &err);
-	if (l != NULL && last)
-		keep_numbers_take(s->numbers, l);
-	if (l == NULL)
-		log_msg(LOG_WARNING, "counters of an earlier process are lost: %s", err.text);
-	else
-		kept_take(s->set, &l, it->kind == HERITAGE_ENDED, last);
+	size_t n = 0;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct heritage_item *it = &h->items[i];
+		if (!is_ledger(it))
+			continue;
+		all[n].item = it;
+		all[n].ledger = ledger_open(it->fd, &err);
+		if (all[n++].ledger == NULL)
+			keep_put_aside(s, it->name, err.text);
+	}
+	*out = all;
+	return n;
+}
+
+// Whose states count: of the last process whose counters can be read.
+static size_t
+find_last(const struct earlier *all, size_t n)
+{
+	size_t last = n;
+	for (size_t i = 0; i < n; i++)
+		if (all[i].ledger != NULL &&
+		    (last == n || all[i].item->slot >= all[last].item->slot))
+			last = i;
+	return last;
 }
 
 // The master drops what was added up, and keeps what is read in place.
 static void
-tell(const struct service *s, const struct heritage_item *it)
+take(struct service *s, struct earlier *e, bool last)
 {
+	const struct heritage_item *it = e->item;
+	if (e->ledger != NULL && last)
+		keep_numbers_take(s->numbers, e->ledger);
+	if (e->ledger != NULL)
+		kept_take(s->set, &e->ledger, it->kind == HERITAGE_ENDED, last);
 	if (it->kind == HERITAGE_STATS)
 		(void)link_use(s->link, it->kind, it->slot, str_from_c(it->name)); // it is there
 }
@@ -75,22 +165,12 @@ tell(const struct service *s, const struct heritage_item *it)
 void
 keep_take_over(struct service *s)
 {
+	struct earlier *all;
 	if (s->link == NULL)
 		return;
 	s->maps = keep_maps_new(s);
-	(void)close(s->set->kept_fd); // mapped, and the master's
-	s->set->kept_fd = -1;
-	struct heritage *h = &s->link->kept;
-	const struct heritage_item *last = NULL;
-	for (size_t i = 0; i < h->n; i++)
-		if (h->items[i].kind == HERITAGE_STATS || h->items[i].kind == HERITAGE_ENDED)
-			if (last == NULL || h->items[i].slot >= last->slot)
-				last = &h->items[i];
-	for (size_t i = 0; i < h->n; i++) {
-		const struct heritage_item *it = &h->items[i];
-		if (it->kind != HERITAGE_STATS && it->kind != HERITAGE_ENDED)
-			continue;
-		take(s, it, it == last);
-		tell(s, it);
-	}
+	size_t n = open_earlier(s, &all), last = find_last(all, n);
+	for (size_t i = 0; i < n; i++)
+		take(s, &all[i], i == last);
+	mem_free(all);
 }

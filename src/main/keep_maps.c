@@ -4,6 +4,8 @@
 // milliseconds, and never more than a twentieth of the keeper's time.
 #include "main/keep_maps.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -84,14 +86,17 @@ take(struct service *s, const struct heritage_item *it)
 {
 	struct str text;
 	struct err err;
-	if (heritage_text_read(it->fd, MAX_KEPT_MAP, &text, &err)) {
-		if (pattern_kept_read(s->exprs, text, &err))
-			(void)link_use(s->link, it->kind, it->slot, str_from_c(it->name));
-		else
-			log_msg(LOG_NOTICE, "%s", err.text);
-	} else {
-		log_msg(LOG_WARNING, "%s", err.text);
-	}
+	char file[sizeof(HERITAGE_MAP_PREFIX) + PATTERN_KEPT_NAME_BYTES];
+	enum pattern_kept how = PATTERN_KEPT_DAMAGED;
+	if (heritage_text_read(it->fd, MAX_KEPT_MAP, &text, &err))
+		how = pattern_kept_read(s->exprs, text, &err);
+	(void)snprintf(file, sizeof(file), HERITAGE_MAP_PREFIX "%s", it->name);
+	if (how == PATTERN_KEPT_READ)
+		(void)link_use(s->link, it->kind, it->slot, str_from_c(it->name));
+	else if (how == PATTERN_KEPT_OLD)
+		log_msg(LOG_NOTICE, "%s", err.text);
+	else
+		keep_put_aside(s, file, err.text);
 	mem_free((void *)(uintptr_t)text.p);
 }
 

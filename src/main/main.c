@@ -155,8 +155,7 @@ check_or_run(const struct options *o, struct link *link, char **argv)
 			log_msg(LOG_ALERT,
 				"-sf, -st and -x need a state-dir in section global: without it "
 				"nobody can tell whether a process is a tidegate");
-		} else if ((s.set->global.master || s.set->global.state_dir.n > 0) &&
-			   link == NULL) {
+		} else if (service_supervises(&s)) {
 			return supervise(&s, argv);
 		} else {
 			status = service_run(&s);

@@ -95,7 +95,8 @@ start(struct service *s, struct err *err)
 		return err_set(err, "%s", why.text);
 	if (set->policies != NULL && !policy_engine_start(set->policies, set->n_workers, err))
 		return false;
-	return start_cli(s, err) && keep_begin(s, err) && proxy_start(set, err);
+	keep_begin(s);
+	return start_cli(s, err) && proxy_start(set, err);
 }
 
 #define OPERATOR_NS  (2 * NS_PER_S)

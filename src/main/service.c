@@ -197,19 +197,36 @@ report(struct service *s, bool ok)
 	return ok && !fatal_warning;
 }
 
+// With a reload, whoever serves goes on with the table that he has: only the reload is refused.
+static void
+use_state_dir(struct service *s)
+{
+	const char *dir = s->set->global.state_dir.p;
+	bool serves =
+	    s->link->start == MASTER_RELOAD || (s->link->start == MASTER_FIRST && // taken over from
+						heritage_count(&s->link->kept, HERITAGE_STATS) > 0);
+	(void)mkdir(dir, 0750); // the table says what is wrong
+	expr_vars_default_file(s->conf, conf_printf(s->conf, "%s/vars", dir), !serves);
+}
+
+bool
+service_supervises(const struct service *s)
+{
+	const struct proxy_global *g = &s->set->global;
+	return s->link == NULL && s->options->task == TASK_RUN && (g->master || g->state_dir.n > 0);
+}
+
 static bool
 open_vars(struct service *s)
 {
 	struct vars_before before = {.fd = -1};
 	const struct vars_before *from = NULL;
-	if (s->options->task == TASK_EVAL) {
-		expr_vars_private(s->conf);
-	} else if (!expr_vars_has_file(s->conf) && s->set->global.state_dir.n > 0) {
-		(void)mkdir(s->set->global.state_dir.p, 0750); // the table says what is wrong
-		expr_vars_default_file(s->conf,
-				       conf_printf(s->conf, "%s/vars", s->set->global.state_dir.p));
-	}
 	bool has_table = s->link != NULL && heritage_count(&s->link->kept, HERITAGE_VARS) > 0;
+	bool has_dir = s->set->global.state_dir.n > 0;
+	if (s->options->task == TASK_EVAL || service_supervises(s))
+		expr_vars_private(s->conf); // a master's are its worker's business
+	else if (s->link != NULL && has_dir && !has_table && !expr_vars_has_file(s->conf))
+		use_state_dir(s);
 	if (s->link != NULL && (s->link->start != MASTER_FIRST || has_table)) {
 		from = &before;
 		if (!expr_vars_has_file(s->conf))

@@ -41,6 +41,8 @@ bool service_load(struct service *s, const struct options *o, struct link *link)
 // Listens and serves; returns the exit status once a signal ended it.
 int service_run(struct service *s);
 void service_free(struct service *s);
+// Is this process to be a master, as configuration or options have it?
+bool service_supervises(const struct service *s);
 // Any frontend that listens?
 bool service_listens(const struct service *s);
 
@@ -53,8 +55,12 @@ void ops_look(struct service *s);
 void ops_answer(struct service *s, const struct channel_msg *m);
 
 // keep.c: before and behind the making of counters.
-bool keep_begin(struct service *s, struct err *err);
+void keep_begin(struct service *s);
 void keep_take_over(struct service *s);
+// A file of the state directory that cannot be used, for an operator to look at; "" for one of
+// memory. Told in the log.
+#define UNUSABLE "unusable-"
+void keep_put_aside(const struct service *s, const char *file, const char *why);
 
 // daemon.c
 // Forks; the parent ends when the child is ready or fails. Sets *ready_fd in the child.

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +31,8 @@
 struct instance {
 	uint32_t magic;
 	char *path;
-	int dir, lock, control;
+	int dir, lock;
+	int control;     // -1: nobody can take over
 	int his_lock;    // while the predecessor hands over; -1
 	int before;      // connection to the predecessor; -1
 	int after;       // to the successor that asks; -1
@@ -59,6 +61,8 @@ static bool
 open_lock(struct instance *in, struct err *err)
 {
 	in->lock = openat(in->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (in->lock < 0 && errno == EROFS)
+		in->lock = openat(in->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return in->lock >= 0 || err_set(err, "state-dir %s: lock: %s", in->path, strerror(errno));
 }
 
@@ -75,6 +79,14 @@ static bool
 make_control(struct instance *in, struct err *err)
 {
 	struct sockaddr_un a;
+	struct statvfs fs;
+	if (fstatvfs(in->dir, &fs) == 0 && (fs.f_flag & ST_RDONLY) != 0) {
+		log_msg(LOG_ALERT,
+			"state-dir %s is read-only: nothing of this service outlives "
+			"its stop, and -sf cannot take its place",
+			in->path);
+		return true;
+	}
 	control_address(in, &a);
 	in->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (in->control < 0)
@@ -94,7 +106,7 @@ make_control(struct instance *in, struct err *err)
 static bool
 listen_on_control(struct instance *in, struct err *err)
 {
-	return listen(in->control, BACKLOG) == 0 ||
+	return in->control < 0 || listen(in->control, BACKLOG) == 0 ||
 	       err_set(err, "state-dir %s: control: listen: %s", in->path, strerror(errno));
 }
 
@@ -424,7 +436,7 @@ accept_next(struct instance *in)
 {
 	static const struct timeval bound = {.tv_sec = SEND_S};
 	struct ucred cred;
-	while (in->after < 0 && in->serving && !in->given_away) {
+	while (in->control >= 0 && in->after < 0 && in->serving && !in->given_away) {
 		int fd = accept4(in->control, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
@@ -469,7 +481,8 @@ instance_serve(struct instance *in, struct loop *loop, struct heritage *kept,
 	in->loop = loop;
 	in->kept = kept;
 	in->hooks = *hooks;
-	loop_watch(loop, &in->on_control, in->control, on_control);
+	if (in->control >= 0)
+		loop_watch(loop, &in->on_control, in->control, on_control);
 	if (in->before >= 0)
 		loop_watch(loop, &in->on_before, in->before, on_before);
 }

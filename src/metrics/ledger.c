@@ -54,6 +54,7 @@ struct ledger {
 	const struct object_record *objects;
 	struct hash_map by_name; // "kind\0name": object_record
 	char **keys;
+	uint32_t n_keys;
 	struct metric_blocks **blocks; // own: of each object
 	struct source *sources;
 	uint32_t **maps; // of sources
@@ -94,8 +95,9 @@ key_of(struct str kind, struct str name)
 static void
 index_objects(struct ledger *l)
 {
-	l->keys = mem_zalloc((l->h->n_objects + 1) * sizeof(*l->keys));
-	for (uint32_t i = 0; i < l->h->n_objects; i++) {
+	l->n_keys = l->h->n_objects;
+	l->keys = mem_zalloc((l->n_keys + 1) * sizeof(*l->keys));
+	for (uint32_t i = 0; i < l->n_keys; i++) {
 		const struct object_record *o = &l->objects[i];
 		struct str key = key_of(kind_name(l, o->kind), object_name(l, o));
 		l->keys[i] = (char *)(uintptr_t)key.p;
@@ -226,6 +228,14 @@ write_objects(struct ledger *l, struct layout *y, const struct ledger_object *ob
 	}
 }
 
+uint64_t
+ledger_bytes(const struct ledger_object *objects, size_t n, unsigned n_workers)
+{
+	struct layout y = {0};
+	measure(&y, objects, n, n_workers);
+	return y.bytes;
+}
+
 struct ledger *
 ledger_new(int fd, const struct ledger_object *objects, size_t n, unsigned n_workers,
 	   struct err *err)
@@ -300,8 +310,11 @@ static bool
 is_whole(struct ledger *l, struct err *err)
 {
 	const struct header *h = l->h;
-	if (memcmp(h->magic, file_magic, sizeof(file_magic)) != 0 || h->version != LEDGER_VERSION)
-		return err_set(err, "counters of another version");
+	if (memcmp(h->magic, file_magic, sizeof(file_magic)) != 0)
+		return err_set(err, "no file of counters, or one that was never whole");
+	if (h->version != LEDGER_VERSION)
+		return err_set(err, "counters in layout %u, this program knows %u", h->version,
+			       LEDGER_VERSION);
 	if (h->bytes != l->bytes ||
 	    !fits(l, h->kinds_at, h->n_kinds, sizeof(struct kind_record), 8) ||
 	    !fits(l, h->rows_at, h->n_rows, sizeof(struct row_record), 8) ||
@@ -345,7 +358,7 @@ ledger_free(struct ledger **lp)
 		return;
 	CHECK_MAGIC(l, LEDGER_MAGIC);
 	hash_map_fini(&l->by_name);
-	for (uint32_t i = 0; l->keys != NULL && i < l->h->n_objects; i++)
+	for (uint32_t i = 0; i < l->n_keys; i++)
 		mem_free(l->keys[i]);
 	while (l->sources != NULL) {
 		struct source *s = l->sources;

@@ -30,6 +30,8 @@ struct ledger_object {
 
 struct ledger; // of this process, or of another
 
+// How many bytes ledger_new needs.
+uint64_t ledger_bytes(const struct ledger_object *objects, size_t n, unsigned n_workers);
 // Lays out the ledger of this process in an empty file, zeroed. NULL with a cause. fd stays the
 // caller's and may be closed.
 struct ledger *ledger_new(int fd, const struct ledger_object *objects, size_t n, unsigned n_workers,

@@ -4,6 +4,7 @@
 #include "proxy/kept.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -107,7 +108,7 @@ add(struct kept *k, const struct ledger_kind *kind, struct str name, struct metr
 	    (struct ledger_object){.kind = kind, .name = name, .blocks = blocks};
 }
 
-// "backend/server"; the memory is the configuration's name's neighbour, freed with the kept.
+// "backend/server", in memory that goes with the kept.
 static void
 add_server(struct kept *k, struct server *s)
 {
@@ -245,19 +246,28 @@ kept_add(struct proxy_set *set, const struct ledger_kind *kind, struct str name,
 	add(kept_of(set), kind, name, blocks);
 }
 
+static bool
+make_ledger(struct kept *k, struct proxy_set *set, unsigned n_workers, struct err *err)
+{
+	add_objects(k, set);
+	int fd = set->kept_file(set, ledger_bytes(k->objects, k->n_objects, n_workers), err);
+	if (fd < 0)
+		return false;
+	k->ledger = ledger_new(fd, k->objects, k->n_objects, n_workers, err);
+	(void)close(fd); // mapped
+	return k->ledger != NULL;
+}
+
 bool
-kept_init(struct proxy_set *set, unsigned n_workers, int fd, struct err *err)
+kept_init(struct proxy_set *set, unsigned n_workers, struct err *err)
 {
 	struct kept *k = kept_of(set);
 	k->made = true;
-	if (fd >= 0) {
-		add_objects(k, set);
-		k->ledger = ledger_new(fd, k->objects, k->n_objects, n_workers, err);
-	}
+	bool good = set->kept_file == NULL || make_ledger(k, set, n_workers, err);
 	init_others(set, n_workers);
 	for (size_t i = 0; i < set->n_all; i++)
 		note_configuration(set->all[i]);
-	return fd < 0 || k->ledger != NULL;
+	return good;
 }
 
 static void
@@ -296,6 +306,18 @@ kept_fini(struct proxy_set *set)
 
 // --- taking over ---------------------------------------------------------------------------------
 
+#define WORD_TEXT_BYTES 24
+
+static const char *
+word_text(const char *word, uint64_t v, char text[WORD_TEXT_BYTES])
+{
+	if (strcmp(word, "admin") != 0) {
+		(void)snprintf(text, WORD_TEXT_BYTES, "%llu", (unsigned long long)v);
+		return text;
+	}
+	return v & SERVER_MAINT ? "maint" : v & SERVER_DRAIN ? "drain" : "ready";
+}
+
 // What was set counts where the configuration says what it said then. True: *out is what was set.
 static bool
 was_set(const struct ledger *l, const struct ledger_object *o, const char *word,
@@ -308,11 +330,13 @@ was_set(const struct ledger *l, const struct ledger_object *o, const char *word,
 		return false;
 	if (then == configured)
 		return true;
+	char texts[3][WORD_TEXT_BYTES];
 	log_msg(LOG_NOTICE,
-		"%.*s: %s was set to %llu while the configuration said %llu; it says %llu now, "
-		"which counts",
-		STR_ARG(o->name), word, (unsigned long long)*out, (unsigned long long)then,
-		(unsigned long long)configured);
+		"%.*s: %s was set to %s while the configuration said %s; it says %s now, which "
+		"counts",
+		STR_ARG(o->name), strcmp(word, "admin") == 0 ? "state" : word,
+		word_text(word, *out, texts[0]), word_text(word, then, texts[1]),
+		word_text(word, configured, texts[2]));
 	return false;
 }
 

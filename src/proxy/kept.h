@@ -16,8 +16,8 @@ struct metric_blocks;
 // One more object for the ledger, before kept_init; kind, name and blocks live until kept_fini.
 void kept_add(struct proxy_set *set, const struct ledger_kind *kind, struct str name,
 	      struct metric_blocks *blocks);
-// Makes every block of the set in a ledger behind fd; -1: in memory of this process.
-bool kept_init(struct proxy_set *set, unsigned n_workers, int fd, struct err *err);
+// Makes every block of the set, in a ledger in the file that set->kept_file makes, if it is there.
+bool kept_init(struct proxy_set *set, unsigned n_workers, struct err *err);
 void kept_fini(struct proxy_set *set);
 // Of an earlier process, which kept_init's set then owns; the eldest first. `over`: it has ended.
 // `last`: the one before this, whose states are taken over where the configuration says the same as

@@ -199,6 +199,10 @@ struct proxy_global {
 	uint32_t pool_max_idle;
 };
 
+struct proxy_set;
+// An empty file with room for so many bytes, which the caller closes; -1 with *err.
+typedef int (*kept_file_f)(struct proxy_set *set, uint64_t bytes, struct err *err);
+
 struct proxy_set {
 	struct proxy_global global;
 	struct proxy **all;
@@ -214,7 +218,7 @@ struct proxy_set {
 	struct policy_engine *policies;      // NULL without a policy section
 	uint64_t started_real_ns, started_mono_ns;
 	struct kept *kept;          // kept.h; made at start
-	int kept_fd;                // an empty file for it; -1: memory of this process will do
+	kept_file_f kept_file;      // where it lies; NULL: memory of this process will do
 	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	enum net_engine engine; // as configured until the threads start

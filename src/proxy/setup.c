@@ -36,7 +36,6 @@ proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *
 	s->modules = modules;
 	s->policy_tail = &s->first_policy;
 	s->set = CONF_NEW(conf, struct proxy_set);
-	s->set->kept_fd = -1;
 	set_global_defaults(&s->set->global);
 	s->set->acl_memo = expr_set_memo(exprs);
 	conf_bind(conf, "setup", s);

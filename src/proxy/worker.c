@@ -290,7 +290,7 @@ proxy_start(struct proxy_set *set, struct err *err)
 	bool known = net_engine_parse(engine, &set->engine);
 	ASSERT(known);
 	set->workers = mem_zalloc(set->n_workers * sizeof(struct proxy_worker *));
-	if (!kept_init(set, set->n_workers, set->kept_fd, err) || !accesslog_open(set, err)) {
+	if (!kept_init(set, set->n_workers, err) || !accesslog_open(set, err)) {
 		free_workers(set);
 		return false;
 	}
