@@ -28,6 +28,7 @@
 #define MAX_MAP_BYTES (1u << 30)
 #define LOOKS         3
 #define LOOK_NS       (25 * NS_PER_MS)
+#define SIGNAL_STATUS 128 // and the signal's number, as shells have it
 
 static void start_child(struct master *m, enum master_start start);
 
@@ -517,6 +518,17 @@ serving_died(struct master *m, struct child *c, const char *how)
 		restart_later(m);
 }
 
+// The service's own status says when a worker process did not end as it was asked to.
+static void
+note_end(struct master *m, const struct child *c)
+{
+	int status = c->wait_status;
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	bool as_asked = sig != 0 ? sig == SIGTERM : WEXITSTATUS(status) == 0;
+	if (m->end != MASTER_GOES_ON && m->exit_status == 0 && !as_asked)
+		m->exit_status = sig != 0 ? SIGNAL_STATUS + sig : WEXITSTATUS(status);
+}
+
 static void
 end_if_alone(struct master *m)
 {
@@ -537,6 +549,7 @@ on_ended(struct child *c)
 		serving_died(m, c, how);
 	if (was_asked || m->end != MASTER_GOES_ON)
 		log_msg(LOG_NOTICE, "worker process %u (%d) %s", c->number, (int)c->pid, how);
+	note_end(m, c);
 	let_go(m, c);
 	stats_ended(m, c->number, c->number);
 	child_free(&c);

@@ -20,6 +20,8 @@ struct master_spec {
 	void *arg;
 };
 
-// Until the service is stopped; the exit status. Main thread, no other may run. Signals: TERM and
-// INT end everything at once, USR1 gracefully, USR2 and HUP reload.
+// Until the service is stopped. Main thread, no other may run. Signals: TERM and INT end everything
+// at once, USR1 gracefully, USR2 and HUP reload. The exit status: 0 after a stop; 1, or the first
+// worker process's, when that never served; when one did not end as it was asked to, its status, or
+// 128 and the number of the signal that ended it.
 int master_run(const struct master_spec *spec);

@@ -199,6 +199,8 @@ has_body(const struct txn *t)
 static size_t
 write_reply(struct txn *t, struct iovec *iov, size_t max)
 {
+	if (t->worker->stopping) // since the request came
+		t->flags |= TXN_CLIENT_CLOSE;
 	if (t->flags & TXN_CLIENT_CLOSE)
 		t->res_out.head.flags |= H1_WRITE_CLOSE;
 	else if (t->req.version == 0)

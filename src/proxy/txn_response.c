@@ -84,7 +84,7 @@ set_client_persistence(struct txn *t)
 		http_head_set_framing(&t->res, HTTP_BODY_NONE,
 				      0); // of a HEAD, where it frames nothing
 	bool awaits_body = t->up.state == FLOW_ON && !t->up.ended;
-	if (t->res.framing == HTTP_BODY_CLOSE || awaits_body)
+	if (t->res.framing == HTTP_BODY_CLOSE || awaits_body || t->worker->stopping)
 		t->flags |= TXN_CLIENT_CLOSE;
 	if (awaits_body)
 		t->flags |= TXN_CLIENT_LINGER;
