@@ -35,6 +35,7 @@ global
     nbthread {threads}
     io-engine {engine}
     maxconn {maxconn}
+    seccomp {seccomp}
     stats socket {dir}/sock level admin mode 600
 vars
     var maint int default 0
@@ -100,6 +101,7 @@ class Peer:
 
     def __init__(self, name, job, out, origin, wrap=()):
         self.name, self.job, self.out, self.origin = name, job, out, origin
+        self.seccomp = "off" if wrap else "on"  # valgrind cannot load a filter
         self.port = free_port()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="bench."))
         self.log = self.dir / "log"
@@ -135,7 +137,8 @@ class Peer:
         return self.dir / "cfg"
 
     def tidegate(self):
-        return [self.out / "tidegate", "-f", self.fill(TIDE_HEAD, engine=self.name.split("-")[1])]
+        return [self.out / "tidegate", "-f", self.fill(
+            TIDE_HEAD, engine=self.name.split("-")[1], seccomp=self.seccomp)]
 
     def haproxy(self):
         return ["/usr/sbin/haproxy", "-db", "-f", self.fill(HAPROXY_HEAD)]
