@@ -34,7 +34,8 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
-#define SELDOM __attribute__((cold, noinline)) // kept out of its callers' way
+#define ALWAYS_INLINE inline __attribute__((always_inline)) // where a request passes each time
+#define SELDOM        __attribute__((cold, noinline))       // kept out of its callers' way
 
 // A mistake of ours, never of a user, a peer or a file. On in release builds: prints what was
 // believed, where, and what the current worker was doing, then aborts.

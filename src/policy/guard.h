@@ -5,18 +5,18 @@
 // call. Inside a call `seq` is odd. The watchdog looks at all guards each millisecond; a call
 // that used up its budget of CPU time gets the thread signalled: first softly (a count hook on
 // the running Lua thread raises an error), a millisecond of CPU time later hard (the handler
-// leaves by siglongjmp to the call's entry; the Lua state is then rubbish and is thrown away).
+// jumps back to the call's entry; the Lua state is then rubbish and is thrown away).
 // A thread that is inside a host function postpones both until it leaves it.
 //
 // The watchdog thread lives while any guard is attached, and parks while no call is made. The
-// caller's part costs a sigsetjmp without mask and a few stores.
+// caller's part costs a few stores.
 #pragma once
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <time.h>
 
+#include "base/jump.h"
 #include "base/list.h"
 
 struct lua_State;
@@ -48,7 +48,7 @@ struct guard {
 	volatile sig_atomic_t pending;      // enum guard_stop that came meanwhile
 	volatile sig_atomic_t softly;       // a hook is set: the call was stopped softly
 	struct watchdog *dog;
-	sigjmp_buf entry;
+	struct jump entry;
 	// Watchdog to handler: seq << 2 | enum guard_stop.
 	alignas(CACHE_LINE) _Atomic uint64_t stop;
 	// The watchdog's own, under its lock.

@@ -2,7 +2,7 @@
 // The caller's side of the time bounds: entering and leaving Lua, and the signal handler that
 // stops a call. The watchdog's side is watchdog.c.
 //
-// Why the handler may leave by siglongjmp: everything a Lua state writes lies in its own mapping
+// Why the handler may jump out: everything a Lua state writes lies in its own mapping
 // (region.h), which is thrown away; what it calls in libc between host functions takes no lock
 // and keeps no state (memory and string functions, snprintf and strcoll in the C locale, setjmp);
 // the standard functions that would (os.date, os.time) run as host functions do.
@@ -40,7 +40,7 @@ static void
 serve_stop(struct guard *g, int kind)
 {
 	if (kind == GUARD_HARD)
-		siglongjmp(g->entry, 1);
+		JUMP_TO(&g->entry);
 	g->softly = 1;
 	set_stop_hook(g->running);
 }
@@ -82,7 +82,7 @@ guard_switch(struct guard *g, struct lua_State *to)
 }
 
 // The signal is let through without being masked while its handler runs (SA_NODEFER): leaving by
-// siglongjmp then needs no mask restored.
+// a jump then needs no mask restored.
 static void
 install_handler(void)
 {
@@ -169,7 +169,7 @@ end_of(struct guard *g, lua_State *L, int rc)
 enum guard_end
 guard_pcall(struct guard *g, struct lua_State *L, int n_args, int n_results, uint64_t budget_ns)
 {
-	if (sigsetjmp(g->entry, 0) != 0) {
+	if (JUMP_SET(&g->entry) != 0) {
 		leave(g);
 		g->softly = g->postponed = g->pending = 0;
 		return GUARD_DEAD;
@@ -185,7 +185,7 @@ guard_resume_run(struct guard *g, struct lua_State *co, struct lua_State *from, 
 		 int *n_results, bool *yielded, uint64_t budget_ns)
 {
 	*yielded = false;
-	if (sigsetjmp(g->entry, 0) != 0) {
+	if (JUMP_SET(&g->entry) != 0) {
 		leave(g);
 		g->softly = g->postponed = g->pending = 0;
 		return GUARD_DEAD;

@@ -57,7 +57,7 @@ policy_lua_resolve(lua_State *L, enum policy_what what, struct str name)
 }
 
 // [-0, +1, e]
-static inline int
+static ALWAYS_INLINE int
 ask(lua_State *L, struct policy_state *s, void *txn, int handle, const struct policy_value *args,
     unsigned n)
 {
