@@ -247,16 +247,17 @@ free_scripts(void)
 
 // ---- many -----------------------------------------------------------------------------------
 
+// Without what is mapped from files, whose pages the kernel takes and brings back as it likes.
 static long
 resident_kib(void)
 {
-	long pages = 0, dummy;
+	long resident = 0, of_files = 0;
 	FILE *in = fopen("/proc/self/statm", "r");
-	if (in == NULL || fscanf(in, "%ld %ld", &dummy, &pages) != 2)
+	if (in == NULL || fscanf(in, "%*d %ld %ld", &resident, &of_files) != 2)
 		printf("# cannot read /proc/self/statm\n");
 	if (in != NULL)
 		(void)fclose(in);
-	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+	return (resident - of_files) * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static const struct script *
