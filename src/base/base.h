@@ -54,6 +54,10 @@ struct thread_context {
 
 extern _Thread_local struct thread_context thread_context;
 
+// Names the calling thread, for panics and for people (top -H, gdb, perf). `name` of at most 15
+// bytes stays valid as long as the thread runs.
+void thread_name(const char *name);
+
 NORETURN void panic_assert(const char *cond, const char *file, int line, const char *func);
 NORETURN void panic_oom(size_t bytes);
 // Something else of which the system has no more; code is an errno.

@@ -3,6 +3,7 @@
 // where, and what this thread was doing, built without stdio so that it works from any state.
 #include "base/base.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,13 @@
 #include <unistd.h>
 
 _Thread_local struct thread_context thread_context = {.thread = "main"};
+
+void
+thread_name(const char *name)
+{
+	thread_context.thread = name;
+	(void)pthread_setname_np(pthread_self(), name); // nothing depends on it
+}
 
 static void
 panic_write(const char *line, int n)

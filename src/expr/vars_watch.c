@@ -117,7 +117,7 @@ static void *
 watch(void *arg)
 {
 	struct vars_watch *w = arg;
-	(void)pthread_setname_np(pthread_self(), "vars watch"); // for people only
+	thread_name("vars watch");
 	for (;;) {
 		// First of all: who asks to stop, pokes afterwards.
 		uint32_t ticket = tidevars_ticket(w->table);

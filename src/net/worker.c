@@ -85,7 +85,7 @@ thread_main(void *arg)
 	struct workers *ws = w->all;
 	struct err err = {{0}};
 	worker_self = w;
-	thread_context.thread = w->name;
+	thread_name(w->name);
 	bool good = set_up(w, &err);
 	report(ws, good, &err);
 	if (!good)

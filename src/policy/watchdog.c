@@ -182,8 +182,7 @@ watch(void *arg)
 	struct watchdog *dog = ((struct watch_start *)arg)->dog;
 	uint32_t epoch = ((struct watch_start *)arg)->epoch;
 	mem_free(arg);
-	thread_context.thread = "watchdog";
-	(void)prctl(PR_SET_NAME, "tg-watchdog"); // a name for people
+	thread_name("watchdog");
 	ask_for_precedence();
 	for (unsigned quiet = 0; atomic_load(&dog->epoch) == epoch;) {
 		uint64_t due_ns;

@@ -18,11 +18,14 @@ static bool
 on_start(struct worker *w, void *arg, struct err *err)
 {
 	sigset_t mask;
+	char name[16]; // as top shows it
 	(void)arg;
 	(void)err;
 	atomic_fetch_add(&n_started, 1);
 	(void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
-	if (worker_self != w || loop_self() != w->loop || sigismember(&mask, SIGTERM) != 1)
+	if (worker_self != w || loop_self() != w->loop || sigismember(&mask, SIGTERM) != 1 ||
+	    pthread_getname_np(pthread_self(), name, sizeof(name)) != 0 ||
+	    strcmp(name, w->name) != 0)
 		atomic_fetch_add(&wrong, 1);
 	return true;
 }
