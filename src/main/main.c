@@ -14,9 +14,9 @@
 #include "main/reference.h"
 #include "main/rights.h"
 #include "main/service.h"
+#include "main/test.h"
 #include "master/link.h"
 #include "net/loop.h"
-#include "policy/policy.h"
 
 static int
 print_version(void)
@@ -80,41 +80,6 @@ eval_condition(const struct options *o)
 	return result ? 0 : 1;
 }
 
-// --- tidegate test -------------------------------------------------------------------------------
-
-struct tally {
-	unsigned passed, failed;
-};
-
-static void
-print_result(void *arg, const char *name, bool passed, const char *where, const char *message)
-{
-	struct tally *t = arg;
-	*(passed ? &t->passed : &t->failed) += 1;
-	if (passed)
-		printf("ok - %s\n", name);
-	else
-		printf("not ok - %s\n# %s: %s\n", name, where,
-		       message != NULL ? message : "failed");
-}
-
-static int
-run_tests(const struct options *o)
-{
-	struct tally tally = {0};
-	struct policy_test_sink sink = {.result = print_result, .arg = &tally};
-	int status = 0;
-	for (size_t i = 0; i < o->n_files; i++) {
-		struct err err;
-		if (policy_test_file(o->files[i], &sink, &err))
-			continue;
-		fprintf(stderr, "%s\n", err.text);
-		status = 1;
-	}
-	printf("%u passed, %u failed\n", tally.passed, tally.failed);
-	return tally.failed > 0 ? 1 : status;
-}
-
 // --- the service ---------------------------------------------------------------------------------
 
 // The master needs a few words of the configuration, which is then a worker process's business.
@@ -170,7 +135,13 @@ perform(const struct options *o, const char *program, char **argv)
 {
 	switch (o->task) {
 	case TASK_HELP:
-		options_print_usage(program);
+		options_print_usage(program, TASK_RUN);
+		return 0;
+	case TASK_HELP_EVAL:
+		options_print_usage(program, TASK_EVAL);
+		return 0;
+	case TASK_HELP_TEST:
+		options_print_usage(program, TASK_TEST);
 		return 0;
 	case TASK_VERSION:
 		return print_version();
@@ -182,7 +153,6 @@ perform(const struct options *o, const char *program, char **argv)
 	case TASK_CONDITION:
 		return eval_condition(o);
 	case TASK_TEST:
-		return run_tests(o);
 	case TASK_CHECK:
 	case TASK_EVAL:
 	case TASK_RUN:
@@ -201,7 +171,9 @@ perform(const struct options *o, const char *program, char **argv)
 		perror(NULL);
 		return 1;
 	}
-	int status = o->task == TASK_EVAL ? eval_run(o) : check_or_run(o, link, argv);
+	int status = o->task == TASK_EVAL   ? eval_run(o)
+		     : o->task == TASK_TEST ? test_run(o)
+					    : check_or_run(o, link, argv);
 	link_free(&link);
 	return status;
 }

@@ -6,8 +6,12 @@
 
 #include "base/mem.h"
 
+// What the first word may be; without one of these it is the service.
+enum { ALL, VERB_SERVE = 1, VERB_EVAL = 2, VERB_TEST = 4, VERB_OFFLINE = VERB_EVAL | VERB_TEST };
+
 struct words {
 	struct options *o;
+	unsigned verb;
 	char **argv;
 	int at, argc;
 	struct err *err;
@@ -32,6 +36,13 @@ add_file(struct options *o, const char *path)
 	o->files[o->n_files++] = path;
 }
 
+static void
+add_script(struct options *o, const char *path)
+{
+	VEC_GROW(o->scripts, o->cap_scripts, o->n_scripts);
+	o->scripts[o->n_scripts++] = path;
+}
+
 static bool
 take_file(struct words *w, const char *flag)
 {
@@ -47,7 +58,7 @@ take_rest(struct words *w, const char *flag)
 {
 	(void)flag;
 	while (w->at < w->argc)
-		add_file(w->o, w->argv[w->at++]);
+		(w->verb == VERB_TEST ? add_script : add_file)(w->o, w->argv[w->at++]);
 	return true;
 }
 
@@ -182,7 +193,9 @@ static bool
 take_help(struct words *w, const char *flag)
 {
 	(void)flag;
-	w->o->task = TASK_HELP;
+	w->o->task = w->verb == VERB_EVAL   ? TASK_HELP_EVAL
+		     : w->verb == VERB_TEST ? TASK_HELP_TEST
+					    : TASK_HELP;
 	return true;
 }
 
@@ -243,6 +256,32 @@ take_frontend(struct words *w, const char *flag)
 }
 
 static bool
+take_tap(struct words *w, const char *flag)
+{
+	(void)flag;
+	return w->o->tap = true;
+}
+
+static bool
+take_coverage(struct words *w, const char *flag)
+{
+	(void)flag;
+	return w->o->coverage = true;
+}
+
+static bool
+take_coverage_min(struct words *w, const char *flag)
+{
+	const char *text = value_of(w, flag);
+	if (text == NULL)
+		return false;
+	if (!str_to_int(str_from_c(text), &w->o->coverage_min) || w->o->coverage_min < 0 ||
+	    w->o->coverage_min > 100)
+		return err_set(w->err, "%s %s: a number from 0 to 100 is expected", flag, text);
+	return w->o->coverage = true;
+}
+
+static bool
 take_master(struct words *w, const char *flag)
 {
 	w->o->master = true;
@@ -298,96 +337,124 @@ take_from(struct words *w, const char *flag)
 	return value_of(w, flag) != NULL;
 }
 
-static const struct {
+static const struct flag {
 	const char *flag;
 	flag_f take;
 	const char *help; // NULL: not listed
+	unsigned verbs;   // that list it and take it; ALL: the service lists it, all take it
 } flags[] = {
-    {"-f", take_file, "FILE|FOLDER  configuration; may be given several times"},
-    {"--", take_rest, "FILE...      the rest are configuration files"},
-    {"-c", take_check, "check the configuration, run the policies' self-tests, and exit"},
-    {"-cc", take_condition, "COND  evaluate a condition as behind .if; exit status 0: true"},
+    {"-f", take_file, "FILE|FOLDER  configuration; may be given several times",
+     VERB_SERVE | VERB_OFFLINE},
+    {"--", take_rest, "FILE...      the rest are configuration files", VERB_SERVE | VERB_EVAL},
+    {"--", take_rest, "FILE...      the rest are scripts", VERB_TEST},
+    {"-c", take_check, "check the configuration, run the policies' self-tests, and exit", ALL},
+    {"-cc", take_condition, "COND  evaluate a condition as behind .if; exit status 0: true", ALL},
     {"-s", take_setting,
-     "NAME=VALUE  seen by env() and ${NAME}; sets a declared variable of that name"},
-    {"-W", take_master, "a master process that supervises a worker process, reloads, restarts"},
-    {"-Ws", take_master, "the same in the foreground, telling systemd when it is ready"},
-    {"-S", take_master_cli, "ADDRESS[,level L][,mode M]  runtime socket of the master"},
-    {"-sf", take_pids, "PID...  take the place of the tidegate of the same state-dir; it drains"},
-    {"-st", take_pids, "PID...  the same; it ends at once"},
-    {"-x", take_from, "SOCKET  the same as -sf, whoever it is; SOCKET is not looked at"},
-    {"-D", take_daemon, "run in the background"},
-    {"-db", take_foreground, "run in the foreground, whatever the configuration says"},
-    {"-d", take_debug, "run in the foreground and be verbose"},
-    {"-p", take_pidfile, "FILE  write the process's number there"},
-    {"-C", take_folder, "FOLDER  change to it first"},
-    {"-L", take_local_name, "NAME  name of this node"},
-    {"-n", take_maxconn, "N  most client connections at once"},
-    {"-V", take_verbose, "be verbose"},
-    {"-q", take_quiet, "no messages"},
-    {"-dD", take_diagnose, "print diagnostic messages about the configuration"},
-    {"-dW", take_no_warnings, "a warning is an error"},
-    {"-v", take_version, "print the version"},
-    {"-vv", take_version, "print how this program was built"},
-    {"--reference", take_reference, "print the reference of the configuration as Markdown"},
+     "NAME=VALUE  seen by env() and ${NAME}; sets a declared variable of that name",
+     VERB_SERVE | VERB_OFFLINE},
+    {"-W", take_master, "a master process that supervises a worker process, reloads, restarts",
+     ALL},
+    {"-Ws", take_master, "the same in the foreground, telling systemd when it is ready", ALL},
+    {"-S", take_master_cli, "ADDRESS[,level L][,mode M]  runtime socket of the master", ALL},
+    {"-sf", take_pids, "PID...  take the place of the tidegate of the same state-dir; it drains",
+     ALL},
+    {"-st", take_pids, "PID...  the same; it ends at once", ALL},
+    {"-x", take_from, "SOCKET  the same as -sf, whoever it is; SOCKET is not looked at", ALL},
+    {"-D", take_daemon, "run in the background", ALL},
+    {"-db", take_foreground, "run in the foreground, whatever the configuration says", ALL},
+    {"-d", take_debug, "run in the foreground and be verbose", ALL},
+    {"-p", take_pidfile, "FILE  write the process's number there", ALL},
+    {"-C", take_folder, "FOLDER  change to it first", VERB_SERVE | VERB_OFFLINE},
+    {"-L", take_local_name, "NAME  name of this node", ALL},
+    {"-n", take_maxconn, "N  most client connections at once", ALL},
+    {"-V", take_verbose, "be verbose", ALL},
+    {"-q", take_quiet, "no messages", VERB_SERVE | VERB_OFFLINE},
+    {"-dD", take_diagnose, "print diagnostic messages about the configuration",
+     VERB_SERVE | VERB_OFFLINE},
+    {"-dW", take_no_warnings, "a warning is an error", VERB_SERVE | VERB_OFFLINE},
+    {"-v", take_version, "print the version", ALL},
+    {"-vv", take_version, "print how this program was built", ALL},
+    {"--reference", take_reference, "print the reference of the configuration as Markdown", ALL},
     {"--request", take_request,
-     "'METHOD PATH [NAME=VALUE]...'  eval: the request and its header fields; @FILE or -: raw"},
-    {"--var", take_var, "NAME=VALUE  eval: sets a declared variable, of this run alone"},
-    {"--src", take_src, "ADDRESS  eval: the client's, default 127.0.0.1"},
-    {"--frontend", take_frontend, "NAME  eval: where it arrives, if there are several"},
-    {"-h", take_help, "print this"},
-    {"--help", take_help, NULL},
-    {"-N", skip_value, NULL},
-    {"-m", skip_value, NULL},
+     "'METHOD PATH [NAME=VALUE]...'  the request and its header fields; @FILE or -: raw",
+     VERB_EVAL},
+    {"--var", take_var, "NAME=VALUE  sets a declared variable, of this run alone", VERB_EVAL},
+    {"--src", take_src, "ADDRESS  the client's, default 127.0.0.1", VERB_EVAL},
+    {"--frontend", take_frontend, "NAME  where it arrives, if there are several", VERB_EVAL},
+    {"--tap", take_tap, "print the results in the Test Anything Protocol", VERB_TEST},
+    {"--coverage", take_coverage, "print which lines of the scripts no test ran", VERB_TEST},
+    {"--coverage-min", take_coverage_min, "PERCENT  the same; fails when fewer lines of a file ran",
+     VERB_TEST},
+    {"-h", take_help, "print this", VERB_SERVE | VERB_OFFLINE},
+    {"--help", take_help, NULL, ALL},
+    {"-N", skip_value, NULL, ALL},
+    {"-m", skip_value, NULL, ALL},
     // Switches of HAProxy's own machinery: harmless here.
-    {"-de", skip, NULL},
-    {"-dp", skip, NULL},
-    {"-dG", skip, NULL},
-    {"-dR", skip, NULL},
-    {"-dr", skip, NULL},
-    {"-dL", skip, NULL},
-    {"-dS", skip, NULL},
-    {"-dV", skip, NULL},
-    {"-dI", skip, NULL},
-    {"-dF", skip, NULL},
-    {"-dZ", skip, NULL},
+    {"-de", skip, NULL, ALL},
+    {"-dp", skip, NULL, ALL},
+    {"-dG", skip, NULL, ALL},
+    {"-dR", skip, NULL, ALL},
+    {"-dr", skip, NULL, ALL},
+    {"-dL", skip, NULL, ALL},
+    {"-dS", skip, NULL, ALL},
+    {"-dV", skip, NULL, ALL},
+    {"-dI", skip, NULL, ALL},
+    {"-dF", skip, NULL, ALL},
+    {"-dZ", skip, NULL, ALL},
 };
 
 static bool
 take(struct words *w)
 {
 	const char *word = w->argv[w->at++];
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		if (strcmp(word, flags[i].flag) == 0)
+	const struct flag *other = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		if (strcmp(word, flags[i].flag) != 0)
+			continue;
+		if (flags[i].verbs == 0 || (flags[i].verbs & w->verb))
 			return flags[i].take(w, word);
+		other = &flags[i];
+	}
+	if (other != NULL)
+		return err_set(w->err, "%s belongs to '%s', the first word", word,
+			       other->verbs == VERB_TEST ? "test" : "eval");
 	if (strncmp(word, "-dK", 3) == 0)
 		return take_keywords(w, word);
 	if (strncmp(word, "-dM", 3) == 0)
 		return true;
+	if (w->verb == VERB_TEST && word[0] != '-') {
+		add_script(w->o, word);
+		return true;
+	}
 	return err_set(w->err, "'%s' is no flag; -h lists them", word);
+}
+
+static void
+take_verb(struct words *w)
+{
+	const char *word = w->argc > 1 ? w->argv[1] : "";
+	w->verb = VERB_SERVE;
+	if (strcmp(word, "test") == 0) {
+		w->verb = VERB_TEST;
+		w->o->task = TASK_TEST;
+	} else if (strcmp(word, "eval") == 0) {
+		w->verb = VERB_EVAL;
+		w->o->task = TASK_EVAL;
+	}
+	w->at = w->verb == VERB_SERVE ? 1 : 2;
 }
 
 bool
 options_parse(struct options *o, int argc, char **argv, struct err *err)
 {
 	*o = (struct options){0};
-	struct words w = {.o = o, .argv = argv, .at = 1, .argc = argc, .err = err};
-	if (argc > 1 && strcmp(argv[1], "test") == 0) {
-		o->task = TASK_TEST;
-		w.at = 2;
-		take_rest(&w, "test");
-		return o->n_files > 0 || err_set(err, "test: which scripts?");
-	}
-	bool eval = argc > 1 && strcmp(argv[1], "eval") == 0;
-	if (eval) {
-		o->task = TASK_EVAL;
-		w.at = 2;
-	}
+	struct words w = {.o = o, .argv = argv, .argc = argc, .err = err};
+	take_verb(&w);
 	while (w.at < argc)
 		if (!take(&w))
 			return false;
-	if (!eval && (o->request != NULL || o->n_vars > 0 || o->src != NULL || o->frontend != NULL))
-		return err_set(err, "--request, --var, --src and --frontend belong to 'eval', the "
-				    "first word");
+	if (o->task == TASK_TEST && o->n_scripts == 0 && o->n_files == 0)
+		return err_set(err, "test: which scripts? FILE... or those of -f CONFIG");
 	if (o->task == TASK_EVAL && o->request == NULL)
 		return err_set(err, "eval: which request? --request 'GET /path host=a'");
 	bool needs_file = o->task == TASK_RUN || o->task == TASK_CHECK || o->task == TASK_EVAL;
@@ -406,6 +473,7 @@ options_fini(struct options *o)
 	mem_free(o->settings);
 	mem_free(o->vars);
 	mem_free(o->files);
+	mem_free(o->scripts);
 	mem_free(o->pids);
 	*o = (struct options){0};
 }
@@ -420,15 +488,34 @@ options_setting(const struct options *o, const char *name)
 	return NULL;
 }
 
+static const struct {
+	unsigned verb;
+	const char *text; // behind the program's name
+} usages[] = {
+    {VERB_SERVE, "-f FILE [flags]"},
+    {VERB_TEST, "test [-f FILE] [flags] [SCRIPT|FOLDER]...   run policies' self-tests: of these "
+		"scripts, else of\n                    all policies of FILE"},
+    {VERB_EVAL,
+     "eval -f FILE --request 'GET / host=a' [flags]   which rules would decide, and why"},
+};
+
 void
-options_print_usage(const char *program)
+options_print_usage(const char *program, enum options_task task)
 {
-	printf(
-	    "Usage: %s -f FILE [flags]\n       %s test SCRIPT...   run policies' self-tests\n"
-	    "       %s eval -f FILE --request 'GET / host=a'   which rules would decide, and why\n",
-	    program, program, program);
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-		if (flags[i].help != NULL)
-			printf("  %-12s %s\n", flags[i].flag, flags[i].help);
-	printf("  %-12s %s\n", "-dKall", "list keywords, actions, fetches, converters, commands");
+	unsigned verb = task == TASK_TEST ? VERB_TEST : task == TASK_EVAL ? VERB_EVAL : VERB_SERVE;
+	const char *before = "Usage:";
+	for (size_t i = 0; i < ARRAY_LEN(usages); i++) {
+		if (verb != VERB_SERVE && usages[i].verb != verb)
+			continue;
+		printf("%s %s %s\n", before, program, usages[i].text);
+		before = "      ";
+	}
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		unsigned verbs = flags[i].verbs != 0 ? flags[i].verbs : VERB_SERVE;
+		if (flags[i].help != NULL && (verbs & verb))
+			printf("  %-14s %s\n", flags[i].flag, flags[i].help);
+	}
+	if (verb == VERB_SERVE)
+		printf("  %-14s %s\n  test -h, eval -h  their flags\n", "-dKall",
+		       "list keywords, actions, fetches, converters, commands");
 }

@@ -17,15 +17,21 @@ enum options_task {
 	TASK_BUILD,     // -vv
 	TASK_KEYWORDS,  // -dK...
 	TASK_REFERENCE, // --reference
-	TASK_TEST,      // test FILE...
+	TASK_TEST,      // test [FILE...]
 	TASK_EVAL,      // eval
 	TASK_HELP,
+	TASK_HELP_EVAL, // eval -h
+	TASK_HELP_TEST,
 };
 
 struct options {
 	enum options_task task;
-	const char **files; // -f, and what stands behind --; with TASK_TEST the scripts
+	const char **files; // -f, and what stands behind --
 	size_t n_files, cap_files;
+	const char **scripts; // of test: files and folders
+	size_t n_scripts, cap_scripts;
+	bool tap, coverage;   // of test
+	int64_t coverage_min; // percent; 0: whatever it is
 	struct setting *settings;
 	size_t n_settings, cap_settings;
 	struct setting *vars; // --var
@@ -51,4 +57,5 @@ bool options_parse(struct options *o, int argc, char **argv, struct err *err);
 void options_fini(struct options *o);
 // The value of -s NAME=..., or NULL.
 const char *options_setting(const struct options *o, const char *name);
-void options_print_usage(const char *program);
+// Of the task: TASK_EVAL, TASK_TEST, else the service.
+void options_print_usage(const char *program, enum options_task task);

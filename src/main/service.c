@@ -223,7 +223,8 @@ open_vars(struct service *s)
 	const struct vars_before *from = NULL;
 	bool has_table = s->link != NULL && heritage_count(&s->link->kept, HERITAGE_VARS) > 0;
 	bool has_dir = s->set->global.state_dir.n > 0;
-	if (s->options->task == TASK_EVAL || service_supervises(s))
+	bool offline = s->options->task == TASK_EVAL || s->options->task == TASK_TEST;
+	if (offline || service_supervises(s))
 		expr_vars_private(s->conf); // a master's are its worker's business
 	else if (s->link != NULL && has_dir && !has_table && !expr_vars_has_file(s->conf))
 		use_state_dir(s);
@@ -256,6 +257,7 @@ service_load(struct service *s, const struct options *o, struct link *link)
 	s->setup = proxy_setup_new(s->conf, s->exprs, main_modules);
 	s->set = s->setup->set;
 	hook_policies(s);
+	s->set->tests_only = o->task == TASK_TEST;
 	if (link != NULL && link->start == MASTER_RELOAD)
 		note_before(s);
 	bool ok = add_files(s);

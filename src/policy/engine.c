@@ -61,6 +61,7 @@ policy_from(struct policy_engine *e, const struct policy_spec *spec)
 	p->on_error = spec->on_error;
 	p->limits = spec->limits;
 	p->memo_check = spec->memo_check;
+	p->untested = spec->untested;
 	ASSERT(spec->n_args <= POLICY_MAX_ARGS);
 	for (unsigned i = 0; i < spec->n_args; i++) {
 		const char *copy = mem_strdup(spec->args[i].p);

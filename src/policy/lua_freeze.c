@@ -308,7 +308,9 @@ check_assignments(lua_State *L)
 	uint8_t uses[LUA_SCAN_UPVALUES] = {0};
 	struct guard *g = state_of(L)->guard;
 	struct read_globals globals = {0};
-	const struct lua_scan_sink sink = {keep_global, &globals, env_upvalue(L)};
+	const struct lua_scan_sink sink = {.global = keep_global,
+					   .env = env_upvalue(L),
+					   .arg = &globals};
 	guard_postpone(g);
 	lua_pushvalue(L, ITEM);
 	bool understood = lua_scan_upvalues(L, uses, state_of(L)->testing ? &sink : NULL);

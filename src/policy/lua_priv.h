@@ -175,6 +175,13 @@ void policy_lua_memo_note(lua_State *L, uint32_t handle, const struct tidevars_v
 void policy_lua_memo_forbid(lua_State *L, const char *what);
 int policy_lua_test(lua_State *L); // test(name, fn)
 
+// ---- lua_coverage.c: nothing unless the state counts lines
+// The chunk on top was loaded: its lines. [-0, +0, e]
+void policy_lua_coverage_chunk(lua_State *L);
+// The function at index is a `test` block. [-0, +0, m]
+void policy_lua_coverage_test(lua_State *L, int index);
+void policy_lua_coverage_arm(lua_State *L); // sets the hook. [-0, +0, -]
+
 // ---- lua_state.c
 // The number kept for a name, or -1; the name at index is a string. [-0, +0, -]
 static inline int64_t

@@ -184,6 +184,7 @@ sb_require(lua_State *L)
 	const char *chunk = lua_pushfstring(L, "@%s", m->where);
 	if (luaL_loadbufferx(L, m->text.p, m->text.n, chunk, "t") != LUA_OK)
 		return lua_error(L);
+	policy_lua_coverage_chunk(L);
 	set_env(L, 0);
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 1);

@@ -18,6 +18,9 @@
 #define OP_SETUPVAL 10u
 #define OP_GETTABUP 11u
 #define OP_SETTABUP 15u
+#define OP_CLOSE    54u
+#define OP_JMP      56u
+#define OP_TAILCALL 69u
 #define ABSLINEINFO 0x80u // ldebug.h: the line stands in the list of absolute ones
 #define MAX_DEPTH   210   // of nested functions; the compiler allows 200 C levels
 #define HEADER_TAIL 1u    // number of upvalues of the outermost function
@@ -25,16 +28,17 @@
 struct reader {
 	const unsigned char *at, *end;
 	bool bad;
-	const struct lua_scan_sink *globals; // or NULL
+	const struct lua_scan_sink *sink; // or NULL
 };
 
-// What is read of one function before its globals can be told: their names stand behind the code,
-// their lines behind everything.
+// What is read of one function before it can be told of: names stand behind the code, lines behind
+// everything.
 struct function {
 	const unsigned char *code, *constants, *lines, *absolute;
 	size_t n_code, n_constants, n_lines;
 	int first_line;
 	int env; // the upvalue _ENV, or -1
+	bool is_vararg;
 };
 
 static const unsigned char *
@@ -139,19 +143,52 @@ next_line(const struct function *f, size_t i, int line, struct reader *absolute)
 }
 
 static void
-tell_globals(const struct reader *r, const struct function *f)
+tell_global(const struct reader *r, const struct function *f, uint32_t word, int line)
 {
+	if ((word & 0x7f) != OP_GETTABUP || f->env < 0 || (int)(word >> 16 & 0xff) != f->env)
+		return;
+	struct str name = constant(r, f, word >> 24);
+	if (name.p != NULL)
+		r->sink->global(r->sink->arg, name, line);
+}
+
+// Behind a tail call the compiler puts a return, perhaps with the end of a block, that never run;
+// they stand in the line of its last argument.
+struct idle {
+	unsigned op; // before
+	int line;
+	bool now;
+};
+
+static bool
+is_idle(struct idle *i, unsigned op, int line)
+{
+	i->now =
+	    i->op == OP_TAILCALL || (i->now && line == i->line && (op == OP_JMP || op == OP_CLOSE));
+	i->op = op;
+	i->line = line;
+	return i->now;
+}
+
+static void
+tell(const struct reader *r, const struct function *f)
+{
+	const struct lua_scan_sink *sink = r->sink;
 	struct reader absolute = {.at = f->absolute, .end = r->end};
+	struct idle idle = {0};
 	int line = f->first_line;
 	for (size_t i = 0; i < f->n_code; i++) {
 		uint32_t word;
 		memcpy(&word, f->code + i * 4, 4);
 		line = next_line(f, i, line, &absolute);
-		if ((word & 0x7f) != OP_GETTABUP || (int)(word >> 16 & 0xff) != f->env)
-			continue;
-		struct str name = constant(r, f, word >> 24);
-		if (name.p != NULL)
-			r->globals->global(r->globals->arg, name, line);
+		if (sink->global != NULL)
+			tell_global(r, f, word, line);
+		// The first of a function with `...` makes it ready; the last returns where no
+		// statement does.
+		bool runs =
+		    !is_idle(&idle, word & 0x7f, line) && i >= f->is_vararg && i + 1 < f->n_code;
+		if (runs && sink->line != NULL)
+			sink->line(sink->arg, line);
 	}
 }
 
@@ -219,7 +256,9 @@ scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int env, int dept
 	skip_string(r); // source
 	f.first_line = (int)take_size(r);
 	(void)take_size(r);
-	(void)take(r, 3); // parameters, vararg, stack
+	(void)take_byte(r); // parameters
+	f.is_vararg = take_byte(r) != 0;
+	(void)take_byte(r); // stack
 	scan_code(r, uses, &f);
 	skip_constants(r, &f);
 	size_t n = take_size(r);
@@ -233,8 +272,8 @@ scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int env, int dept
 		scan_function(r, its, uses, f.env, depth + 1);
 	}
 	skip_debug(r, &f);
-	if (r->globals != NULL && !r->bad && f.env >= 0)
-		tell_globals(r, &f);
+	if (r->sink != NULL && !r->bad)
+		tell(r, &f);
 	for (size_t i = 0; outer != NULL && !r->bad && i < n; i++)
 		if (uses[i] && !upvalues[i * 3]) // not a local of the outer function
 			outer[upvalues[i * 3 + 1]] |= uses[i];
@@ -259,8 +298,7 @@ write_dump(lua_State *L, const void *p, size_t n, void *arg)
 }
 
 bool
-lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES],
-		  const struct lua_scan_sink *globals)
+lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES], const struct lua_scan_sink *sink)
 {
 	struct sbuf b;
 	sbuf_init(&b, (size_t)64 << 20);
@@ -268,10 +306,10 @@ lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES],
 	struct reader r = {.at = (const unsigned char *)b.p,
 			   .end = (const unsigned char *)b.p + b.n,
 			   .bad = b.p == NULL,
-			   .globals = globals};
+			   .sink = sink};
 	bool ok = dumped && !r.bad && take_header(&r);
 	if (ok)
-		scan_function(&r, uses, NULL, globals != NULL ? globals->env : -1, 0);
+		scan_function(&r, uses, NULL, sink != NULL ? sink->env : -1, 0);
 	ok = ok && !r.bad && r.at == r.end;
 	sbuf_fini(&b);
 	return ok;

@@ -14,15 +14,19 @@ enum {
 	LUA_SCAN_EXPOSED = 2,  // it is used otherwise than by reading its fields: UP.name
 };
 
-// Told of each global that the function or one inside it reads by name. `name` ends with the call.
+// Told of the function and of those inside it; members may be NULL.
 struct lua_scan_sink {
+	// Each global that is read by name, which ends with the call.
 	void (*global)(void *arg, struct str name, int line);
-	void *arg;
 	int env; // the upvalue (from 0) through which globals are reached; -1: none
+	// Each line with an instruction other than those that begin and end every function;
+	// lines come again and again.
+	void (*line)(void *arg, int line);
+	void *arg;
 };
 
 // The Lua function on top of the stack; uses[i] gets what is done with its upvalue i (from 0).
 // False when the bytecode is not of the layout known here. Takes memory outside the state: stops
 // must be postponed. [-0, +0, -]
 bool lua_scan_upvalues(struct lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES],
-		       const struct lua_scan_sink *globals);
+		       const struct lua_scan_sink *sink);

@@ -42,6 +42,7 @@ run_script(lua_State *L, const struct policy_gen *gen)
 	const char *name = lua_pushfstring(L, "@%s", c->where);
 	if (luaL_loadbufferx(L, c->text.p, c->text.n, name, "t") != LUA_OK)
 		lua_error(L);
+	policy_lua_coverage_chunk(L);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
 	lua_setupvalue(L, -2, 1);
 	const struct policy *p = gen->policy;
@@ -113,6 +114,8 @@ policy_state_protected(struct policy_state *s, int n_args, int n_results, uint64
 	s->call = &s->idle;
 	s->recording = NULL;
 	policy_lua_vars_drop(s->L, s);
+	if (UNLIKELY(s->coverage != NULL))
+		policy_lua_coverage_arm(s->L); // a stop takes the hook away
 	enum guard_end end = guard_pcall(s->guard, s->L, n_args, n_results, budget_ns);
 	if (end == GUARD_OK)
 		return true;

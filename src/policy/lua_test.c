@@ -19,6 +19,7 @@ policy_lua_test(lua_State *L)
 	if (!s->testing)
 		return 0;
 	lua_settop(L, 2);
+	policy_lua_coverage_test(L, 2);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_tests);
 	lua_Integer n = (lua_Integer)lua_rawlen(L, 3);
 	lua_pushvalue(L, 1);

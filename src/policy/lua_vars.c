@@ -36,7 +36,8 @@ find_handle(lua_State *L, struct policy_state *s, int index)
 	size_t n;
 	const char *name = lua_tolstring(L, index, &n);
 	if (s->policy->engine->vars == NULL)
-		luaL_error(L, "vars.%s: there is no variable table", name);
+		luaL_error(L, "vars.%s: there is no variable table%s", name,
+			   s->testing ? " (tidegate test -f CONFIG makes one)" : "");
 	uint32_t handle = TIDEVARS_NO_HANDLE;
 	struct tidevars_error err;
 	guard_postpone(s->guard);
@@ -63,7 +64,7 @@ read_in_test(lua_State *L, struct policy_state *s)
 		return luaL_error(
 		    L,
 		    "vars.%s is not set in this test (t.vars.%s = ...), and there is no "
-		    "variable table with its default",
+		    "variable table with its default (tidegate test -f CONFIG makes one)",
 		    lua_tostring(L, 2), lua_tostring(L, 2));
 	uint32_t handle = find_handle(L, s, 2);
 	guard_postpone(s->guard);

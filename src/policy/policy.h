@@ -17,6 +17,7 @@
 #include "policy/host.h"
 
 struct arena;
+struct coverage;
 struct err;
 struct sbuf;
 struct tidevars;
@@ -57,6 +58,7 @@ struct policy_spec {
 	uint64_t budget_ns;        // CPU time of a call; 0: default
 	uint64_t memory_bytes;     // of a state; 0: default
 	bool memo_check;           // for finding faults: memoised functions run all the same
+	bool untested;             // self-tests are policy_test's alone to run
 	uint64_t effect_budget_ns; // CPU time of a timer's or on_change's call; 0: default
 	struct policy_limits limits;
 	const struct str *args; // given to the script as `...`
@@ -161,6 +163,7 @@ struct policy_gen_info {
 
 struct policy *policy_find(struct policy_engine *engine, struct str name, struct err *err);
 const char *policy_name(const struct policy *p);
+const char *policy_path(const struct policy *p); // of its script
 // Checks a source (NULL: the configured file, read again) and builds a state per worker; nothing
 // live changes. NULL with file:line and cause. `chunk` names the text in errors; NULL: the path.
 struct policy_gen *policy_prepare(struct policy *p, const struct str *text, const char *chunk,
@@ -192,10 +195,12 @@ struct policy_test_sink {
 	void (*result)(void *arg, const char *name, bool passed, const char *where,
 		       const char *message);
 	void *arg;
+	struct coverage *coverage; // coverage.h; NULL: lines are not counted
 };
-// Runs a script's tests without publishing anything; works without set-up (`tidegate test`).
-// False with a cause when the script does not load; failing tests go to the sink.
-bool policy_test_file(const char *path, const struct policy_test_sink *sink, struct err *err);
+// Runs a script's tests without publishing anything. engine: whose host and variables it sees;
+// NULL: none. False with a cause when the script does not load; failing tests go to the sink.
+bool policy_test_file(struct policy_engine *engine, const char *path,
+		      const struct policy_test_sink *sink, struct err *err);
 // The tests of the policy's configured file, or of `text`.
 bool policy_test(struct policy *p, const struct str *text, const struct policy_test_sink *sink,
 		 struct err *err);

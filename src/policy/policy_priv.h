@@ -95,7 +95,7 @@ struct policy {
 	struct policy_gen **history; // published ones in order; the last is live
 	size_t n_history, cap_history;
 	struct policy_publish publish;
-	bool memo_check;
+	bool memo_check, untested;
 	_Atomic uint64_t memo_checks, memo_wrong, soft_stops, hard_stops, rebuilds;
 	_Atomic uint64_t memory_failures, pins_moved, memory_used, memory_peak;
 	_Atomic unsigned alive_most;

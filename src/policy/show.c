@@ -16,6 +16,12 @@ policy_name(const struct policy *p)
 }
 
 const char *
+policy_path(const struct policy *p)
+{
+	return p->path;
+}
+
+const char *
 policy_fn_name(const struct policy_fn *fn)
 {
 	return fn->name;
@@ -371,14 +377,20 @@ policy_diff(struct policy *p, unsigned n, struct sbuf *out, struct err *err)
 
 // ---- tests and expressions on demand --------------------------------------------------------
 
-bool
-policy_test(struct policy *p, const struct str *text, const struct policy_test_sink *sink,
-	    struct err *err)
+static bool
+test(struct policy *p, const struct str *text, const struct policy_test_sink *sink, struct err *err)
 {
 	struct policy_gen *gen = policy_gen_new(p, text, NULL, err);
 	bool ok = gen != NULL && policy_gen_check(gen, sink, err);
 	policy_gen_free(gen);
-	return ok || err_wrap(err, "policy %s", p->name);
+	return ok;
+}
+
+bool
+policy_test(struct policy *p, const struct str *text, const struct policy_test_sink *sink,
+	    struct err *err)
+{
+	return test(p, text, sink, err) || err_wrap(err, "policy %s", p->name);
 }
 
 static void
@@ -389,19 +401,20 @@ no_post(void *data, int to, struct policy_msg *m)
 }
 
 bool
-policy_test_file(const char *path, const struct policy_test_sink *sink, struct err *err)
+policy_test_file(struct policy_engine *engine, const char *path,
+		 const struct policy_test_sink *sink, struct err *err)
 {
 	static const struct policy_host nobody = {.post = no_post};
-	struct policy_engine *e = policy_engine_new(&nobody, NULL, NULL);
-	struct policy p = {.engine = e,
+	struct policy_engine *own = engine == NULL ? policy_engine_new(&nobody, NULL, NULL) : NULL;
+	struct policy p = {.engine = engine != NULL ? engine : own,
 			   .name = (char *)(uintptr_t) "test",
 			   .folder = -1,
 			   .budget_ns = POLICY_DEFAULT_BUDGET,
 			   .effect_budget_ns = POLICY_DEFAULT_EFFECT_BUDGET,
 			   .memory_bytes = 8 * POLICY_DEFAULT_MEMORY};
-	bool ok = policy_source_open(&p, path, err) && policy_test(&p, NULL, sink, err);
+	bool ok = policy_source_open(&p, path, err) && test(&p, NULL, sink, err);
 	policy_source_close(&p);
-	policy_engine_free(&e);
+	policy_engine_free(&own);
 	return ok;
 }
 

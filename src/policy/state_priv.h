@@ -14,6 +14,7 @@
 #define POLICY_STATE_MAGIC 0x9ca71e01u
 #define POLICY_NAME_SLOTS  128
 
+struct coverage;
 struct lua_State;
 struct policy_fn_count;
 struct policy_gen;
@@ -66,6 +67,7 @@ struct policy_state {
 	bool orphan; // drained while the keeper rebuilds it: the worker sends it back
 	enum policy_phase phase;
 	bool testing;
+	struct coverage *coverage;      // told which lines run, or NULL
 	const struct policy_call *call; // the present one, or &idle
 	struct policy_call idle;        // a stand-in for loading and testing
 	struct arena arena;             // of idle

@@ -312,7 +312,7 @@ load_policies(struct proxy_setup *s)
 {
 	struct proxy_set *set = s->set;
 	bool ok = true;
-	if (s->first_policy == NULL)
+	if (s->first_policy == NULL && !set->tests_only)
 		return true;
 	struct policy_host_data *data = CONF_NEW(s->conf, struct policy_host_data);
 	data->set = set;
@@ -327,6 +327,7 @@ load_policies(struct proxy_setup *s)
 					   .budget_ns = p->budget_ns,
 					   .memory_bytes = p->memory_bytes,
 					   .memo_check = p->memo_check,
+					   .untested = set->tests_only,
 					   .effect_budget_ns = p->effect_budget_ns > 0
 								   ? p->effect_budget_ns
 								   : s->lua_burst_ns,
@@ -351,7 +352,7 @@ load_policies(struct proxy_setup *s)
 		if (added != NULL && set->policy_live != NULL)
 			set->policy_live(set, added);
 	}
-	data->loading = false;
+	data->loading = set->tests_only;
 	return ok;
 }
 

@@ -398,7 +398,7 @@ test_files(void)
 		   "test('b', function()\n  local x = nil\n  return x.y\nend)\n");
 	(void)snprintf(path, sizeof(path), "%s/p.lua", folder);
 	const struct policy_test_sink sink = {.result = on_result};
-	OK(policy_test_file(path, &sink, &err));
+	OK(policy_test_file(NULL, path, &sink, &err));
 	IS_INT(results, 2);
 	IS_INT(failures, 1);
 	OK(strstr(last_where, "p.lua:6") != NULL);
