@@ -32,9 +32,16 @@ struct metric {
 	} while (0)
 
 enum metric_kind {
-	METRIC_COUNTER, // only grows; summed
-	METRIC_GAUGE,   // signed; summed
-	METRIC_MAX,     // the greatest of the workers
+	METRIC_COUNTER,   // only grows; summed
+	METRIC_GAUGE,     // signed; summed
+	METRIC_MAX,       // the greatest of the workers
+	METRIC_HISTOGRAM, // of times: the offset is that of a struct metric_histogram
+};
+
+// Bucket i counts times of [2^i, 2^(i+1)) ns, the last one all beyond.
+#define METRIC_BUCKETS 24
+struct metric_histogram {
+	struct metric bucket[METRIC_BUCKETS], sum_ns;
 };
 
 struct metric_row {

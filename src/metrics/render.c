@@ -2,11 +2,13 @@
 // The three faces of the counters. Each walks objects and rows; nothing here knows what they
 // count.
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/sbuf.h"
 #include "metrics/metrics.h"
 
-#define PREFIX "tidegate_"
+#define PREFIX       "tidegate_"
+#define LEAST_BUCKET 6u // of a histogram: what lies below 128 ns is one bucket
 
 static void
 add_number(const struct metric_object *o, const struct metric_row *row, struct sbuf *out)
@@ -53,17 +55,58 @@ add_help(const char *help, struct sbuf *out)
 	}
 }
 
+// Name and labels; the caller may have one more.
+static void
+add_name(const struct metric_object *o, const char *name, const char *suffix,
+	 const struct metric_label *more, struct sbuf *out)
+{
+	const struct metric_label none[] = {{.name = NULL}};
+	const struct metric_label *lists[] = {o->labels != NULL ? o->labels : none,
+					      more != NULL ? more : none};
+	const char *before = "{";
+	sbuf_printf(out, PREFIX "%s%s", name, suffix);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (const struct metric_label *l = lists[i]; l->name != NULL; l++) {
+			sbuf_printf(out, "%s%s=\"", before, l->name);
+			add_escaped(l->value, out);
+			sbuf_add_byte(out, '"');
+			before = ",";
+		}
+	sbuf_add(out, before[0] == ',' ? STR("} ") : STR(" "));
+}
+
+// Prometheus counts what lies below each bound, in seconds.
+static void
+add_histogram(const struct metric_object *o, const struct metric_row *row, struct sbuf *out)
+{
+	struct metric_row at = {.name = row->name, .offset = row->offset, .kind = METRIC_COUNTER};
+	uint64_t below = 0;
+	char bound[32];
+	for (unsigned i = 0; i < METRIC_BUCKETS; i++, at.offset += sizeof(struct metric)) {
+		bool last = i + 1 == METRIC_BUCKETS;
+		int n = snprintf(bound, sizeof(bound), "%.9g", (double)(UINT64_C(2) << i) / 1e9);
+		struct metric_label le[] = {{"le", last ? STR("+Inf") : str_of(bound, (size_t)n)},
+					    {.name = NULL}};
+		below += metrics_read(o->blocks, &at);
+		if (i < LEAST_BUCKET)
+			continue;
+		add_name(o, row->name, "_bucket", le, out);
+		sbuf_printf(out, "%" PRIu64 "\n", below);
+	}
+	add_name(o, row->name, "_sum", NULL, out);
+	sbuf_printf(out, "%.9g\n", (double)metrics_read(o->blocks, &at) / 1e9);
+	add_name(o, row->name, "_count", NULL, out);
+	sbuf_printf(out, "%" PRIu64 "\n", below);
+}
+
 static void
 add_series(const struct metric_object *o, const struct metric_row *row, struct sbuf *out)
 {
-	sbuf_printf(out, PREFIX "%s", row->name);
-	const struct metric_label *l = o->labels;
-	for (; l != NULL && l->name != NULL; l++) {
-		sbuf_printf(out, "%s%s=\"", l == o->labels ? "{" : ",", l->name);
-		add_escaped(l->value, out);
-		sbuf_add_byte(out, '"');
+	if (row->kind == METRIC_HISTOGRAM) {
+		add_histogram(o, row, out);
+		return;
 	}
-	sbuf_add(out, l != o->labels ? STR("} ") : STR(" "));
+	add_name(o, row->name, "", NULL, out);
 	add_number(o, row, out);
 	sbuf_add_byte(out, '\n');
 }
@@ -82,6 +125,10 @@ printed(const struct metric_object *objects, size_t before, const char *name)
 void
 metrics_render_prometheus(const struct metric_object *objects, size_t n, struct sbuf *out)
 {
+	static const char *const types[] = {[METRIC_COUNTER] = "counter",
+					    [METRIC_GAUGE] = "gauge",
+					    [METRIC_MAX] = "gauge",
+					    [METRIC_HISTOGRAM] = "histogram"};
 	for (size_t i = 0; i < n; i++) {
 		// Objects of one kind stand together and share their rows.
 		if (i > 0 && objects[i].rows == objects[i - 1].rows)
@@ -91,8 +138,7 @@ metrics_render_prometheus(const struct metric_object *objects, size_t n, struct 
 				continue;
 			sbuf_printf(out, "# HELP " PREFIX "%s ", r->name);
 			add_help(r->help, out);
-			sbuf_printf(out, "\n# TYPE " PREFIX "%s %s\n", r->name,
-				    r->kind == METRIC_COUNTER ? "counter" : "gauge");
+			sbuf_printf(out, "\n# TYPE " PREFIX "%s %s\n", r->name, types[r->kind]);
 			for (size_t k = i; k < n; k++) {
 				const struct metric_row *row = find_row(&objects[k], r->name);
 				if (row != NULL)

@@ -155,7 +155,7 @@ static inline enum policy_error
 try_state(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
 	  struct policy_call *call)
 {
-	struct policy_fn_count *c = &w->counts[fn->id];
+	struct policy_fn_count *c = &s->counts->fn[fn->slot];
 	if (UNLIKELY(!s->ready))
 		return POLICY_E_BUILDING;
 	if (UNLIKELY(guard_inside(&w->guard)))
@@ -196,7 +196,7 @@ static void
 count_failure(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
 	      const struct policy_call *call)
 {
-	policy_count(&w->counts[fn->id].errors[call->error]);
+	policy_count(&s->counts->fn[fn->slot].errors[call->error]);
 	if (call->error != POLICY_E_OPEN && call->error != POLICY_E_BUILDING &&
 	    call->error != POLICY_E_NESTED)
 		report(w, s, fn, call);
@@ -207,7 +207,7 @@ static SELDOM enum policy_verdict
 on_error(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
 	 struct policy_call *call)
 {
-	struct policy_fn_count *c = &w->counts[fn->id];
+	struct policy_fn_count *c = &at->live->counts->fn[fn->slot];
 	count_failure(w, at->live, fn, call);
 	if (call->error == POLICY_E_STOPPED)
 		policy_state_send_rebuild(at->live);
@@ -228,7 +228,7 @@ static inline enum policy_error
 try_live(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
 	 struct policy_call *call)
 {
-	struct policy_fn_count *c = &w->counts[fn->id];
+	struct policy_fn_count *c = &at->live->counts->fn[fn->slot];
 	if (UNLIKELY(c->open_until_ns > call->now_boot_ns))
 		return POLICY_E_OPEN;
 	enum policy_error e = try_state(w, at->live, fn, call);
@@ -241,20 +241,18 @@ try_live(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 
 // One call in SAMPLE_EVERY is timed.
 static SELDOM void
-sample(const struct policy_view_entry *at, const struct policy_fn *fn, struct policy_fn_count *c,
-       uint64_t start_ns)
+sample(const struct policy_state *s, struct policy_fn_count *c, uint64_t start_ns)
 {
 	uint64_t ns = MAX(clock_mono_ns() - start_ns, UINT64_C(1));
 	unsigned bucket = MIN(63u - (unsigned)__builtin_clzl(ns), POLICY_LATENCY_BUCKETS - 1u);
 	policy_count(&c->sampled[bucket]);
+	atomic_store_explicit(&c->sampled_ns,
+			      atomic_load_explicit(&c->sampled_ns, memory_order_relaxed) + ns,
+			      memory_order_relaxed);
 	if (ns > atomic_load_explicit(&c->slowest_ns, memory_order_relaxed))
 		atomic_store_explicit(&c->slowest_ns, ns, memory_order_relaxed);
-	const struct region *r = &at->live->region;
-	if (!at->live->ready)
-		return;
-	atomic_store_explicit(&fn->policy->memory_used, r->used, memory_order_relaxed);
-	if (r->peak > atomic_load_explicit(&fn->policy->memory_peak, memory_order_relaxed))
-		atomic_store_explicit(&fn->policy->memory_peak, r->peak, memory_order_relaxed);
+	if (s->ready)
+		policy_count_memory(s->counts, &s->region);
 }
 
 enum policy_verdict
@@ -262,7 +260,7 @@ policy_call(struct policy_worker *w, struct policy_view *view, const struct poli
 	    struct policy_call *call)
 {
 	struct policy_view_entry *at = &view->e[fn->policy->index];
-	struct policy_fn_count *c = &w->counts[fn->id];
+	struct policy_fn_count *c = &at->live->counts->fn[fn->slot];
 	bool timed = w->n_calls++ % SAMPLE_EVERY == 0;
 	uint64_t start_ns = UNLIKELY(timed) ? clock_mono_ns() : 0;
 	policy_count(&c->calls);
@@ -270,7 +268,7 @@ policy_call(struct policy_worker *w, struct policy_view *view, const struct poli
 	enum policy_verdict v =
 	    LIKELY(call->error == POLICY_E_NONE) ? verdict_of(call, c) : on_error(w, at, fn, call);
 	if (UNLIKELY(timed))
-		sample(at, fn, c, start_ns);
+		sample(at->live, c, start_ns);
 	return v;
 }
 
@@ -280,7 +278,7 @@ enum policy_error
 policy_call_allowed(struct policy_worker *w, const struct policy_state *s,
 		    const struct policy_fn *fn, uint64_t now_boot_ns)
 {
-	if (w->counts[fn->id].open_until_ns > now_boot_ns)
+	if (s->counts->fn[fn->slot].open_until_ns > now_boot_ns)
 		return POLICY_E_OPEN;
 	if (!s->ready)
 		return POLICY_E_BUILDING;
@@ -291,6 +289,6 @@ void
 policy_call_failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
 		   struct policy_call *call)
 {
-	policy_circuit_failed(&w->counts[fn->id], call->error, call->now_boot_ns);
+	policy_circuit_failed(&s->counts->fn[fn->slot], call->error, call->now_boot_ns);
 	count_failure(w, s, fn, call);
 }

@@ -370,7 +370,6 @@ worker_new(struct policy_engine *e, unsigned id)
 	w->id = id;
 	w->engine = e;
 	w->rand = clock_real_ns() ^ (uint64_t)id << 48;
-	w->counts = mem_aligned(CACHE_LINE, (e->n_fns + 1) * sizeof(struct policy_fn_count));
 	list_init(&w->views);
 	w->now = policy_view_new(e);
 	list_append(&w->views, &w->now->link);
@@ -457,7 +456,6 @@ worker_free(struct policy_worker *w)
 		list_remove(&v->link);
 		mem_free(v);
 	}
-	mem_free(w->counts);
 	w->magic = 0;
 	mem_free(w);
 }

@@ -71,13 +71,16 @@ build_states(struct policy_gen *gen, struct guard *guard, struct err *err)
 {
 	struct policy_engine *e = gen->policy->engine;
 	gen->states = mem_zalloc((e->n_workers + 1) * sizeof(struct policy_state *));
+	policy_counts_new(gen);
 	for (unsigned i = 0; i < e->n_workers; i++) {
 		struct policy_state *s = policy_state_new(gen, e->workers[i]);
 		gen->states[i] = s;
+		s->counts = gen->counts[i];
 		if (!policy_state_build(s, guard, err))
 			return false;
 		s->guard = &s->worker->guard;
 		s->ready = true;
+		policy_count_memory(s->counts, &s->region);
 	}
 	return true;
 }
@@ -291,6 +294,7 @@ published(struct policy *p)
 	struct policy_publish done = p->publish;
 	p->publish = (struct policy_publish){0};
 	policy_effects_swap(p, done.gen);
+	policy_counts_fold(p);
 	trim_history(p);
 	if (p->engine->host->published != NULL)
 		p->engine->host->published(p->engine->data, p);

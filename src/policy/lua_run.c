@@ -246,7 +246,7 @@ policy_run_begin(struct policy_worker *w, struct policy_view *view, struct polic
 	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
 	ASSERT(call->n_args <= POLICY_MAX_ARGS && run->state == NULL);
 	struct policy_state *s = view->e[fn->policy->index].live;
-	policy_count(&w->counts[fn->id].calls);
+	policy_count(&s->counts->fn[fn->slot].calls);
 	enum policy_error e = policy_call_allowed(w, s, fn, call->now_boot_ns);
 	if (e == POLICY_E_NONE && !s->present[fn->slot]) {
 		(void)snprintf(s->error, sizeof(s->error), "the script does not register it");
@@ -257,7 +257,7 @@ policy_run_begin(struct policy_worker *w, struct policy_view *view, struct polic
 		e = policy_run_start(s, run);
 	if (e != POLICY_E_NONE)
 		return failed(w, s, fn, call, e);
-	s->count = &w->counts[fn->id];
+	s->count = &s->counts->fn[fn->slot];
 	lua_pushvalue(s->L, FN_INDEX + (int)fn->slot);
 	lua_pushvalue(s->L, TXN_INDEX);
 	lua_xmove(s->L, run->co, 2);
@@ -283,7 +283,8 @@ policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy
 	call->error = POLICY_E_GONE;
 	call->out = (struct policy_value){0};
 	ASSERT(run->fn != NULL); // a task ends with its state
-	policy_count(&w->counts[run->fn->id].errors[POLICY_E_GONE]);
+	s = w->now->e[run->fn->policy->index].live;
+	policy_count(&s->counts->fn[run->fn->slot].errors[POLICY_E_GONE]);
 	return run->fn->policy->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED
 							     : POLICY_RUN_FAILED;
 }

@@ -217,13 +217,19 @@ struct policy_fn_stats {
 	uint64_t memo_hits, memo_misses;
 	uint64_t last_good;                       // answers of the previous generation
 	uint64_t sampled[POLICY_LATENCY_BUCKETS]; // one call in 64
-	uint64_t slowest_ns;                      // of those
+	uint64_t slowest_ns, sampled_ns;          // of those: the greatest, the sum
 };
-// Sums over workers, with what was carried over; any thread.
+// Sums over workers and generations, with what was carried over; keeper.
 void policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out);
 // Of this process alone; and what other processes counted, added from now on. Keeper.
 void policy_fn_own_stats(const struct policy_fn *fn, struct policy_fn_stats *out);
 void policy_fn_carry(struct policy_fn *fn, const struct policy_fn_stats *others);
+// Of one generation that is alive.
+void policy_fn_gen_stats(const struct policy_fn *fn, const struct policy_gen *gen,
+			 struct policy_fn_stats *out);
+uint64_t policy_fn_failures(const struct policy_fn_stats *s); // of all classes
+// The upper end of the bucket below which `share` percent of the samples lie; 0 without any.
+uint64_t policy_percentile_ns(const struct policy_fn_stats *s, unsigned share);
 const char *policy_fn_name(const struct policy_fn *fn); // "is_maint"
 struct policy *policy_fn_policy(const struct policy_fn *fn);
 // The next policy, or function, after `it` (NULL: the first); NULL at the end.
@@ -238,6 +244,15 @@ struct policy_stats {
 	unsigned alive_most;               // generations alive on the fullest worker
 };
 void policy_stats(const struct policy *p, struct policy_stats *out);
+// Generations whose states exist, the live one first, to out[POLICY_MAX_ALIVE]; returns how many. Lent
+// until the next publish. Keeper.
+#define POLICY_MAX_ALIVE 4
+unsigned policy_alive(const struct policy *p, const struct policy_gen **out);
+// Of one worker's state, as seen at one call in 64; false: no such worker.
+struct policy_memory {
+	uint64_t used, peak; // bytes
+};
+bool policy_gen_memory(const struct policy_gen *gen, unsigned worker, struct policy_memory *out);
 // "show policy": text lines or JSON; "show policy errors"; keeper.
 void policy_show(struct policy_engine *engine, bool json, struct sbuf *out);
 void policy_show_errors(struct policy_engine *engine, struct sbuf *out);

@@ -51,6 +51,7 @@ struct policy_gen {
 	struct policy_entry *entries; // what it registered, in order
 	size_t n_entries, cap_entries;
 	struct policy_state **states;   // one per worker while prepared; NULL once handed out
+	struct policy_counts **counts;  // one per worker, then NULL; NULL: none, or folded away
 	unsigned n_states;              // that exist, of any worker
 	bool has_effects;               // it calls every or on_change
 	struct policy_effects *effects; // built while prepared; NULL once they have begun
@@ -62,7 +63,8 @@ struct policy_fn {
 	unsigned id, slot; // in the engine, in the policy
 	enum policy_kind kind;
 	enum policy_on_error on_error;  // the policy's, unless the configuration names it
-	struct policy_fn_stats carried; // the keeper's
+	struct policy_fn_stats carried; // of other processes; the keeper's
+	struct policy_fn_stats past;    // of generations that are gone; likewise
 	unsigned where, n_args;         // what the configuration needs of it
 };
 
@@ -97,7 +99,7 @@ struct policy {
 	struct policy_publish publish;
 	bool memo_check, untested;
 	_Atomic uint64_t memo_checks, memo_wrong, soft_stops, hard_stops, rebuilds;
-	_Atomic uint64_t memory_failures, pins_moved, memory_used, memory_peak;
+	_Atomic uint64_t memory_failures, pins_moved;
 	_Atomic unsigned alive_most;
 };
 
@@ -140,11 +142,17 @@ struct policy_engine {
 // Written by one worker, summed by readers.
 struct policy_fn_count {
 	alignas(CACHE_LINE) _Atomic uint64_t calls, nils, errors[POLICY_N_ERRORS];
-	_Atomic uint64_t memo_hits, memo_misses, last_good, slowest_ns,
+	_Atomic uint64_t memo_hits, memo_misses, last_good, slowest_ns, sampled_ns,
 	    sampled[POLICY_LATENCY_BUCKETS];
 	// The worker's alone: the circuit.
 	uint32_t failures;
 	uint64_t open_until_ns, back_off_ns;
+};
+
+// Of one generation on one worker.
+struct policy_counts {
+	alignas(CACHE_LINE) _Atomic uint64_t memory_used, memory_peak; // bytes, of its state
+	struct policy_fn_count fn[];                                   // by slot
 };
 
 struct policy_view_entry {
@@ -161,9 +169,8 @@ struct policy_worker {
 	uint32_t magic;
 	unsigned id;
 	struct policy_engine *engine;
-	struct policy_view *now;        // the newest
-	struct list views;              // all, the newest included
-	struct policy_fn_count *counts; // by fn id
+	struct policy_view *now; // the newest
+	struct list views;       // all, the newest included
 	uint64_t n_calls, rand;
 	struct log_rate rate, log_rate; // of error reports; of tide.log
 	struct policy_report reports[POLICY_REPORTS];
@@ -172,6 +179,11 @@ struct policy_worker {
 
 // ---- the rest -------------------------------------------------------------------------------
 
+// count.c
+void policy_counts_new(struct policy_gen *gen); // a block per worker
+void policy_counts_free(struct policy_gen *gen);
+void policy_counts_fold(struct policy *p); // of generations without states, into the past
+void policy_count_memory(struct policy_counts *c, const struct region *r);
 // generation.c. failing tests are an error unless `sink` hears them.
 bool policy_gen_check(struct policy_gen *gen, const struct policy_test_sink *sink, struct err *err);
 bool policy_gen_build(struct policy_gen *gen, struct err *err); // a state per worker

@@ -59,93 +59,6 @@ policy_gen_info(const struct policy_gen *gen, struct policy_gen_info *out)
 	*out = gen->info;
 }
 
-// ---- counters -------------------------------------------------------------------------------
-
-static void
-add(uint64_t *sum, const _Atomic uint64_t *c, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sum[i] += atomic_load_explicit(&c[i], memory_order_relaxed);
-}
-
-void
-policy_fn_own_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
-{
-	const struct policy_engine *e = fn->policy->engine;
-	*out = (struct policy_fn_stats){0};
-	for (unsigned i = 0; i < e->n_workers; i++) {
-		const struct policy_fn_count *c = &e->workers[i]->counts[fn->id];
-		add(&out->calls, &c->calls, 1);
-		add(&out->nils, &c->nils, 1);
-		add(out->errors, c->errors, POLICY_N_ERRORS);
-		add(&out->memo_hits, &c->memo_hits, 1);
-		add(&out->memo_misses, &c->memo_misses, 1);
-		add(&out->last_good, &c->last_good, 1);
-		add(out->sampled, c->sampled, POLICY_LATENCY_BUCKETS);
-		out->slowest_ns = MAX(out->slowest_ns,
-				      atomic_load_explicit(&c->slowest_ns, memory_order_relaxed));
-	}
-}
-
-void
-policy_fn_carry(struct policy_fn *fn, const struct policy_fn_stats *others)
-{
-	fn->carried = *others;
-}
-
-static void
-add_plain(uint64_t *to, const uint64_t *from, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		to[i] += from[i];
-}
-
-void
-policy_fn_stats(const struct policy_fn *fn, struct policy_fn_stats *out)
-{
-	const struct policy_fn_stats *c = &fn->carried;
-	policy_fn_own_stats(fn, out);
-	out->calls += c->calls;
-	out->nils += c->nils;
-	out->memo_hits += c->memo_hits;
-	out->memo_misses += c->memo_misses;
-	out->last_good += c->last_good;
-	out->slowest_ns = MAX(out->slowest_ns, c->slowest_ns);
-	add_plain(out->errors, c->errors, POLICY_N_ERRORS);
-	add_plain(out->sampled, c->sampled, POLICY_LATENCY_BUCKETS);
-}
-
-void
-policy_stats(const struct policy *p, struct policy_stats *out)
-{
-	*out = (struct policy_stats){
-	    .soft_stops = atomic_load_explicit(&p->soft_stops, memory_order_relaxed),
-	    .hard_stops = atomic_load_explicit(&p->hard_stops, memory_order_relaxed),
-	    .rebuilds = atomic_load_explicit(&p->rebuilds, memory_order_relaxed),
-	    .memory_failures = atomic_load_explicit(&p->memory_failures, memory_order_relaxed),
-	    .memo_checks = atomic_load_explicit(&p->memo_checks, memory_order_relaxed),
-	    .memo_wrong = atomic_load_explicit(&p->memo_wrong, memory_order_relaxed),
-	    .pins_moved = atomic_load_explicit(&p->pins_moved, memory_order_relaxed),
-	    .memory_used = atomic_load_explicit(&p->memory_used, memory_order_relaxed),
-	    .memory_peak = atomic_load_explicit(&p->memory_peak, memory_order_relaxed),
-	    .alive_most = atomic_load_explicit(&p->alive_most, memory_order_relaxed)};
-}
-
-// The upper end of the bucket below which `share` percent of the samples lie; 0 without any.
-static uint64_t
-percentile_ns(const struct policy_fn_stats *s, unsigned share)
-{
-	uint64_t total = 0, seen = 0;
-	for (unsigned i = 0; i < POLICY_LATENCY_BUCKETS; i++)
-		total += s->sampled[i];
-	for (unsigned i = 0; i < POLICY_LATENCY_BUCKETS && total > 0; i++) {
-		seen += s->sampled[i];
-		if (seen * 100 >= total * share)
-			return UINT64_C(2) << i;
-	}
-	return 0;
-}
-
 // ---- show policy ----------------------------------------------------------------------------
 
 static const char *
@@ -155,25 +68,56 @@ on_error_name(enum policy_on_error e)
 	return names[e];
 }
 
+// The rest of a line: what failed, what was timed.
 static void
-show_fn_text(const struct policy_fn *fn, struct sbuf *out)
+show_stats_text(const struct policy_fn_stats *s, struct sbuf *out)
 {
-	struct policy_fn_stats s;
-	policy_fn_stats(fn, &s);
-	sbuf_printf(out, "  %s calls %" PRIu64 " nil %" PRIu64, fn->name, s.calls, s.nils);
 	for (unsigned e = 1; e < POLICY_N_ERRORS; e++)
-		if (s.errors[e] > 0)
-			sbuf_printf(out, " %s %" PRIu64, policy_error_name(e), s.errors[e]);
-	if (fn->on_error != fn->policy->on_error)
-		sbuf_printf(out, " on-error %s", on_error_name(fn->on_error));
-	if (s.memo_hits + s.memo_misses > 0)
-		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s.memo_hits,
-			    s.memo_hits + s.memo_misses,
-			    100 * (double)s.memo_hits / (double)(s.memo_hits + s.memo_misses));
+		if (s->errors[e] > 0)
+			sbuf_printf(out, " %s %" PRIu64, policy_error_name(e), s->errors[e]);
+	if (s->memo_hits + s->memo_misses > 0)
+		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s->memo_hits,
+			    s->memo_hits + s->memo_misses,
+			    100 * (double)s->memo_hits / (double)(s->memo_hits + s->memo_misses));
 	sbuf_printf(out,
 		    " last-good %" PRIu64 " p50 %" PRIu64 "ns p99 %" PRIu64 "ns max %" PRIu64
 		    "ns\n",
-		    s.last_good, percentile_ns(&s, 50), percentile_ns(&s, 99), s.slowest_ns);
+		    s->last_good, policy_percentile_ns(s, 50), policy_percentile_ns(s, 99),
+		    s->slowest_ns);
+}
+
+// All calls, then those of each generation that is alive.
+static void
+show_fn_text(const struct policy_fn *fn, struct sbuf *out)
+{
+	const struct policy_gen *alive[POLICY_MAX_ALIVE];
+	unsigned n = policy_alive(fn->policy, alive);
+	struct policy_fn_stats s;
+	policy_fn_stats(fn, &s);
+	sbuf_printf(out, "  %s calls %" PRIu64 " nil %" PRIu64, fn->name, s.calls, s.nils);
+	if (fn->on_error != fn->policy->on_error)
+		sbuf_printf(out, " on-error %s", on_error_name(fn->on_error));
+	show_stats_text(&s, out);
+	for (unsigned i = 0; i < n; i++) {
+		policy_fn_gen_stats(fn, alive[i], &s);
+		sbuf_printf(out, "    gen %u calls %" PRIu64 " nil %" PRIu64, alive[i]->info.number,
+			    s.calls, s.nils);
+		show_stats_text(&s, out);
+	}
+}
+
+static void
+show_states_text(const struct policy *p, struct sbuf *out)
+{
+	const struct policy_gen *alive[POLICY_MAX_ALIVE];
+	unsigned n = policy_alive(p, alive);
+	struct policy_memory m;
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned w = 0; policy_gen_memory(alive[i], w, &m); w++)
+			sbuf_printf(out,
+				    "  state gen %u worker %u memory-used %" PRIu64
+				    "k peak %" PRIu64 "k\n",
+				    alive[i]->info.number, w + 1, m.used >> 10, m.peak >> 10);
 }
 
 static void
@@ -199,27 +143,66 @@ show_text(const struct policy *p, struct sbuf *out)
 			    s.memo_checks, s.memo_wrong);
 	for (size_t i = 0; i < p->n_fns; i++)
 		show_fn_text(p->fns[i], out);
+	show_states_text(p, out);
 	policy_effects_show(p, false, out);
+}
+
+// Members of an object.
+static void
+show_stats_json(const struct policy_fn_stats *s, struct sbuf *out)
+{
+	sbuf_printf(out, "\"calls\":%" PRIu64 ",\"nil\":%" PRIu64 ",\"errors\":{", s->calls,
+		    s->nils);
+	for (unsigned e = 1; e < POLICY_N_ERRORS; e++)
+		sbuf_printf(out, "%s\"%s\":%" PRIu64, e > 1 ? "," : "", policy_error_name(e),
+			    s->errors[e]);
+	sbuf_printf(out,
+		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64 ",\"last_good\":%" PRIu64
+		    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64
+		    ",\"timed_ns\":%" PRIu64 ",\"timed\":[",
+		    s->memo_hits, s->memo_misses, s->last_good, policy_percentile_ns(s, 50),
+		    policy_percentile_ns(s, 99), s->slowest_ns, s->sampled_ns);
+	for (unsigned i = 0; i < POLICY_LATENCY_BUCKETS; i++)
+		sbuf_printf(out, "%s%" PRIu64, i > 0 ? "," : "", s->sampled[i]);
+	sbuf_add_byte(out, ']');
 }
 
 static void
 show_fn_json(const struct policy_fn *fn, struct sbuf *out)
 {
+	const struct policy_gen *alive[POLICY_MAX_ALIVE];
+	unsigned n = policy_alive(fn->policy, alive);
 	struct policy_fn_stats s;
 	policy_fn_stats(fn, &s);
 	sbuf_add(out, STR("{\"name\":"));
 	sbuf_add_json(out, str_from_c(fn->name));
-	sbuf_printf(out,
-		    ",\"on_error\":\"%s\",\"calls\":%" PRIu64 ",\"nil\":%" PRIu64 ",\"errors\":{",
-		    on_error_name(fn->on_error), s.calls, s.nils);
-	for (unsigned e = 1; e < POLICY_N_ERRORS; e++)
-		sbuf_printf(out, "%s\"%s\":%" PRIu64, e > 1 ? "," : "", policy_error_name(e),
-			    s.errors[e]);
-	sbuf_printf(out,
-		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64 ",\"last_good\":%" PRIu64
-		    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64 "}",
-		    s.memo_hits, s.memo_misses, s.last_good, percentile_ns(&s, 50),
-		    percentile_ns(&s, 99), s.slowest_ns);
+	sbuf_printf(out, ",\"on_error\":\"%s\",", on_error_name(fn->on_error));
+	show_stats_json(&s, out);
+	sbuf_add(out, STR(",\"generations\":["));
+	for (unsigned i = 0; i < n; i++) {
+		policy_fn_gen_stats(fn, alive[i], &s);
+		sbuf_printf(out, "%s{\"generation\":%u,", i > 0 ? "," : "", alive[i]->info.number);
+		show_stats_json(&s, out);
+		sbuf_add_byte(out, '}');
+	}
+	sbuf_add(out, STR("]}"));
+}
+
+static void
+show_states_json(const struct policy *p, struct sbuf *out)
+{
+	const struct policy_gen *alive[POLICY_MAX_ALIVE];
+	unsigned n = policy_alive(p, alive);
+	struct policy_memory m;
+	const char *before = "";
+	sbuf_add(out, STR(",\"states\":["));
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned w = 0; policy_gen_memory(alive[i], w, &m); w++, before = ",")
+			sbuf_printf(out,
+				    "%s{\"generation\":%u,\"worker\":%u,\"memory_used\":%" PRIu64
+				    ",\"memory_peak\":%" PRIu64 "}",
+				    before, alive[i]->info.number, w + 1, m.used, m.peak);
+	sbuf_add_byte(out, ']');
 }
 
 static void
@@ -251,6 +234,7 @@ show_json(const struct policy *p, struct sbuf *out)
 		show_fn_json(p->fns[i], out);
 	}
 	sbuf_add_byte(out, ']');
+	show_states_json(p, out);
 	policy_effects_show(p, true, out);
 	sbuf_add_byte(out, '}');
 }

@@ -210,6 +210,7 @@ policy_gen_free(struct policy_gen *gen)
 	for (size_t i = 0; i < gen->n_functions; i++)
 		mem_free(gen->functions[i]);
 	policy_gen_entries_free(gen);
+	policy_counts_free(gen);
 	mem_free(gen->modules);
 	mem_free(gen->functions);
 	mem_free(gen->states);

@@ -16,6 +16,7 @@
 
 struct coverage;
 struct lua_State;
+struct policy_counts;
 struct policy_fn_count;
 struct policy_gen;
 struct policy_run;
@@ -85,6 +86,7 @@ struct policy_state {
 	bool waited;                    // the effect waited for the table's lock in vain
 	bool *present;                  // by slot: the function is there
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
+	struct policy_counts *counts;   // its worker's of its generation, or NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
 	const struct policy_fn *fn;     // that function; NULL where count is
 	uint64_t rand;                  // throw-away states' own

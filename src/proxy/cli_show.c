@@ -12,6 +12,7 @@
 #include "net/worker.h"
 #include "proxy/conns.h"
 #include "proxy/bad_message.h"
+#include "proxy/policy_metrics.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
 #include "proxy/worker.h"
@@ -276,6 +277,15 @@ fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 	}
 }
 
+static void
+render_policies(const struct proxy_set *set, struct sbuf *out)
+{
+	struct policy_metrics m;
+	policy_metrics_make(&m, set->policies);
+	metrics_render_prometheus(m.objects, m.n, out);
+	policy_metrics_free(&m);
+}
+
 // The session's answer is capped; a table beyond that is cut with an error by cli_add.
 static enum cli_status
 render(struct cli_session *s, const struct filter *f, bool prometheus)
@@ -287,12 +297,14 @@ render(struct cli_session *s, const struct filter *f, bool prometheus)
 	if (prometheus)
 		(void)add_line(&t, stats_proc_rows, &set->stats); // no labels
 	fill_table(&t, set, f);
-	if (prometheus)
+	if (prometheus) {
 		metrics_render_prometheus(t.objects, t.n, &out);
-	else if (f->json)
+		render_policies(set, &out);
+	} else if (f->json) {
 		metrics_render_json(t.objects, t.n, &out);
-	else
+	} else {
 		metrics_render_csv(t.objects, t.n, metrics_haproxy_columns, &out);
+	}
 	cli_add(s, sbuf_str(&out));
 	sbuf_fini(&out);
 	free_table(&t);

@@ -82,6 +82,39 @@ test_threads(void)
 }
 
 static void
+test_histogram(void)
+{
+	static const struct metric_row times[] = {
+	    {.name = "call_seconds", .kind = METRIC_HISTOGRAM, .help = "Time."}, {.name = NULL}};
+	struct metric_blocks b;
+	struct sbuf out;
+	sbuf_init(&out, 65536);
+	metrics_init(&b, sizeof(struct metric_histogram), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct metric_histogram *h = metrics_of(&b, i);
+		METRIC_ADD(&h->bucket[0], 1); // below the least bound that is printed
+		METRIC_ADD(&h->bucket[7], 2); // 128 to 255 ns
+		METRIC_ADD(&h->bucket[METRIC_BUCKETS - 1], 1);
+		METRIC_ADD(&h->sum_ns, 10000500);
+	}
+	struct metric_label labels[] = {{"function", STR("f")}, {0}};
+	struct metric_object object = {times, &b, labels, NULL};
+	metrics_render_prometheus(&object, 1, &out);
+	struct str s = sbuf_str(&out);
+	OK(str_starts(s, STR("# HELP tidegate_call_seconds Time.\n"
+			     "# TYPE tidegate_call_seconds histogram\n"
+			     "tidegate_call_seconds_bucket{function=\"f\",le=\"1.28e-07\"} 2\n"
+			     "tidegate_call_seconds_bucket{function=\"f\",le=\"2.56e-07\"} 6\n"
+			     "tidegate_call_seconds_bucket{function=\"f\",le=\"5.12e-07\"} 6\n")));
+	OK(str_ends(s, STR("tidegate_call_seconds_bucket{function=\"f\",le=\"0.008388608\"} 6\n"
+			   "tidegate_call_seconds_bucket{function=\"f\",le=\"+Inf\"} 8\n"
+			   "tidegate_call_seconds_sum{function=\"f\"} 0.020001\n"
+			   "tidegate_call_seconds_count{function=\"f\"} 8\n")));
+	sbuf_fini(&out);
+	metrics_fini(&b);
+}
+
+static void
 test_render(void)
 {
 	struct metric_blocks a, b, c;
@@ -144,6 +177,7 @@ main(void)
 {
 	test_blocks();
 	test_threads();
+	test_histogram();
 	test_render();
 	return tap_done();
 }
