@@ -230,6 +230,14 @@ policy_unpin(struct policy_worker *w, struct policy_view **vp)
 	view_free_if_over(w, v);
 }
 
+uint32_t
+policy_seen_gen(const struct policy_worker *w, const struct policy_view *view,
+		const struct policy *p)
+{
+	const struct policy_view *v = view != NULL ? view : w->now;
+	return v->e[p->index].live->gen->info.number;
+}
+
 // ---- publish --------------------------------------------------------------------------------
 
 // From the keeper to a worker, and back with what the worker no longer needs.

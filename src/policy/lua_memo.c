@@ -98,6 +98,18 @@ inherit(struct policy_memo *outer, const struct policy_memo *inner)
 		note(outer, inner->read[i].handle, inner->read[i].version, inner->until_boot_ns);
 }
 
+// Whoever explains hears of a verdict that stands what it rests on.
+static SELDOM void
+tell_reads(const struct policy_state *s, const struct policy_memo *m)
+{
+	const struct policy_call *call = s->call;
+	struct tidevars_value v;
+	for (unsigned i = 0; i < m->n; i++)
+		if (tidevars_read(s->policy->engine->vars, m->read[i].handle, call->now_boot_ns,
+				  &v) == TIDEVARS_OK)
+			call->was_read(call->txn, m->read[i].handle, &v);
+}
+
 // Runs the function of the memo at `index`; its value is on top. [-0, +1, e]
 static void
 evaluate(lua_State *L, struct policy_state *s, struct policy_memo *m, int index)
@@ -181,6 +193,11 @@ memo_call(lua_State *L)
 	struct policy_state *s = state_of(L);
 	struct policy_memo *m = lua_touserdata(L, lua_upvalueindex(1));
 	bool hit = still_fresh(s, m);
+	if (UNLIKELY(hit && s->call->was_read != NULL)) {
+		guard_postpone(s->guard);
+		tell_reads(s, m);
+		guard_resume(s->guard);
+	}
 	lua_settop(L, 0);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	if (hit && s->policy->memo_check)
@@ -227,6 +244,8 @@ policy_call_memo(struct policy_state *s, struct policy_memo *m, struct policy_ca
 {
 	if (!still_fresh(s, m) || s->policy->memo_check)
 		return false;
+	if (UNLIKELY(call->was_read != NULL))
+		tell_reads(s, m);
 	call->out = m->value;
 	return true;
 }

@@ -137,6 +137,9 @@ struct policy_call {
 // can call. Never NULL. A view two publishes old is moved to the live generation.
 struct policy_view *policy_pin(struct policy_worker *w);
 void policy_unpin(struct policy_worker *w, struct policy_view **view);
+// The number of the policy's generation in the view; NULL: in a view pinned now.
+uint32_t policy_seen_gen(const struct policy_worker *w, const struct policy_view *view,
+			 const struct policy *p);
 enum policy_verdict policy_call(struct policy_worker *w, struct policy_view *view,
 				const struct policy_fn *fn, struct policy_call *call);
 

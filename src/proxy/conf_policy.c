@@ -16,6 +16,7 @@
 #include "proxy/policy_host.h"
 #include "proxy/setup.h"
 #include "proxy/txn.h"
+#include "proxy/verdict.h"
 #include "proxy/worker.h"
 
 #define POLICY_SETUP_MAGIC 0x7c5a0103
@@ -372,6 +373,7 @@ proxy_setup_link(struct proxy_setup *s)
 // What one lua(...) of the configuration stands for.
 struct lua_site {
 	const struct policy_fn *fn;
+	const struct verdict_note *note;
 	unsigned n_args;
 	struct policy_value args[POLICY_MAX_ARGS];
 };
@@ -387,40 +389,47 @@ link_args(struct lua_site *site, const struct expr_arg *a, struct err *err)
 	return true;
 }
 
-// The scripts did not load: told where they are named.
-static bool
-is_told(struct conf *conf)
+bool
+policy_setup_engine(struct conf *conf, struct str name, struct policy_engine **engine,
+		    struct err *err)
 {
 	const struct proxy_setup *s = conf_bound(conf, "setup");
-	return s != NULL && s->policies_failed;
+	*engine = NULL;
+	if (s != NULL && s->policies_failed)
+		return true;
+	if (s == NULL || s->set->policies == NULL)
+		return err_set(err,
+			       "'%.*s': there is no script; a section 'policy NAME' names one",
+			       STR_ARG(name));
+	*engine = s->set->policies;
+	return true;
 }
 
-static struct policy_engine *
-engine_of(struct conf *conf, struct str name, struct err *err)
+// The function was found, or *err says why not.
+static bool
+link_site(struct lua_site *site, const struct expr_arg *args, struct conf *conf, struct err *err)
 {
 	const struct proxy_setup *s = conf_bound(conf, "setup");
-	if (s == NULL || s->set->policies == NULL) {
-		err_set(err, "'%.*s': there is no script; a section 'policy NAME' names one",
-			STR_ARG(name));
-		return NULL;
-	}
-	return s->set->policies;
+	if (site->fn == NULL)
+		return false;
+	site->note = verdict_note_of(s->set, conf, site->fn);
+	return link_args(site, args + 1, err);
 }
 
 static bool
 link_entry(struct expr_arg *args, struct conf *conf, enum policy_kind kind, struct err *err)
 {
-	if (is_told(conf))
-		return true;
-	struct policy_engine *e = engine_of(conf, args[0].s, err);
-	if (e == NULL)
+	struct policy_engine *e;
+	if (!policy_setup_engine(conf, args[0].s, &e, err))
 		return false;
+	if (e == NULL)
+		return true;
 	struct lua_site *site = CONF_NEW(conf, struct lua_site);
 	site->fn = policy_resolve_entry(e, kind, args[0].s, 0, 0, err);
 	if (kind == POLICY_CONVERTER)
 		site->n_args = 1; // the input
 	args[0].ptr = site;
-	return site->fn != NULL && link_args(site, args + 1, err);
+	return link_site(site, args, conf, err);
 }
 
 static bool
@@ -440,51 +449,17 @@ static bool
 link_lua(struct expr_arg *args, struct conf *conf, struct err *err)
 {
 	struct err second;
-	if (is_told(conf))
-		return true;
-	struct policy_engine *e = engine_of(conf, args[0].s, err);
-	if (e == NULL)
+	struct policy_engine *e;
+	if (!policy_setup_engine(conf, args[0].s, &e, err))
 		return false;
+	if (e == NULL)
+		return true;
 	struct lua_site *site = CONF_NEW(conf, struct lua_site);
 	site->fn = policy_resolve(e, args[0].s, err);
 	if (site->fn == NULL)
 		site->fn = policy_resolve_entry(e, POLICY_FETCHER, args[0].s, 0, 0, &second);
 	args[0].ptr = site;
-	return site->fn != NULL && link_args(site, args + 1, err);
-}
-
-static bool
-give_double(struct sample_ctx *ctx, double d, struct sample *out)
-{
-	const char *text = arena_printf(ctx->arena, "%.14g", d);
-	ctx->failed |= text == NULL;
-	sample_set_str(out, str_from_c(text));
-	return text != NULL;
-}
-
-static bool
-give_verdict(struct sample_ctx *ctx, const struct policy_value *v, struct sample *out)
-{
-	switch ((enum policy_type)v->type) {
-	case POLICY_T_NIL:
-		return false;
-	case POLICY_T_BOOL:
-		sample_set_bool(out, v->b);
-		return true;
-	case POLICY_T_INT:
-		sample_set_int(out, v->i);
-		return true;
-	case POLICY_T_DOUBLE:
-		return give_double(ctx, v->d, out);
-	case POLICY_T_STR:
-		sample_set_str(out, v->s);
-		return true;
-	case POLICY_T_IP:
-		break;
-	}
-	out->type = v->family == 6 ? SMP_IP6 : SMP_IP4;
-	memcpy(out->ip, v->ip, sizeof(out->ip));
-	return true;
+	return link_site(site, args, conf, err);
 }
 
 // A transaction that is explained says what its functions read.
@@ -527,7 +502,12 @@ call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct poli
 		args[0] = *input;
 		call->args = args;
 	}
+	bool asked = site->note->slot >= 0;
+	if (UNLIKELY(asked))
+		verdict_begin(t, site->note, call);
 	enum policy_verdict v = policy_call(w->policy, t->policy_view, site->fn, call);
+	if (UNLIKELY(asked))
+		verdict_end(t, site->note, v, call);
 	if (v == POLICY_DENY)
 		t->flags |= TXN_POLICY_DENIED;
 	return v;
@@ -541,7 +521,7 @@ fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *ou
 	if (call_site(args[0].ptr, ctx, NULL, &call) != POLICY_VALUE)
 		return false;
 	if (UNLIKELY(call.out.type != POLICY_T_BOOL))
-		return give_verdict(ctx, &call.out, out);
+		return verdict_sample(ctx, &call.out, out);
 	sample_set_bool(out, call.out.b);
 	return true;
 }
@@ -561,7 +541,7 @@ fetch_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct sam
 	struct policy_call call;
 	enum policy_verdict v = call_site(args[0].ptr, ctx, NULL, &call);
 	out->flags |= SMP_VOLATILE;
-	return has_value(v, &call) && give_verdict(ctx, &call.out, out) &&
+	return has_value(v, &call) && verdict_sample(ctx, &call.out, out) &&
 	       sample_cast(out, SMP_STR, ctx);
 }
 
@@ -575,7 +555,7 @@ convert_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct s
 	if (!has_value(call_site(args[0].ptr, ctx, &input, &call), &call))
 		return false;
 	*smp = (struct sample){.flags = flags};
-	return give_verdict(ctx, &call.out, smp) && sample_cast(smp, SMP_STR, ctx);
+	return verdict_sample(ctx, &call.out, smp) && sample_cast(smp, SMP_STR, ctx);
 }
 
 static const struct arg_spec lua_args[] = {

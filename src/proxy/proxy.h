@@ -216,6 +216,8 @@ struct proxy_set {
 	const struct acl_memo *acl_memo;     // of the expressions
 	struct vars_watch *watch;            // of vars; NULL: nobody is told of changes
 	struct policy_engine *policies;      // NULL without a policy section
+	struct verdict_note *verdict_notes;  // verdict.h, of the functions named
+	uint32_t n_verdicts;                 // that somebody asks about
 	bool tests_only;                     // main runs self-tests: loading does not
 	uint64_t started_real_ns, started_mono_ns;
 	struct kept *kept;          // kept.h; made at start

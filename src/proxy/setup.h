@@ -41,6 +41,10 @@ struct proxy_setup {
 // Binds itself. Everything lives in the conf's arena.
 struct proxy_setup *proxy_setup_new(struct conf *conf, struct expr_set *exprs,
 				    const struct module *const *modules);
+// The engine, for what an expression names. *engine NULL: scripts could not be loaded, which was
+// told already. False: there is no policy.
+bool policy_setup_engine(struct conf *conf, struct str name, struct policy_engine **engine,
+			 struct err *err);
 // After conf_load: loads the policies' scripts (their self-tests run) and resolves what
 // expressions name. Faults are collected in the conf; false if any.
 bool proxy_setup_link(struct proxy_setup *s);

@@ -155,6 +155,8 @@ struct txn {
 	const struct switch_rule *switched; // with explain: the last use_backend that held
 	struct reply reply;
 	struct policy_view *policy_view; // generations pinned by the first Lua call, or NULL
+	struct verdict_record *verdicts; // verdict.h: kept ones, or NULL
+	struct verdict_record *verdict_now; // of the call under way, if it is kept
 	struct txn_times times;
 	struct arena arena; // kept warm from one transaction to the next
 	struct codec_in req_in, res_in;
