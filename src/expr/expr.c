@@ -250,6 +250,7 @@ expr_set_link(struct expr_set *set, struct conf *conf, expr_report_f report, voi
 	bool good = true;
 	for (struct expr_pending *p = set->pending; p != NULL; p = p->next) {
 		struct err err = {{0}};
+		set->linking = p;
 		if (p->shm != NULL ? var_shm_resolve(set, p->shm, &err)
 				   : p->link(p->args, conf, &err))
 			continue;
@@ -258,9 +259,18 @@ expr_set_link(struct expr_set *set, struct conf *conf, expr_report_f report, voi
 		report(arg, p->file, p->line, err.text);
 		good = false;
 	}
+	set->linking = NULL;
 	set->pending = NULL;
 	set->pending_tail = &set->pending;
 	return good;
+}
+
+void
+expr_set_linking(const struct expr_set *set, const char **file, int *line)
+{
+	ASSERT(set->linking != NULL);
+	*file = set->linking->file;
+	*line = set->linking->line;
 }
 
 bool

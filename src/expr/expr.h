@@ -56,6 +56,8 @@ void expr_set_shm(struct expr_set *set, struct tidevars *shm, bool allow_undecla
 // report(arg, file, line, text); false if there was any.
 typedef void (*expr_report_f)(void *arg, const char *file, int line, const char *text);
 bool expr_set_link(struct expr_set *set, struct conf *conf, expr_report_f report, void *arg);
+// While a link function runs: where its expression stands, for a remark. *file is lent by the set.
+void expr_set_linking(const struct expr_set *set, const char **file, int *line);
 
 // The whole text must be one expression. NULL with *err: what, and at which character.
 struct expr *expr_parse(struct expr_env *env, struct str text, struct err *err);

@@ -123,7 +123,7 @@ policy_add(struct policy_engine *e, const struct policy_spec *spec, struct err *
 // ---- naming ---------------------------------------------------------------------------------
 
 struct policy_names_iter {
-	char **at;
+	const struct policy_global *at;
 	size_t left;
 };
 
@@ -134,7 +134,7 @@ next_name(void *arg)
 	if (it->left == 0)
 		return NULL;
 	it->left--;
-	return *it->at++;
+	return it->at++->name;
 }
 
 struct policy *
@@ -247,6 +247,18 @@ policy_resolve(struct policy_engine *e, struct str name, struct err *err)
 		near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
 		near != NULL ? "'?" : "");
 	return NULL;
+}
+
+bool
+policy_fn_params(const struct policy_fn *fn, int *n_params, int *line)
+{
+	const struct policy_global *g =
+	    fn->kind == POLICY_PREDICATE ? policy_gen_global(live_of(fn->policy), fn->name) : NULL;
+	if (g == NULL || g->n_params < 0)
+		return false;
+	*n_params = g->n_params;
+	*line = g->line;
+	return true;
 }
 
 void

@@ -250,10 +250,48 @@ next_function(lua_State *L)
 	return 0;
 }
 
+// Its parameters (-1: any number) and its line. [-1, +2, e]
+static int
+describe_function(lua_State *L)
+{
+	lua_Debug ar = {.linedefined = 0};
+	lua_pushglobaltable(L);
+	lua_pushvalue(L, 1);
+	lua_rawget(L, 2);
+	if (policy_lua_memo_of(L, -1) != NULL) {
+		lua_pushinteger(L, 0);
+		lua_pushinteger(L, 0);
+		return 2;
+	}
+	lua_getinfo(L, ">Su", &ar);
+	lua_pushinteger(L, ar.isvararg ? -1 : ar.nparams);
+	lua_pushinteger(L, ar.linedefined);
+	return 2;
+}
+
 static int
 compare_names(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(((const struct policy_global *)a)->name,
+		      ((const struct policy_global *)b)->name);
+}
+
+// The function whose name is on top, which stays. False: s->error.
+static bool
+note_function(struct policy_state *s)
+{
+	struct policy_gen *gen = s->gen;
+	lua_pushcfunction(s->L, describe_function);
+	lua_pushvalue(s->L, -2);
+	if (!policy_state_protected(s, 1, 2, POLICY_TEST_BUDGET_NS))
+		return false;
+	VEC_GROW(gen->functions, gen->cap_functions, gen->n_functions);
+	gen->functions[gen->n_functions++] =
+	    (struct policy_global){.name = mem_strdup(lua_tostring(s->L, -3)),
+				   .n_params = (int)lua_tointeger(s->L, -2),
+				   .line = (int)lua_tointeger(s->L, -1)};
+	lua_pop(s->L, 2);
+	return true;
 }
 
 bool
@@ -270,8 +308,8 @@ policy_state_list_functions(struct policy_state *s, struct err *err)
 			break;
 		if (gen->n_functions == POLICY_MAX_FUNCTIONS)
 			return err_set(err, "more than %d functions", POLICY_MAX_FUNCTIONS);
-		VEC_GROW(gen->functions, gen->cap_functions, gen->n_functions);
-		gen->functions[gen->n_functions++] = mem_strdup(lua_tostring(s->L, -1));
+		if (!note_function(s))
+			return err_set(err, "%s", s->error);
 	}
 	lua_pop(s->L, 1);
 	if (gen->n_functions > 0)

@@ -80,6 +80,9 @@ struct policy *policy_add(struct policy_engine *engine, const struct policy_spec
 // "is_maint", or "maint.is_maint" where two policies share a name. NULL with a cause and a
 // suggestion. The result lives as long as the engine. Before policy_engine_start.
 struct policy_fn *policy_resolve(struct policy_engine *engine, struct str name, struct err *err);
+// How many parameters the predicate has, the request's among them, and where it is defined (0: a
+// memo). False: any number, or no predicate.
+bool policy_fn_params(const struct policy_fn *fn, int *n_params, int *line);
 // What stands for its verdict when it fails, instead of its policy's on_error. Before
 // policy_engine_start.
 void policy_fn_fails_as(struct policy_fn *fn, enum policy_on_error rule);
@@ -247,8 +250,8 @@ struct policy_stats {
 	unsigned alive_most;               // generations alive on the fullest worker
 };
 void policy_stats(const struct policy *p, struct policy_stats *out);
-// Generations whose states exist, the live one first, to out[POLICY_MAX_ALIVE]; returns how many. Lent
-// until the next publish. Keeper.
+// Generations whose states exist, the live one first, to out[POLICY_MAX_ALIVE]; returns how many.
+// Lent until the next publish. Keeper.
 #define POLICY_MAX_ALIVE 4
 unsigned policy_alive(const struct policy *p, const struct policy_gen **out);
 // Of one worker's state, as seen at one call in 64; false: no such worker.

@@ -39,14 +39,21 @@ struct policy_chunk {
 	struct str text;
 };
 
+// A global function.
+struct policy_global {
+	char *name;
+	int n_params; // of the request and what lua() names behind it; -1: any number
+	int line;     // where it is defined; 0: a memoised one
+};
+
 struct policy_gen {
 	struct policy *policy;
 	struct policy_gen_info info;
 	struct policy_chunk script;
 	struct policy_chunk *modules;
 	size_t n_modules, cap_modules;
-	bool recorded;    // modules are complete: nothing is read from files any more
-	char **functions; // global functions by name, sorted
+	bool recorded; // modules are complete: nothing is read from files any more
+	struct policy_global *functions; // sorted by name
 	size_t n_functions, cap_functions;
 	struct policy_entry *entries; // what it registered, in order
 	size_t n_entries, cap_entries;

@@ -208,7 +208,7 @@ policy_gen_free(struct policy_gen *gen)
 	for (size_t i = 0; i < gen->n_modules; i++)
 		free_chunk(&gen->modules[i]);
 	for (size_t i = 0; i < gen->n_functions; i++)
-		mem_free(gen->functions[i]);
+		mem_free(gen->functions[i].name);
 	policy_gen_entries_free(gen);
 	policy_counts_free(gen);
 	mem_free(gen->modules);
@@ -333,19 +333,25 @@ policy_gen_hash(struct policy_gen *gen)
 		(void)snprintf(gen->info.hash_hex + 2 * i, 3, "%02x", gen->info.hash[i]);
 }
 
-bool
-policy_gen_has(const struct policy_gen *gen, const char *function)
+const struct policy_global *
+policy_gen_global(const struct policy_gen *gen, const char *function)
 {
 	size_t low = 0, high = gen->n_functions;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int r = strcmp(gen->functions[mid], function);
+		int r = strcmp(gen->functions[mid].name, function);
 		if (r == 0)
-			return true;
+			return &gen->functions[mid];
 		if (r < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return false;
+	return NULL;
+}
+
+bool
+policy_gen_has(const struct policy_gen *gen, const char *function)
+{
+	return policy_gen_global(gen, function) != NULL;
 }

@@ -5,6 +5,7 @@
 #include "policy/policy.h"
 
 struct policy_chunk;
+struct policy_global;
 
 bool policy_source_open(struct policy *p, const char *path, struct err *err);
 // More places of modules: templates "DIR/?.lua", NULL-terminated, or NULL.
@@ -18,6 +19,8 @@ void policy_gen_free(struct policy_gen *gen);
 const struct policy_chunk *policy_gen_module(struct policy_gen *gen, const char *name,
 					     struct err *err);
 void policy_gen_hash(struct policy_gen *gen);
+// NULL: the script defines none of that name.
+const struct policy_global *policy_gen_global(const struct policy_gen *gen, const char *function);
 bool policy_gen_has(const struct policy_gen *gen, const char *function);
 
 // kept.c: a generation as policy_live_text wrote it, to be checked. NULL with a cause.

@@ -398,11 +398,40 @@ policy_setup_engine(struct conf *conf, struct str name, struct policy_engine **e
 	if (s != NULL && s->policies_failed)
 		return true;
 	if (s == NULL || s->set->policies == NULL)
-		return err_set(err,
-			       "'%.*s': there is no script; a section 'policy NAME' names one",
+		return err_set(err, "'%.*s': there is no script; a section 'policy NAME' names one",
 			       STR_ARG(name));
 	*engine = s->set->policies;
 	return true;
+}
+
+// A predicate is called with the request and what is named behind it. What it has no parameter for
+// is lost; a parameter that gets nothing is nil, which may be meant.
+static void
+check_params(const struct proxy_setup *s, const struct lua_site *site)
+{
+	int n_params, at;
+	int given = 1 + (int)site->n_args;
+	struct conf_line line = {0};
+	const char *name = policy_fn_name(site->fn);
+	const char *script = policy_path(policy_fn_policy(site->fn));
+	if (!policy_fn_params(site->fn, &n_params, &at))
+		return;
+	expr_set_linking(s->exprs, &line.file, &line.line);
+	if (at == 0 && given > 1)
+		conf_warn(s->conf, &line,
+			  "lua(%s): a memoised function takes no arguments: '%.*s' is lost", name,
+			  STR_ARG(site->args[0].s));
+	else if (given > MAX(n_params, 1))
+		conf_warn(s->conf, &line,
+			  "lua(%s) is given %d arguments, the request among them, and takes %d "
+			  "(%s:%d): '%.*s' is lost",
+			  name, given, n_params, script, at,
+			  STR_ARG(site->args[MAX(n_params, 1) - 1].s));
+	else if (at > 0 && given < n_params)
+		conf_notice(s->conf, &line,
+			    "lua(%s) takes %d arguments, the request among them (%s:%d), and is "
+			    "given %d: the rest are nil",
+			    name, n_params, script, at, given);
 }
 
 // The function was found, or *err says why not.
@@ -413,7 +442,10 @@ link_site(struct lua_site *site, const struct expr_arg *args, struct conf *conf,
 	if (site->fn == NULL)
 		return false;
 	site->note = verdict_note_of(s->set, conf, site->fn);
-	return link_args(site, args + 1, err);
+	if (!link_args(site, args + 1, err))
+		return false;
+	check_params(s, site);
+	return true;
 }
 
 static bool
