@@ -74,10 +74,10 @@ add_words(struct str text, struct sbuf *out, struct err *err)
 	return add_fields(text, out, err);
 }
 
-// As it would come over the wire; lines that end in a line feed alone, as an editor writes them,
-// get their carriage return.
+// As it would come over the wire; in mode http, lines that end in a line feed alone, as an editor
+// writes them, get their carriage return.
 static bool
-add_raw(const char *path, struct sbuf *out, struct err *err)
+add_raw(const char *path, bool http, struct sbuf *out, struct err *err)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	FILE *f = is_stdin ? stdin : fopen(path, "re");
@@ -85,7 +85,7 @@ add_raw(const char *path, struct sbuf *out, struct err *err)
 	if (f == NULL)
 		return err_set(err, "--request @%s: %s", path, strerror(errno));
 	while (!out->full && (c = getc(f)) != EOF) {
-		if (c == '\n' && before != '\r')
+		if (http && c == '\n' && before != '\r')
 			sbuf_add_byte(out, '\r');
 		sbuf_add_byte(out, (char)c);
 		before = c;
@@ -97,10 +97,10 @@ add_raw(const char *path, struct sbuf *out, struct err *err)
 }
 
 static bool
-make_request(const char *text, struct sbuf *out, struct err *err)
+make_request(const char *text, bool http, struct sbuf *out, struct err *err)
 {
 	bool raw = text[0] == '@' || strcmp(text, "-") == 0;
-	if (!(raw ? add_raw(text + (text[0] == '@'), out, err)
+	if (!(raw ? add_raw(text + (text[0] == '@'), http, out, err)
 		  : add_words(str_from_c(text), out, err)))
 		return false;
 	return !out->full || err_set(err, "--request: more than %zu bytes", MOST_REQUEST_BYTES);
@@ -126,10 +126,19 @@ judge(struct service *s, struct offline *job, struct sbuf *request, struct err *
 	struct str name = o->frontend != NULL ? str_from_c(o->frontend) : STR_NULL;
 	job->frontend = offline_frontend(s->set, name, err);
 	if (job->frontend == NULL || !set_vars(s, err) || !find_source(o->src, &job->src, err) ||
-	    !make_request(o->request, request, err))
+	    !make_request(o->request, job->frontend->mode == PROXY_HTTP, request, err))
 		return false;
 	job->request = sbuf_str(request);
-	return offline_run(s->set, job, err);
+	job->status = (unsigned)o->status;
+	struct offline_field *fields = mem_zalloc((o->n_fields + 1) * sizeof(*fields));
+	for (size_t i = 0; i < o->n_fields; i++)
+		fields[i] = (struct offline_field){str_from_c(o->fields[i].name),
+						   str_from_c(o->fields[i].value)};
+	job->fields = fields;
+	job->n_fields = o->n_fields;
+	bool ok = offline_run(s->set, job, err);
+	mem_free(fields);
+	return ok;
 }
 
 int

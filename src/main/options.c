@@ -256,6 +256,32 @@ take_frontend(struct words *w, const char *flag)
 }
 
 static bool
+take_status(struct words *w, const char *flag)
+{
+	const char *text = value_of(w, flag);
+	if (text == NULL)
+		return false;
+	if (!str_to_int(str_from_c(text), &w->o->status) || w->o->status < 200 ||
+	    w->o->status > 599)
+		return err_set(w->err, "%s %s: a final status from 200 to 599 is expected", flag,
+			       text);
+	return true;
+}
+
+static bool
+take_response_header(struct words *w, const char *flag)
+{
+	struct setting s;
+	if (!setting_of(w, flag, &s))
+		return false;
+	VEC_GROW(w->o->fields, w->o->cap_fields, w->o->n_fields);
+	w->o->fields[w->o->n_fields++] = s;
+	if (w->o->status == 0)
+		w->o->status = 200;
+	return true;
+}
+
+static bool
 take_tap(struct words *w, const char *flag)
 {
 	(void)flag;
@@ -380,6 +406,10 @@ static const struct flag {
      VERB_EVAL},
     {"--var", take_var, "NAME=VALUE  sets a declared variable, of this run alone", VERB_EVAL},
     {"--src", take_src, "ADDRESS  the client's, default 127.0.0.1", VERB_EVAL},
+    {"--status", take_status, "N  the server's response has that; its rules are tried too",
+     VERB_EVAL},
+    {"--response-header", take_response_header, "NAME=VALUE  and that field; may be repeated",
+     VERB_EVAL},
     {"--frontend", take_frontend, "NAME  where it arrives, if there are several", VERB_EVAL},
     {"--tap", take_tap, "print the results in the Test Anything Protocol", VERB_TEST},
     {"--coverage", take_coverage, "print which lines of the scripts no test ran", VERB_TEST},
@@ -470,6 +500,9 @@ options_fini(struct options *o)
 		mem_free((void *)(uintptr_t)o->settings[i].name);
 	for (size_t i = 0; i < o->n_vars; i++)
 		mem_free((void *)(uintptr_t)o->vars[i].name);
+	for (size_t i = 0; i < o->n_fields; i++)
+		mem_free((void *)(uintptr_t)o->fields[i].name);
+	mem_free(o->fields);
 	mem_free(o->settings);
 	mem_free(o->vars);
 	mem_free(o->files);
@@ -513,9 +546,9 @@ options_print_usage(const char *program, enum options_task task)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		unsigned verbs = flags[i].verbs != 0 ? flags[i].verbs : VERB_SERVE;
 		if (flags[i].help != NULL && (verbs & verb))
-			printf("  %-14s %s\n", flags[i].flag, flags[i].help);
+			printf("  %-17s %s\n", flags[i].flag, flags[i].help);
 	}
 	if (verb == VERB_SERVE)
-		printf("  %-14s %s\n  test -h, eval -h  their flags\n", "-dKall",
+		printf("  %-17s %s\n  test -h, eval -h  their flags\n", "-dKall",
 		       "list keywords, actions, fetches, converters, commands");
 }

@@ -37,6 +37,9 @@ struct options {
 	struct setting *vars; // --var
 	size_t n_vars, cap_vars;
 	const char *request, *src, *frontend; // of eval
+	int64_t status;                       // of the response; 0: none
+	struct setting *fields;               // --response-header
+	size_t n_fields, cap_fields;
 	const char *condition, *pidfile, *folder, *local_name, *keywords;
 	int64_t maxconn;             // -n; 0: not given
 	bool daemon;                 // -D

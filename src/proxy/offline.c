@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Judging one request offline. The client's input is at its end from the beginning, so that no step
-// waits for bytes that cannot come.
+// Judging one request, or one connection of mode tcp, offline. The client's input is at its end
+// from the beginning, so that no step waits for bytes that cannot come.
 #include "proxy/offline.h"
 
 #include "base/clock.h"
@@ -16,9 +16,9 @@
 // --- which frontend ------------------------------------------------------------------------------
 
 static bool
-takes_requests(const struct proxy *p)
+listens(const struct proxy *p)
 {
-	return p->binds != NULL && p->mode == PROXY_HTTP && !p->disabled;
+	return p->binds != NULL && !p->disabled;
 }
 
 const struct proxy *
@@ -30,7 +30,7 @@ offline_frontend(const struct proxy_set *set, struct str name, struct err *err)
 	sbuf_init(&names, ERR_TEXT_BYTES / 2);
 	for (size_t i = 0; i < set->n_all; i++) {
 		const struct proxy *p = set->all[i];
-		if (!takes_requests(p))
+		if (!listens(p))
 			continue;
 		sbuf_printf(&names, "%s%.*s", names.n > 0 ? ", " : "", STR_ARG(p->name));
 		n++;
@@ -38,14 +38,12 @@ offline_frontend(const struct proxy_set *set, struct str name, struct err *err)
 			found = p;
 	}
 	if (n == 0)
-		err_set(err, "no frontend of the configuration takes HTTP requests");
+		err_set(err, "no frontend of the configuration listens");
 	else if (found == NULL)
-		err_set(err, "no frontend '%.*s' takes HTTP requests; there are: %.*s",
-			STR_ARG(name), STR_ARG(sbuf_str(&names)));
+		err_set(err, "no frontend '%.*s' listens; there are: %.*s", STR_ARG(name),
+			STR_ARG(sbuf_str(&names)));
 	else if (name.n == 0 && n > 1)
-		err_set(err,
-			"several frontends take HTTP requests, so --frontend must name one "
-			"of: %.*s",
+		err_set(err, "several frontends listen, so --frontend must name one of: %.*s",
 			STR_ARG(sbuf_str(&names)));
 	sbuf_fini(&names);
 	return name.n == 0 && n > 1 ? NULL : found;
@@ -100,6 +98,22 @@ print_decider(const struct txn *t, bool replied, struct sbuf *out)
 	sbuf_add_byte(out, '\n');
 }
 
+// The response as the rules on it left it.
+static void
+print_response(const struct txn *t, struct sbuf *out)
+{
+	const struct http_head *h = &t->res;
+	sbuf_printf(out, "response: status %u\n", h->status);
+	for (uint16_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->field[i];
+		if (f->flags & HTTP_FIELD_DROP)
+			continue;
+		sbuf_printf(out, "    %.*s: ", (int)f->name_n, f->name);
+		sbuf_add_json(out, http_field_value(f));
+		sbuf_add_byte(out, '\n');
+	}
+}
+
 static void
 take_text(struct txn *t, struct sbuf *out)
 {
@@ -109,16 +123,15 @@ take_text(struct txn *t, struct sbuf *out)
 }
 
 static bool
+replies(const struct txn *t)
+{
+	return t->step == &step_reply || t->step == &step_tarpit;
+}
+
+static void
 print_outcome(struct txn *t, enum step_verdict v, struct offline *o)
 {
-	bool replied = t->step == &step_reply || t->step == &step_tarpit;
-	if (t->http_reason != 0) {
-		const struct http_reason *why = http_reason(t->http_reason);
-		return err_set(&o->err, "the request is refused with status %u, %s: %s",
-			       why->status, why->name, why->text);
-	}
-	if (t->times.head_ns == 0)
-		return err_set(&o->err, "the request is not complete: no empty line ends its head");
+	bool replied = replies(t);
 	take_text(t, &o->out);
 	if (v == STEP_WAIT)
 		sbuf_printf(&o->out, "outcome: step %s waits, which nothing ends offline",
@@ -127,10 +140,14 @@ print_outcome(struct txn *t, enum step_verdict v, struct offline *o)
 		sbuf_add(&o->out, STR("outcome: the connection is closed without an answer"));
 	else if (replied)
 		print_reply(t, &o->out);
+	else if (t->ctx.res != NULL)
+		sbuf_printf(&o->out, "outcome: status %u backend %.*s", t->res.status,
+			    STR_ARG(t->backend->name));
 	else
 		print_servers(t, &o->out);
 	print_decider(t, replied || v != STEP_MORE, &o->out);
-	return true;
+	if (o->status != 0 && v == STEP_MORE && t->ctx.res != NULL)
+		print_response(t, &o->out);
 }
 
 // --- judging -------------------------------------------------------------------------------------
@@ -168,17 +185,67 @@ judge_connection(struct offline *o, struct client *c)
 	return admitted;
 }
 
+static enum step_verdict
+run_steps(struct txn *t)
+{
+	enum step_verdict v = STEP_MORE;
+	while (v == STEP_MORE && t->step != &step_prepare && t->step != &step_connect &&
+	       t->step != &step_send_response && !replies(t))
+		v = t->step->run(t);
+	return v;
+}
+
+// The server's response, as if its head had just been read.
+static enum step_verdict
+judge_response(struct offline *o, struct txn *t)
+{
+	uint16_t max = t->req.max_fields;
+	http_head_init_response(&t->res, t->fields + max, max, o->status);
+	t->res.method = t->req.method;
+	for (size_t i = 0; i < o->n_fields; i++)
+		if (http_head_add(&t->res, &t->arena, o->fields[i].name, o->fields[i].value) !=
+		    HTTP_EDIT_OK)
+			sbuf_printf(t->explain, "  (--response-header %.*s is no header field)\n",
+				    STR_ARG(o->fields[i].name));
+	t->server_status = t->res.status;
+	t->times.response_ns = loop_now_ns(t->worker->loop);
+	t->ctx.res = &t->res;
+	t->ctx.memo_known = 0;
+	t->step = &step_response_rules;
+	return run_steps(t);
+}
+
+static bool
+is_request(const struct txn *t, struct err *err)
+{
+	if (t->http_reason != 0) {
+		const struct http_reason *why = http_reason(t->http_reason);
+		return err_set(err, "the request is refused with status %u, %s: %s", why->status,
+			       why->name, why->text);
+	}
+	if (t->times.head_ns == 0)
+		return err_set(err, "the request is not complete: no empty line ends its head");
+	return true;
+}
+
 static void
 judge_request(struct offline *o, struct client *c)
 {
 	struct txn *t = new_txn(c, &o->err);
-	enum step_verdict v = STEP_MORE;
 	if (t == NULL)
 		return;
-	while (v == STEP_MORE && t->step != &step_prepare && t->step != &step_reply &&
-	       t->step != &step_tarpit)
-		v = t->step->run(t);
-	o->judged = print_outcome(t, v, o);
+	if (o->frontend->mode == PROXY_TCP)
+		tcp_begin(t);
+	enum step_verdict v = run_steps(t);
+	o->judged = t->flags & TXN_TCP || is_request(t, &o->err);
+	bool served = t->step == &step_prepare && t->backend->backend != NULL &&
+		      t->backend->backend->n_servers > 0;
+	if (o->judged && o->status != 0 && served && v == STEP_MORE)
+		v = judge_response(o, t);
+	if (o->judged && replies(t) && !txn_judge_reply(t))
+		v = txn_cut(t, "PR");
+	if (o->judged)
+		print_outcome(t, v, o);
 	txn_forget(t);
 }
 

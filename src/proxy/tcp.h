@@ -14,6 +14,8 @@ struct txn_step;
 // A connection just accepted, of a frontend that wants to see it (proxy.at_accept). True: it is
 // taken care of, refused or relayed; false: it goes on as HTTP.
 bool tcp_enter(struct client *c);
+// Makes a new transaction one of mode tcp: its steps begin with the inspection of what came.
+void tcp_begin(struct txn *t);
 // What tcp-request connection and session say, on a transaction made for that alone.
 bool tcp_admits(struct client *c, struct txn *t);
 // A connection to the server is ready.

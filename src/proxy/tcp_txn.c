@@ -40,6 +40,14 @@ is_admitted(struct client *c)
 
 static const struct txn_step step_tcp_inspect;
 
+void
+tcp_begin(struct txn *t)
+{
+	t->flags |= TXN_TCP | TXN_CLIENT_CLOSE;
+	t->ctx.req = NULL;
+	t->step = &step_tcp_inspect;
+}
+
 bool
 tcp_enter(struct client *c)
 {
@@ -56,9 +64,7 @@ tcp_enter(struct client *c)
 		conn_close(&c->conn);
 		return true;
 	}
-	t->flags |= TXN_TCP | TXN_CLIENT_CLOSE;
-	t->ctx.req = NULL;
-	t->step = &step_tcp_inspect;
+	tcp_begin(t);
 	txn_run(t);
 	return true;
 }

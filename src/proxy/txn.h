@@ -154,8 +154,8 @@ struct txn {
 	struct sbuf *explain;               // what its rules saw (explain.h); NULL: nobody asks
 	const struct switch_rule *switched; // with explain: the last use_backend that held
 	struct reply reply;
-	struct policy_view *policy_view; // generations pinned by the first Lua call, or NULL
-	struct verdict_record *verdicts; // verdict.h: kept ones, or NULL
+	struct policy_view *policy_view;    // generations pinned by the first Lua call, or NULL
+	struct verdict_record *verdicts;    // verdict.h: kept ones, or NULL
 	struct verdict_record *verdict_now; // of the call under way, if it is kept
 	struct txn_times times;
 	struct arena arena; // kept warm from one transaction to the next
@@ -246,6 +246,8 @@ void txn_count_bad_body(struct txn *t);
 
 // http-response rules of backend and frontend, for a response that is not a server's.
 enum rule_verdict txn_response_rules(struct txn *t);
+// Makes the head of t->reply and has the rules on responses judge it; false: it cannot be sent.
+bool txn_judge_reply(struct txn *t);
 // http-after-response rules of backend and frontend.
 enum rule_verdict txn_after_response_rules(struct txn *t);
 

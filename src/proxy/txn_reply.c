@@ -221,6 +221,15 @@ judge(struct txn *t, bool *ok)
 	return v == RULE_NEXT || v == RULE_ALLOW ? txn_after_response_rules(t) : v;
 }
 
+bool
+txn_judge_reply(struct txn *t)
+{
+	bool ok = build_head(t);
+	t->ctx.res = &t->res;
+	enum rule_verdict v = judge(t, &ok);
+	return ok && v != RULE_FAIL && v != RULE_REPLY && v != RULE_CUT;
+}
+
 static enum step_verdict
 run_reply(struct txn *t)
 {
@@ -230,10 +239,7 @@ run_reply(struct txn *t)
 	t->flags |= TXN_REPLIED | TXN_RESPONSE_SENT;
 	uint64_t limit = TXN_TIMEOUT(t, t->frontend, client_ns);
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
-	bool ok = build_head(t);
-	t->ctx.res = &t->res;
-	enum rule_verdict v = judge(t, &ok);
-	if (!ok || v == RULE_FAIL || v == RULE_REPLY || v == RULE_CUT)
+	if (!txn_judge_reply(t))
 		return txn_cut(t, "PR");
 	size_t max = H1_WRITE_IOV(t->res.n_fields);
 	struct iovec *iov = t->res_iov;
