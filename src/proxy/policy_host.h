@@ -4,8 +4,8 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "expr/fetch.h"
 #include "expr/pattern.h"
-#include "expr/sample.h"
 #include "policy/policy.h"
 
 struct expr_calls;
@@ -44,5 +44,7 @@ bool policy_op_call(struct policy_host_data *d, int row, struct sample_ctx *ctx,
 		    const struct policy_value *args, unsigned n, struct policy_value *out,
 		    struct err *err);
 
-// policy_cli.c: rows of policy_module.
+// policy_cli.c, fetch_lua.c: rows of policy_module.
 extern const struct cli_command policy_commands[];
+extern const struct fetch_row policy_fetches[];
+extern const struct conv_row policy_converters[];
