@@ -84,6 +84,9 @@ struct policy_host {
 	// The request in a line of plain text, as a sample beside an error; returns its length,
 	// less than `room`. May be NULL. W.
 	size_t (*describe)(void *data, void *txn, char *buf, size_t room);
+	// What is doubtful in a script that loads, and where; lent for the call. NULL: it is
+	// logged. Whoever loads: keeper, or set-up.
+	void (*remark)(void *data, const char *file, int line, const char *text);
 	// Another generation of the policy is live. May be NULL. Keeper.
 	void (*published)(void *data, const struct policy *p);
 	// New effects are due: policy_effects_run shall be called soon. NULL: whoever runs the

@@ -286,6 +286,20 @@ env_upvalue(lua_State *L)
 	return found;
 }
 
+static void
+tell_absent(const struct policy_state *s, const char *chunk, int line, const char *name)
+{
+	const struct policy_engine *e = s->policy->engine;
+	char text[128];
+	guard_postpone(s->guard);
+	(void)snprintf(text, sizeof(text), "nothing defines '%s', so it is nil here", name);
+	if (e->host->remark != NULL)
+		e->host->remark(e->data, chunk, line, text);
+	else
+		log_msg(LOG_WARNING, "%s:%d: %s", chunk, line, text);
+	guard_resume(s->guard);
+}
+
 // A global that is not there when the script has loaded never will be: most are misspelt, and what
 // is nil makes a predicate fail or say no. [-0, +0, m]
 static void
@@ -294,8 +308,7 @@ warn_of_absent(lua_State *L, const struct read_globals *g, const char *chunk)
 	lua_pushglobaltable(L);
 	for (size_t i = 0; i < g->n; i++) {
 		if (lua_pushstring(L, g->at[i].name), lua_rawget(L, -2) == LUA_TNIL)
-			log_msg(LOG_WARNING, "%s:%d: nothing defines '%s', so it is nil here",
-				chunk, g->at[i].line, g->at[i].name);
+			tell_absent(state_of(L), chunk, g->at[i].line, g->at[i].name);
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);

@@ -4,6 +4,7 @@
 // so that a configuration that names a function no script defines does not start.
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/module.h"
 #include "conf/conf.h"
@@ -304,6 +305,19 @@ report(void *arg, const char *file, int line, const char *text)
 	conf_error(arg, &at, "%s", text);
 }
 
+// While the configuration loads a warning like others, later a line of the log.
+void
+policy_setup_remark(void *data, const char *file, int line, const char *text)
+{
+	const struct policy_host_data *d = data;
+	if (d->conf == NULL) {
+		log_msg(LOG_WARNING, "%s:%d: %s", file, line, text);
+		return;
+	}
+	struct conf_line at = {.file = conf_strdup(d->conf, str_from_c(file)).p, .line = line};
+	conf_warn(d->conf, &at, "%s", text);
+}
+
 static bool
 load_policies(struct proxy_setup *s)
 {
@@ -316,6 +330,7 @@ load_policies(struct proxy_setup *s)
 	data->calls = expr_calls_new(s->exprs);
 	data->test_scratch = conf_alloc(s->conf, POLICY_SCRATCH_BYTES);
 	data->loading = true;
+	data->conf = s->conf;
 	set->policies = policy_engine_new(&policy_host, data, set->vars);
 	for (const struct policy_setup *p = s->first_policy; p != NULL; p = p->next) {
 		struct policy_spec spec = {.name = p->name.p,
@@ -350,6 +365,7 @@ load_policies(struct proxy_setup *s)
 			set->policy_live(set, added);
 	}
 	data->loading = set->tests_only;
+	data->conf = NULL;
 	return ok;
 }
 

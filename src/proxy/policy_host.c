@@ -832,6 +832,7 @@ host_describe(void *data, void *txn, char *buf, size_t room)
 }
 
 const struct policy_host policy_host = {
+    .remark = policy_setup_remark,
     .describe = host_describe,
     .published = host_published,
     .resolve = host_resolve,

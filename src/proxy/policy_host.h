@@ -29,6 +29,7 @@ struct policy_host_data {
 	const struct expr_calls *calls;
 	char *test_scratch; // of all self-tests' requests; they run on one thread at a time
 	bool loading;       // the configuration is being read: maps may be loaded
+	struct conf *conf;  // takes remarks on scripts while they load with it; else NULL
 	struct policy_map { // what scripts opened, by the number they hold
 		const struct pattern_use *use;
 		enum pat_match match;
@@ -43,6 +44,9 @@ int policy_op_find(struct str name, struct err *err);
 bool policy_op_call(struct policy_host_data *d, int row, struct sample_ctx *ctx,
 		    const struct policy_value *args, unsigned n, struct policy_value *out,
 		    struct err *err);
+
+// conf_policy.c: policy_host.remark.
+void policy_setup_remark(void *data, const char *file, int line, const char *text);
 
 // policy_cli.c, fetch_lua.c: rows of policy_module.
 extern const struct cli_command policy_commands[];
