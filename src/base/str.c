@@ -68,6 +68,17 @@ str_slice(struct str s, size_t from, size_t to)
 	return str_of(s.p != NULL ? s.p + from : NULL, to - from);
 }
 
+void
+str_tame(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
+		if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+	}
+}
+
 struct str
 str_trim(struct str s)
 {

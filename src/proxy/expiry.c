@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A timer of the keeper: sweep the table, say what expired and when the table is no more, sleep
+// A timer of the keeper: sweep the table, say what expired and when the table is no more or was
+// written over, sleep
 // until the next deadline, at most SWEEP_NS, since any program may write a nearer one meanwhile.
 #include "proxy/expiry.h"
 
@@ -22,7 +23,8 @@ struct expiry {
 	struct loop *loop;
 	uint64_t seen; // seq of the last write-log entry looked at
 	struct log_rate rate;
-	bool told_damage;
+	bool told_damage, told_scribble;
+	uint64_t inspect_ns; // when to look next
 };
 
 static void
@@ -59,6 +61,27 @@ tell_damage(struct expiry *e)
 			   "file, then start again");
 }
 
+// Any program with the right to write the file can write rubbish: an operator should hear of it
+// before he wonders about the values.
+static void
+inspect(struct expiry *e)
+{
+	struct tidevars_error why;
+	uint64_t now = loop_now_ns(e->loop);
+	if (now < e->inspect_ns || e->told_damage)
+		return;
+	e->inspect_ns = now + NS_PER_S;
+	bool good = tidevars_inspect(e->set->vars, &why) == TIDEVARS_OK;
+	if (!good && !e->told_scribble)
+		log_msg(LOG_ALERT,
+			"variable table: %s; a program has written over it, its values cannot be "
+			"trusted",
+			why.text);
+	else if (good && e->told_scribble)
+		log_msg(LOG_NOTICE, "variable table: its header and declarations are whole again");
+	e->told_scribble = !good;
+}
+
 static void
 sweep(struct timer *t)
 {
@@ -70,6 +93,7 @@ sweep(struct timer *t)
 	    log_rate_ok(&e->rate, now, 1))
 		log_msg(LOG_WARNING, "variable table: %s", why.text);
 	tell_damage(e);
+	inspect(e);
 	report(e);
 	uint64_t wait = next > now ? MIN(next - now, SWEEP_NS) : NS_PER_MS;
 	loop_timer_set(e->loop, t, loop_now_ns(e->loop) + wait);

@@ -208,7 +208,7 @@ is_stale(struct tidevars *t)
 {
 	// A creator killed before it announced its variable left n_slots ahead.
 	return atomic_load(&t->hdr->declared) != atomic_load(&t->declared_seen) ||
-	       atomic_load(&t->hdr->n_slots) > atomic_load(&t->n_known);
+	       MIN(atomic_load(&t->hdr->n_slots), t->size) > atomic_load(&t->n_known);
 }
 
 void
@@ -268,6 +268,30 @@ vars_index_load(struct tidevars *t, struct tidevars_error *err)
 	}
 	atomic_store(&t->n_known, n);
 	atomic_store(&t->declared_seen, declared);
+	return TIDEVARS_OK;
+}
+
+int
+tidevars_inspect(struct tidevars *t, struct tidevars_error *err)
+{
+	CHECK_MAGIC(t, VARS_MAGIC);
+	struct layout_header h;
+	if (tidevars_damaged(t))
+		return vars_fail(err, TIDEVARS_DAMAGED,
+				 "the variable table's file was cut short under this process");
+	layout_load(&h, t->hdr, LAYOUT_SUMMED + sizeof(h.sum));
+	if (h.sum != layout_sum(LAYOUT_SUM_START, &h, LAYOUT_SUMMED))
+		return vars_fail(err, TIDEVARS_DAMAGED, "its header was written over");
+	for (uint32_t i = 0; i < atomic_load(&t->n_known); i++) {
+		const struct vars_meta *known = vars_meta(t, i);
+		struct vars_meta *now;
+		const char *wrong = known != NULL ? load_slot(t, i, &now) : NULL;
+		if (wrong != NULL)
+			return vars_fail(err, TIDEVARS_DAMAGED, "variable '%s': %s", known->name,
+					 wrong);
+		if (known != NULL)
+			mem_free(now);
+	}
 	return TIDEVARS_OK;
 }
 

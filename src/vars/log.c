@@ -60,7 +60,9 @@ give_entry(const struct tidevars *t, struct layout_log *e, struct tidevars_log_e
 {
 	const struct vars_meta *m = vars_meta(t, e->slot);
 	e->who[sizeof(e->who) - 1] = '\0';
+	str_tame(e->who);
 	e->reason[sizeof(e->reason) - 1] = '\0';
+	str_tame(e->reason);
 	out->seq = e->seq;
 	out->boot_ns = e->boot;
 	out->real_ns = e->real;
@@ -93,9 +95,9 @@ tidevars_log_next(struct tidevars *t, uint64_t after_seq, struct tidevars_log_en
 	if (seq == 0 || seq > last || tidevars_damaged(t))
 		return 0;
 	vars_index_refresh(t);
-	if (last - seq >= t->log_size)
-		seq = last - t->log_size + 1;
-	for (; seq <= last; seq++) {
+	// Counted down, not compared: `last` may be any number when somebody wrote over the header.
+	uint64_t left = MIN(last - seq + 1, (uint64_t)t->log_size);
+	for (seq = last - left + 1; left > 0; left--, seq++) {
 		struct layout_log e;
 		switch (copy_entry(t, seq, &e)) {
 		case FOUND:

@@ -56,6 +56,14 @@ next_word(void *iter)
 }
 
 static void
+test_tame(void)
+{
+	char text[] = "a\x1b[2J\n\x7f\tb \xc3\xa9\xc2\x9b\xc2\xa0\xc2";
+	str_tame(text);
+	IS_STR(text, "a?[2J???b \xc3\xa9??\xc2\xa0\xc2");
+}
+
+static void
 test_suggest(void)
 {
 	const char *words[] = {"frontend", "backend", "listen", NULL};
@@ -89,6 +97,7 @@ main(void)
 {
 	test_numbers();
 	test_cutting();
+	test_tame();
 	test_suggest();
 	test_arena();
 	return tap_done();
