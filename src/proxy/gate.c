@@ -50,7 +50,8 @@ gate_of(struct proxy_worker *w, const struct bind *b)
 bool
 gate_enter(struct proxy_worker *w, const struct bind *b, int fd, uint8_t *places)
 {
-	if (LIKELY(take_places(b, places)))
+	// Of those that the kernel gave us before we stopped listening, none is left standing.
+	if (LIKELY(take_places(b, places)) || w->draining)
 		return true;
 	struct gate *g = gate_of(w, b);
 	ASSERT(g->fd < 0); // the acceptor pauses while somebody stands here
