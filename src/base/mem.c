@@ -2,6 +2,7 @@
 // malloc with one policy: what must exist aborts cleanly, what may fail says so.
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,4 +81,10 @@ void
 mem_fail_after(unsigned nth)
 {
 	atomic_store_explicit(&fail_countdown, nth, memory_order_relaxed);
+}
+
+void
+mem_trim(void)
+{
+	(void)malloc_trim(0); // whether anything went is of no interest
 }

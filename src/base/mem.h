@@ -16,6 +16,9 @@ void *mem_try_realloc(void *p, size_t bytes) MUST_CHECK;
 char *mem_strdup(const char *s) MUST_CHECK;
 // NULL is fine.
 void mem_free(void *p);
+// Gives free pages back to the system, those between live ones too: some milliseconds for each
+// hundred MiB.
+void mem_trim(void);
 
 // A zeroed struct of the type.
 #define MEM_NEW(type) ((type *)mem_zalloc(sizeof(type)))

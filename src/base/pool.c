@@ -27,6 +27,7 @@ pool_put(struct pool *p, void *object)
 	ASSERT(p->n_live > 0);
 	p->n_live--;
 	if (p->n_free >= p->keep) {
+		p->n_returned++;
 		mem_free(object);
 		return;
 	}

@@ -11,6 +11,7 @@ struct pool {
 	uint32_t n_free;
 	uint32_t keep; // free objects beyond this go back to malloc
 	uint32_t n_live;
+	uint32_t n_returned; // to malloc, ever; wraps
 };
 
 void pool_init(struct pool *p, size_t object_bytes, uint32_t keep);

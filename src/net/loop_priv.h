@@ -73,6 +73,8 @@ struct loop {
 	uint32_t n_conns;   // open or closing
 	struct rbuf_pool rbufs;
 	struct rbuf_pool bulk; // for bodies in full flow
+	struct timer trim;     // set: memory goes back to the system then
+	uint32_t n_trimmed;    // of rbufs' n_returned
 	struct timer_wheel wheel;
 	struct loop_stats stats;
 	struct watch wake;
