@@ -40,12 +40,15 @@ http_date_format(char *buf, uint64_t unix_s)
 }
 
 struct str
-http_date_now(struct http_date_cache *c, uint64_t unix_s)
+http_date_line(struct http_date_cache *c, uint64_t unix_s, char *buf)
 {
 	if (!c->made || c->unix_s != unix_s) {
-		http_date_format(c->text, unix_s);
+		memcpy(c->text, "Date: ", 6);
+		http_date_format(c->text + 6, unix_s);
+		memcpy(c->text + 6 + HTTP_DATE_BYTES, "\r\n", 2);
 		c->unix_s = unix_s;
 		c->made = true;
 	}
-	return str_of(c->text, HTTP_DATE_BYTES);
+	memcpy(buf, c->text, sizeof(c->text));
+	return str_of(buf, sizeof(c->text));
 }

@@ -8,10 +8,12 @@
 
 // Writes HTTP_DATE_BYTES without NUL. Seconds since 1970, up to the year 9999.
 void http_date_format(char *buf, uint64_t unix_s);
-// A date kept for the second it was made in. Owned by one worker.
+#define HTTP_DATE_LINE_BYTES (6 + HTTP_DATE_BYTES + 2)
+// A field line kept for the second it was made in. Owned by one worker.
 struct http_date_cache {
 	uint64_t unix_s;
-	char text[HTTP_DATE_BYTES];
+	char text[HTTP_DATE_LINE_BYTES];
 	bool made;
 };
-struct str http_date_now(struct http_date_cache *c, uint64_t unix_s);
+// Writes "Date: Sun, ... GMT" and CRLF, HTTP_DATE_LINE_BYTES without NUL; returns them.
+struct str http_date_line(struct http_date_cache *c, uint64_t unix_s, char *buf);

@@ -12,6 +12,7 @@
 #include "expr/fetch.h"
 #include "expr/var.h"
 #include "http/codec.h"
+#include "http/date.h"
 #include "http/head.h"
 #include "net/conn.h"
 #include "net/reason.h"
@@ -164,6 +165,7 @@ struct txn {
 	struct sample_ctx ctx; // what fetches see of this transaction
 	struct var_scope vars_txn, vars_req, vars_res;
 	struct http_head req, res;
+	char date_line[HTTP_DATE_LINE_BYTES];        // of txn_add_date
 	struct list in_worker;                       // for show sess
 	struct backend_waiter waiter;                // with TXN_QUEUED
 	const struct iovec *head_iov;                // the request head's: iov, or in the arena
@@ -223,6 +225,10 @@ enum step_verdict txn_tarpit(struct txn *t);
 void txn_error_page(struct txn *t, unsigned status);
 // Gives up without an answer: both connections are cut.
 enum step_verdict txn_cut(struct txn *t, const char *term);
+
+// What a final response lacks of a Date goes out with it (RFC 9110 section 6.6.1). Before its head
+// is written.
+void txn_add_date(struct txn *t);
 
 // Lets go of the server connection: back to the pool when `reuse`, else closed.
 void txn_release_server(struct txn *t, bool reuse);

@@ -196,6 +196,16 @@ has_body(const struct txn *t)
 	       t->res.framing == HTTP_BODY_LENGTH;
 }
 
+void
+txn_add_date(struct txn *t)
+{
+	struct proxy_worker *w = t->worker;
+	struct str *extra = &t->res_out.head.extra;
+	bool lacks = t->res.status >= 200 && !http_head_has_id(&t->res, HTTP_FIELD_DATE);
+	*extra = lacks ? http_date_line(&w->date, loop_real_ns(w->loop) / NS_PER_S, t->date_line)
+		       : STR_NULL;
+}
+
 static size_t
 write_reply(struct txn *t, struct iovec *iov, size_t max)
 {
@@ -241,6 +251,7 @@ run_reply(struct txn *t)
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 	if (!txn_judge_reply(t))
 		return txn_cut(t, "PR");
+	txn_add_date(t);
 	size_t max = H1_WRITE_IOV(t->res.n_fields);
 	struct iovec *iov = t->res_iov;
 	size_t n = write_reply(t, iov, TXN_IOV - 1);

@@ -128,6 +128,7 @@ static struct iovec *
 write_response_head(struct txn *t, size_t *n)
 {
 	struct iovec *iov = t->res_iov;
+	txn_add_date(t);
 	*n = t->client_codec->write_response(&t->res_out, &t->res, iov, TXN_IOV - 1);
 	if (LIKELY(*n > 0))
 		return iov;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/sbuf.h"
+#include "http/date.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
 
@@ -35,13 +36,14 @@ struct proxy_worker {
 	uint32_t n_txns, n_server_conns;
 	uint32_t max_clients; // this worker's share of maxconn
 	bool accepts_paused;
-	bool draining;                // soft stop: no new connection, answers say Connection: close
-	bool stopping;                // the same announced: monitor-uri fails
-	uint64_t next_txn;            // low bits of transaction ids
-	struct policy_worker *policy; // NULL without policies
-	struct auth_cache *auth;      // auth_priv.h; NULL without userlists
-	char *policy_scratch;         // policy_host.h; likewise
-	struct list lua_commands;     // lua_cli.c: under way here
+	bool draining; // soft stop: no new connection, answers say Connection: close
+	bool stopping; // the same announced: monitor-uri fails
+	struct http_date_cache date;
+	uint64_t next_txn;                 // low bits of transaction ids
+	struct policy_worker *policy;      // NULL without policies
+	struct auth_cache *auth;           // auth_priv.h; NULL without userlists
+	char *policy_scratch;              // policy_host.h; likewise
+	struct list lua_commands;          // lua_cli.c: under way here
 	struct sbuf log_line, log_head;    // scratch
 	uint32_t explain_every;            // explain.h; 0: off
 	uint32_t explain_count;            // transactions since that was set
