@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/listener_priv.h"
 #include "net/loop_priv.h"
@@ -19,6 +20,7 @@
 #define LISTENER_MAGIC   0x6c73746eu
 #define DEFAULT_BACKLOG  1024
 #define RETRY_NS         (100 * NS_PER_MS)
+#define TELL_NS          (10 * NS_PER_S)
 #define BIND_RETRY_MS    10
 #define ACCEPTS_PER_TURN 64
 #define KEY_BYTES        (ADDR_TEXT_BYTES + 16)
@@ -422,6 +424,19 @@ acceptor_took(struct acceptor *a, int fd)
 	a->held[a->n_held++] = fd;
 }
 
+// Clients see a proxy that does not answer; only the log can say why.
+static void
+tell_starved(struct acceptor *a, int err)
+{
+	char text[ADDR_TEXT_BYTES];
+	if (a->loop->now_ns < a->tell_ns)
+		return;
+	a->tell_ns = a->loop->now_ns + TELL_NS;
+	log_msg(LOG_ALERT, "%s: no connection can be accepted: %s%s",
+		addr_text(listener_addr(a->listener), text), strerror(err),
+		err == EMFILE ? " (ulimit -n is too low for what is open)" : "");
+}
+
 void
 acceptor_failed(struct acceptor *a, int err)
 {
@@ -437,6 +452,7 @@ acceptor_failed(struct acceptor *a, int err)
 	if (a->starved || a->stopping)
 		return;
 	a->starved = true;
+	tell_starved(a, err);
 	loop_timer_set(a->loop, &a->retry, a->loop->now_ns + RETRY_NS);
 	update(a);
 }

@@ -22,6 +22,7 @@ struct acceptor {
 	bool gone;          // the engine has let go of it: the loop may free it
 	bool on;            // engine: registered, or an operation is in the kernel
 	bool cancelling;    // engine: that operation has been called back
+	uint64_t tell_ns;   // the log was told of it: not again before
 	bool polls;         // engine: the socket is non-blocking, so readiness and accept4
 	int *held;          // taken while paused, oldest first
 	uint32_t n_held, cap_held;
