@@ -256,17 +256,31 @@ http_head_set_uri(struct http_head *h, struct arena *a, struct str uri)
 	return HTTP_EDIT_OK;
 }
 
+// Whoever reads the other status must find the same end of the message: what was no tunnel must not
+// look like one, nor the other way round (RFC 9112 section 6.3).
+static bool
+may_become(const struct http_head *h, unsigned status)
+{
+	if (status == h->status)
+		return true;
+	return h->framing != HTTP_BODY_TUNNEL &&
+	       (h->method != HTTP_METHOD_CONNECT || status / 100 != 2);
+}
+
 enum http_edit
 http_head_set_status(struct http_head *h, struct arena *a, unsigned status, struct str reason)
 {
-	if (status < 100 || status > 999 || !http_is_field_value(reason))
+	if (status < 100 || status > 999 || !http_is_field_value(reason) || !may_become(h, status))
 		return HTTP_EDIT_INVALID;
+	bool had_no_body = (h->status == 204 || h->status == 304) && status != h->status;
 	struct str text = reason.n > 0 ? str_copy(a, reason) : http_status_reason(status);
 	if (text.p == NULL)
 		return HTTP_EDIT_FULL;
 	h->status = (uint16_t)status;
 	h->reason = text;
 	h->flags |= HTTP_HEAD_LINE_EDITED;
+	if (had_no_body && h->method != HTTP_METHOD_HEAD)
+		http_head_set_framing(h, HTTP_BODY_LENGTH, 0); // the new one would have one
 	return HTTP_EDIT_OK;
 }
 

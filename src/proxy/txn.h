@@ -142,6 +142,7 @@ struct txn {
 	uint32_t queued_before; // requests that waited when it began to
 	int8_t log_level;       // set-log-level: 0: not set, 1 + the level, TXN_LOG_SILENT
 	uint8_t http_reason;    // enum http_reason_id of a refused message
+	uint8_t asked_method;   // enum http_method as the client sent it; rules may change req's
 	uint16_t own_retries;   // of a rule, and one more; 0: the backend's
 	struct proxy_timeouts *own_timeouts; // of rules; NULL, or 0 in it: the proxies'
 	uint64_t bytes_in, bytes_out;

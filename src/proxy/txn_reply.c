@@ -151,11 +151,20 @@ const struct txn_step step_tarpit = {"tarpit", run_tarpit};
 
 // --- reply ---------------------------------------------------------------------------------------
 
+// What the client awaits an answer to; of a head that was refused, as far as it was read.
+static unsigned
+asked_method(const struct txn *t)
+{
+	return t->times.head_ns != 0 ? t->asked_method : t->req.method;
+}
+
 // The request's head may never have been complete: then persistence is out of the question.
 static void
 decide_persistence(struct txn *t)
 {
-	if (t->reply.close || t->times.head_ns == 0)
+	// Behind a CONNECT the client may take 2xx of ours for a tunnel: nothing more is read from
+	// it.
+	if (t->reply.close || t->times.head_ns == 0 || asked_method(t) == HTTP_METHOD_CONNECT)
 		t->flags |= TXN_CLIENT_CLOSE | TXN_CLIENT_LINGER;
 	else if (!txn_discard_request_body(t))
 		t->flags |= TXN_CLIENT_CLOSE | TXN_CLIENT_LINGER;
@@ -176,7 +185,7 @@ build_head(struct txn *t)
 	struct http_head *h = &t->res;
 	uint16_t max = t->req.max_fields;
 	http_head_init_response(h, t->fields + max, max, r->status);
-	h->method = t->req.method;
+	h->method = (uint8_t)asked_method(t);
 	bool ok = r->reason.n == 0 ||
 		  http_head_set_status(h, &t->arena, r->status, r->reason) == HTTP_EDIT_OK;
 	if (r->type_line != NULL || r->content_type.n > 0)
@@ -192,7 +201,7 @@ build_head(struct txn *t)
 static bool
 has_body(const struct txn *t)
 {
-	return t->reply.body.n > 0 && t->req.method != HTTP_METHOD_HEAD &&
+	return t->reply.body.n > 0 && asked_method(t) != HTTP_METHOD_HEAD &&
 	       t->res.framing == HTTP_BODY_LENGTH;
 }
 

@@ -70,6 +70,7 @@ run_read_head(struct txn *t)
 	if (st == CODEC_BAD)
 		return refuse_request(t);
 	t->req_buf = rbuf_ref(c->in);
+	t->asked_method = t->req.method;
 	size_t n = t->client_codec->head_bytes(&t->req_in);
 	t->bytes_in += n;
 	conn_consume(c, (uint32_t)n);

@@ -124,6 +124,22 @@ release_early(struct txn *t)
 	txn_release_server(t, reuse);
 }
 
+// A rule made a HEAD of the request, or something else of a HEAD: the client still awaits an answer
+// to what it sent, with a body or without.
+static void
+fit_to_asked_method(struct txn *t)
+{
+	struct http_head *h = &t->res;
+	bool none = h->framing == HTTP_BODY_NONE;
+	if (t->asked_method == HTTP_METHOD_HEAD && !none && h->framing != HTTP_BODY_TUNNEL) {
+		h->framing = HTTP_BODY_NONE;
+		h->flags &= (uint16_t)~HTTP_HEAD_KEEP_ALIVE; // the body stays unread
+	} else if (t->req.method == HTTP_METHOD_HEAD && none && h->status != 204 &&
+		   h->status != 304) {
+		http_head_set_framing(h, HTTP_BODY_LENGTH, 0);
+	}
+}
+
 static struct iovec *
 write_response_head(struct txn *t, size_t *n)
 {
@@ -172,6 +188,8 @@ run_send_response(struct txn *t)
 	if (interim && t->req.version == 0)
 		return txn_go(t, &step_interim); // HTTP/1.0 has none: dropped
 	http_head_strip_hop_by_hop(&t->res, t->res.status == 101);
+	if (UNLIKELY(t->asked_method != t->req.method) && !interim)
+		fit_to_asked_method(t);
 	if (!interim)
 		set_client_persistence(t);
 	if (t->flags & TXN_TUNNEL && t->up.state == FLOW_ON)

@@ -265,6 +265,36 @@ test_edit_line(void)
 	arena_fini(&a);
 }
 
+// Another status must not move the message's end: RFC 9112 section 6.3.
+static void
+test_status_and_framing(void)
+{
+	struct feed f;
+	struct arena a;
+	arena_init(&a, 8192);
+	const char *const none[] = {"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n" END,
+				    "HTTP/1.1 204 No Content\r\n" END};
+	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+		parse(&f, none[i], HTTP_METHOD_GET);
+		OK(http_head_set_status(&f.head, &a, 200, STR("")) == HTTP_EDIT_OK);
+		IS_STR(write_out(&f, 0, NULL), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" END);
+		feed_fini(&f);
+	}
+	parse(&f, none[0], HTTP_METHOD_HEAD);
+	OK(http_head_set_status(&f.head, &a, 200, STR("")) == HTTP_EDIT_OK);
+	IS_STR(write_out(&f, 0, NULL), "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n" END);
+	feed_fini(&f);
+
+	parse(&f, "HTTP/1.1 200 OK\r\n" END, HTTP_METHOD_CONNECT);
+	OK(http_head_set_status(&f.head, &a, 403, STR("")) == HTTP_EDIT_INVALID);
+	feed_fini(&f);
+	parse(&f, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n" END, HTTP_METHOD_CONNECT);
+	OK(http_head_set_status(&f.head, &a, 200, STR("")) == HTTP_EDIT_INVALID);
+	OK(http_head_set_status(&f.head, &a, 404, STR("")) == HTTP_EDIT_OK);
+	feed_fini(&f);
+	arena_fini(&a);
+}
+
 static void
 test_own_response(void)
 {
@@ -305,6 +335,7 @@ main(void)
 	test_strip_keeps_ours();
 	test_edit_fields();
 	test_edit_line();
+	test_status_and_framing();
 	test_own_response();
 	test_chunk_header();
 	return tap_done();
