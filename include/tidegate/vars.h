@@ -163,9 +163,6 @@ TIDEVARS_API void tidevars_close(struct tidevars **t);
 TIDEVARS_API int tidevars_guard_sigbus(struct tidevars_error *err);
 // 1 once the table was found damaged.
 TIDEVARS_API int tidevars_damaged(const struct tidevars *t);
-// Looks whether another program has written over the header or a declaration: DAMAGED, and err says
-// what. Nothing changes by it: reads go on by what this process has learnt before.
-TIDEVARS_API int tidevars_inspect(struct tidevars *t, struct tidevars_error *err);
 
 // ---- looking around ------------------------------------------------------------------------
 

@@ -106,6 +106,10 @@ TIDEVARS_API int tidevars_log_next(struct tidevars *t, uint64_t after_seq,
 // seq of the newest entry; 0 when nothing was written yet.
 TIDEVARS_API uint64_t tidevars_log_last(const struct tidevars *t);
 
+// Looks whether another program has written over the header or a declaration: DAMAGED, and err says
+// what. Nothing changes by it: reads go on by what this process has learnt before.
+TIDEVARS_API int tidevars_inspect(struct tidevars *t, struct tidevars_error *err);
+
 #ifdef __cplusplus
 }
 #endif
