@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static _Atomic unsigned fail_countdown; // test shim only; 0 = off
 
@@ -33,6 +34,20 @@ mem_aligned(size_t align, size_t bytes)
 	size_t rounded = (bytes + align - 1) & ~(align - 1);
 	if (UNLIKELY(posix_memalign(&p, MAX(align, sizeof(void *)), rounded) != 0))
 		panic_oom(bytes);
+	memset(p, 0, rounded);
+	return p;
+}
+
+void *
+mem_large(size_t bytes)
+{
+	void *p;
+	if (bytes < LARGE_PAGE)
+		return mem_aligned(CACHE_LINE, bytes);
+	size_t rounded = (bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+	if (UNLIKELY(posix_memalign(&p, LARGE_PAGE, rounded) != 0))
+		panic_oom(bytes);
+	(void)madvise(p, rounded, MADV_HUGEPAGE); // a wish: small pages do as well
 	memset(p, 0, rounded);
 	return p;
 }

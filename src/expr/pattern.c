@@ -228,15 +228,20 @@ parse_hex(struct arena *arena, struct str text, struct str *out, struct err *err
 	return true;
 }
 
-static struct str
-lowered(struct arena *arena, struct str s)
+static bool
+set_text(struct pattern_list *l, struct pattern_item *item, struct str s, struct err *err)
 {
-	char *p = arena_alloc(arena, s.n + 1, 1);
-	ASSERT(p != NULL);
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = (char)byte_lower((unsigned char)s.p[i]);
-	p[s.n] = '\0';
-	return str_of(p, s.n);
+	if (s.n >= UINT32_MAX)
+		return err_set(err, "a key of %zu bytes is too long", s.n);
+	bool fits = s.n <= PATTERN_INSIDE, copied = fits || l->opts.icase;
+	char *p = fits ? item->inside : copied ? arena_alloc(l->arena, s.n, 1) : NULL;
+	ASSERT(p != NULL || !copied);
+	for (size_t i = 0; copied && i < s.n; i++)
+		p[i] = l->opts.icase ? (char)byte_lower((unsigned char)s.p[i]) : s.p[i];
+	item->n_text = (uint32_t)s.n;
+	if (!fits)
+		item->outside = copied ? p : s.p;
+	return true;
 }
 
 // dir and dom: delimiters around a pattern say nothing, HAProxy drops them too.
@@ -254,8 +259,7 @@ strip_delims(struct str s, enum pat_match m)
 static bool
 entry_parse(struct pattern_list *l, struct pattern_item *item, struct err *err)
 {
-	struct str key = item->entry.key;
-	item->text = key;
+	struct str key = item->entry.key, text;
 	switch (l->opts.match) {
 	case PAT_INT:
 	case PAT_LEN:
@@ -263,32 +267,37 @@ entry_parse(struct pattern_list *l, struct pattern_item *item, struct err *err)
 	case PAT_IP:
 		return parse_net(key, &item->net, err);
 	case PAT_BIN:
-		return parse_hex(l->arena, key, &item->text, err);
+		return parse_hex(l->arena, key, &text, err) && set_text(l, item, text, err);
 	case PAT_REG:
 		item->regex = regex_new(key, l->opts.icase, err);
 		return item->regex != NULL;
 	case PAT_DIR:
 	case PAT_DOM:
-		item->text = strip_delims(key, l->opts.match);
-		break;
+		return set_text(l, item, strip_delims(key, l->opts.match), err);
 	case PAT_STR:
 	case PAT_BEG:
 	case PAT_SUB:
 	case PAT_END:
-		break;
+		return set_text(l, item, key, err);
 	case PAT_NONE:
 	case PAT_FOUND:
 	case PAT_BOOL:
 	case PAT_VALUE:
 	case PAT_N:
-		return err_set(err,
-			       "match '%s' takes no value, but '%.*s' is given; say -m to "
-			       "compare otherwise",
-			       pat_match_name(l->opts.match), STR_ARG(key));
+		break;
 	}
-	if (l->opts.icase)
-		item->text = lowered(l->arena, item->text);
-	return true;
+	return err_set(err,
+		       "match '%s' takes no value, but '%.*s' is given; say -m to compare "
+		       "otherwise",
+		       pat_match_name(l->opts.match), STR_ARG(key));
+}
+
+void
+pattern_list_reserve(struct pattern_list *l, size_t n)
+{
+	ASSERT(l->items == NULL);
+	l->items = mem_large(n * sizeof(*l->items));
+	l->cap_items = n;
 }
 
 bool
@@ -388,7 +397,7 @@ pattern_list_kill(struct pattern_list *l, size_t i)
 {
 	ASSERT(i < l->n_items);
 	// relaxed: a lookup under way may still find it, the next one does not
-	atomic_store_explicit(&l->items[i].dead, true, memory_order_relaxed);
+	atomic_fetch_or_explicit(&l->items[i].same, PATTERN_DEAD, memory_order_relaxed);
 }
 
 bool
@@ -410,13 +419,11 @@ pattern_list_fini(struct pattern_list *l)
 	for (size_t i = 0; l->opts.match == PAT_REG && i < l->n_items; i++)
 		regex_free(&l->items[i].regex);
 	mem_free(l->items);
-	mem_free(l->slots);
+	mem_free(l->index.slot);
 	pattern_trie_free(&l->trie);
 	mem_free(l->ranges);
-	mem_free(l->nets[0].net);
-	mem_free(l->nets[1].net);
-	mem_free(l->nets[0].index);
-	mem_free(l->nets[1].index);
+	pattern_nets_free(&l->nets[0]);
+	pattern_nets_free(&l->nets[1]);
 	l->n_items = 0;
 	l->items = NULL;
 }

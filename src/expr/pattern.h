@@ -55,6 +55,8 @@ enum sample_type pat_match_type(enum pat_match m);
 
 // Empty list in `arena`. Never NULL: the arena of a configuration is uncapped in practice.
 struct pattern_list *pattern_list_new(struct arena *arena, const struct pattern_opts *opts);
+// Room for n more before the first is added: a large list's in large pages, without growing.
+void pattern_list_reserve(struct pattern_list *l, size_t n);
 // Words after the flags of an ACL; operators as HAProxy has them. Copies nothing: words live.
 bool pattern_list_add_words(struct pattern_list *l, int argc, const struct str *argv,
 			    struct err *err);

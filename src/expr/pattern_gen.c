@@ -60,6 +60,7 @@ part_new(const struct pattern_use *u, const struct pattern_table *t, size_t from
 	p->text->refs++;
 	arena_init_must(&p->arena, SIZE_MAX);
 	p->list = pattern_list_new(&p->arena, &u->opts);
+	pattern_list_reserve(p->list, t->n - from);
 	for (size_t i = from; good && i < t->n; i++) {
 		const struct table_entry *e = &t->entry[i];
 		if (e->live && !list_add(p->list, u->type, e, err)) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash.
-// Beginnings, ends, parts and words: a trie (pattern_trie.c). Networks: entries sorted, each
-// knowing the longest other entry that holds it; what holds an address stands on the chain of the
-// greatest entry not beyond it. Integers of ACLs: disjoint ranges. What is left is tried in order.
+// Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash
+// (pattern_index.c). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: sorted
+// networks (pattern_net.c). Integers of ACLs: disjoint ranges. What is left is tried in order.
 
 #include <stdlib.h>
 
@@ -10,7 +9,6 @@
 #include "expr/pattern_priv.h"
 #include "expr/pattern_ref.h"
 
-#define NONE       UINT32_MAX
 #define FEW        4   // so many are compared one by one faster than hashed
 #define FOLD_STACK 512 // texts up to here are lowered on the stack
 
@@ -146,19 +144,22 @@ match_str_few(const struct pattern_list *l, const struct sample *s, struct sampl
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (str_eq(l->items[i].text, t) && item_is_live(&l->items[i]))
+		if (str_eq(item_text(&l->items[i]), t) && item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
 }
 
-static const struct pattern_item *
-slot_find(const struct pattern_list *l, struct str t, uint64_t hash, size_t *at)
+// *at is moved behind the slot that leads there.
+static struct pattern_item *
+find_text(const struct pattern_list *l, struct str t, uint64_t hash, size_t *at)
 {
-	for (*at = hash & (l->n_slots - 1); l->slots[*at].item != NULL;
-	     *at = (*at + 1) & (l->n_slots - 1)) {
-		if (l->slots[*at].hash == hash && str_eq(l->slots[*at].item->text, t))
-			return l->slots[*at].item;
+	uint32_t ref;
+	while ((ref = index_next(&l->index, hash, at)) != 0) {
+		struct pattern_item *item = &l->items[ref - 1];
+		__builtin_prefetch(&item->entry.value);
+		if (str_eq(item_text(item), t))
+			return item;
 	}
 	return NULL;
 }
@@ -168,26 +169,32 @@ match_str(const struct pattern_list *l, const struct sample *s, struct sample_ct
 {
 	char stack[FOLD_STACK];
 	struct str t;
-	size_t at;
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
-	const struct pattern_item *item = slot_find(l, t, hash_str(t), &at);
-	return item != NULL && item_is_live(item) ? &item->entry : NULL;
+	uint64_t hash = hash_str(t);
+	size_t at = index_place(&l->index, hash);
+	const struct pattern_item *item = find_text(l, t, hash, &at);
+	if (item == NULL || (item = item_living(l, item)) == NULL)
+		return NULL;
+	return &item->entry;
 }
 
-// Of equal keys the first stays.
+// From the last to the first, so that of equal keys the first is found and leads to the others.
 static void
 build_hash(struct pattern_list *l)
 {
-	size_t at;
-	l->n_slots = 16;
-	while (l->n_slots < l->n_items * 2)
-		l->n_slots *= 2;
-	l->slots = mem_zalloc(l->n_slots * sizeof(*l->slots));
-	for (size_t i = 0; i < l->n_items; i++) {
-		uint64_t hash = hash_str(l->items[i].text);
-		if (slot_find(l, l->items[i].text, hash, &at) == NULL)
-			l->slots[at] = (struct pattern_slot){hash, &l->items[i]};
+	pattern_index_init(&l->index, l->n_items);
+	for (size_t i = l->n_items; i-- > 0;) {
+		struct str t = item_text(&l->items[i]);
+		uint64_t hash = hash_str(t);
+		size_t at = index_place(&l->index, hash);
+		const struct pattern_item *other = find_text(l, t, hash, &at);
+		if (other == NULL) {
+			pattern_index_add(&l->index, hash, (uint32_t)i + 1);
+			continue;
+		}
+		atomic_init(&l->items[i].same, (uint32_t)(other - l->items) + 1);
+		pattern_index_lead(&l->index, at, (uint32_t)i + 1);
 	}
 }
 
@@ -216,7 +223,7 @@ match_edge_few(const struct pattern_list *l, const struct sample *s, struct samp
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (contains(t, l->items[i].text, from_end) && item_is_live(&l->items[i]))
+		if (contains(t, item_text(&l->items[i]), from_end) && item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -232,7 +239,7 @@ match_sub(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (str_find(t, l->items[i].text) != SIZE_MAX && item_is_live(&l->items[i]))
+		if (str_find(t, item_text(&l->items[i])) != SIZE_MAX && item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
 	return NULL;
@@ -268,7 +275,7 @@ match_word(const struct pattern_list *l, const struct sample *s, struct sample_c
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++) {
-		if (has_word(t, l->items[i].text, l->opts.match == PAT_DOM) &&
+		if (has_word(t, item_text(&l->items[i]), l->opts.match == PAT_DOM) &&
 		    item_is_live(&l->items[i]))
 			return &l->items[i].entry;
 	}
@@ -297,135 +304,6 @@ pattern_match_groups(const struct pattern_list *l, struct str text, struct regex
 
 // ---- addresses
 
-struct net_key {
-	uint64_t high, low;
-};
-
-static struct net_key
-net_key(const uint8_t ip[16], bool v6)
-{
-	struct net_key k = {0, 0};
-	for (int i = 0; i < (v6 ? 8 : 0); i++)
-		k.high = k.high << 8 | ip[i];
-	for (int i = v6 ? 8 : 0; i < (v6 ? 16 : 4); i++)
-		k.low = k.low << 8 | ip[i];
-	return k;
-}
-
-static int
-net_cmp(uint64_t ah, uint64_t al, uint64_t bh, uint64_t bl)
-{
-	if (ah != bh)
-		return ah < bh ? -1 : 1;
-	return (al > bl) - (al < bl);
-}
-
-static bool
-net_holds(const struct pattern_net_node *n, struct net_key k)
-{
-	uint64_t dh = n->high ^ k.high, dl = n->low ^ k.low;
-	if (n->bits >= 64)
-		return dh == 0 && (n->bits == 64 || dl >> (128 - n->bits) == 0);
-	return n->bits == 0 || dh >> (64 - n->bits) == 0;
-}
-
-static int
-net_order(const void *a, const void *b)
-{
-	const struct pattern_net_node *x = a, *y = b;
-	int d = net_cmp(x->high, x->low, y->high, y->low);
-	if (d != 0)
-		return d;
-	if (x->bits != y->bits)
-		return x->bits < y->bits ? -1 : 1;
-	return (x->item->entry.id < y->item->entry.id) - (x->item->entry.id > y->item->entry.id);
-}
-
-// The first 64 bits.
-static uint64_t
-net_word(uint64_t high, uint64_t low, bool v6)
-{
-	return v6 ? high : low << 32;
-}
-
-#define INDEX_BITS 16
-#define INDEX_FROM 1024 // nodes; fewer are searched as fast
-
-static void
-build_index(struct pattern_nets *s, bool v6)
-{
-	if (s->n < INDEX_FROM)
-		return;
-	uint64_t first = net_word(s->net[0].high, s->net[0].low, v6);
-	uint64_t differ = first ^ net_word(s->net[s->n - 1].high, s->net[s->n - 1].low, v6);
-	s->skip = differ != 0 ? MIN((unsigned)__builtin_clzll(differ), 64u - INDEX_BITS) : 0;
-	s->index = mem_zalloc(((1u << INDEX_BITS) + 1) * sizeof(*s->index));
-	uint32_t at = 0;
-	for (uint32_t i = 0; i < s->n; i++) {
-		uint64_t word = net_word(s->net[i].high, s->net[i].low, v6);
-		for (uint32_t b = (uint32_t)(word << s->skip >> (64 - INDEX_BITS)); at <= b; at++)
-			s->index[at] = i;
-	}
-	for (; at <= 1u << INDEX_BITS; at++)
-		s->index[at] = (uint32_t)s->n;
-}
-
-static void
-build_nets(struct pattern_list *l, bool v6)
-{
-	struct pattern_net_node *v = mem_zalloc((l->n_items + 1) * sizeof(*v));
-	uint32_t n = 0;
-	for (size_t i = 0; i < l->n_items; i++) {
-		const struct pattern_net *net = &l->items[i].net;
-		if (net->v6 != v6)
-			continue;
-		struct net_key k = net_key(net->ip, v6);
-		uint8_t bits = (uint8_t)(v6 ? net->bits : net->bits + 96);
-		v[n++] = (struct pattern_net_node){k.high, k.low, &l->items[i], NONE, bits};
-	}
-	qsort(v, n, sizeof(*v), net_order);
-	for (uint32_t i = 1; i < n; i++) {
-		uint32_t up = i - 1;
-		while (up != NONE && !net_holds(&v[up], (struct net_key){v[i].high, v[i].low}))
-			up = v[up].parent;
-		v[i].parent = up;
-	}
-	l->nets[v6].net = v;
-	l->nets[v6].n = n;
-	build_index(&l->nets[v6], v6);
-}
-
-// Longest prefix.
-static const struct pattern_entry *
-find_net(const struct pattern_list *l, const uint8_t ip[16], bool v6)
-{
-	const struct pattern_nets *s = &l->nets[v6];
-	const struct pattern_net_node *v = s->net;
-	struct net_key k = net_key(ip, v6);
-	size_t low = 0, high = s->n;
-	uint64_t word = net_word(k.high, k.low, v6);
-	bool near =
-	    s->index != NULL &&
-	    (s->skip == 0 || (word ^ net_word(v[0].high, v[0].low, v6)) >> (64 - s->skip) == 0);
-	if (near) {
-		const uint32_t *bucket = s->index + (word << s->skip >> (64 - INDEX_BITS));
-		low = bucket[0];
-		high = bucket[1];
-	}
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (net_cmp(v[mid].high, v[mid].low, k.high, k.low) > 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	for (uint32_t i = low == 0 ? NONE : (uint32_t)(low - 1); i != NONE; i = v[i].parent) {
-		if (net_holds(&v[i], k) && item_is_live(v[i].item))
-			return &v[i].item->entry;
-	}
-	return NULL;
-}
-
 // The IPv4 address inside ::ffff:a.b.c.d, ::a.b.c.d or 2002:aabb:ccdd::.
 static bool
 embedded_v4(const uint8_t ip[16], uint8_t v4[4])
@@ -447,17 +325,17 @@ match_ip(const struct pattern_list *l, const struct sample *s, struct sample_ctx
 	uint8_t other[16] = {0};
 	const struct pattern_entry *e;
 	if (s->type == SMP_IP4) {
-		if ((e = find_net(l, s->ip, false)) != NULL || l->nets[1].n == 0)
+		if ((e = pattern_nets_match(l, l->nets[0], s->ip)) != NULL || l->nets[1] == NULL)
 			return e;
 		memset(other + 10, 0xff, 2);
 		memcpy(other + 12, s->ip, 4);
-		return find_net(l, other, true);
+		return pattern_nets_match(l, l->nets[1], other);
 	}
 	if (s->type != SMP_IP6)
 		return NULL;
-	if ((e = find_net(l, s->ip, true)) != NULL || l->nets[0].n == 0)
+	if ((e = pattern_nets_match(l, l->nets[1], s->ip)) != NULL || l->nets[0] == NULL)
 		return e;
-	return embedded_v4(s->ip, other) ? find_net(l, other, false) : NULL;
+	return embedded_v4(s->ip, other) ? pattern_nets_match(l, l->nets[0], other) : NULL;
 }
 
 // ---- all
@@ -492,8 +370,8 @@ build_by_match(struct pattern_list *l)
 		pattern_trie_build(l);
 		return match_trie;
 	case PAT_IP:
-		build_nets(l, false);
-		build_nets(l, true);
+		l->nets[0] = pattern_nets_build(l, false);
+		l->nets[1] = pattern_nets_build(l, true);
 		return match_ip;
 	case PAT_SUB:
 	case PAT_DIR:

@@ -16,32 +16,71 @@ struct pattern_net {
 	bool v6;
 };
 
+// Two lines of the cache: what a lookup compares, and what it gives. Texts that fit stand inside.
+#define PATTERN_INSIDE 56u
+#define PATTERN_DEAD   0x80000000u
 struct pattern_item {
-	struct pattern_entry entry;
-	atomic_bool dead; // of a named set's base: ended since it was built
-	struct str text;  // key as it is compared: lowered, decoded, without delimiters
 	union {
 		struct pattern_range range;
 		struct pattern_net net;
 		struct regex *regex;
-		uint32_t next_same; // pattern_trie.c: number + 1 of the next of this text
+		// the key as it is compared: lowered, decoded, without delimiters
+		char inside[PATTERN_INSIDE];
+		const char *outside; // when it is longer
 	};
+	uint32_t n_text;
+	// Number + 1 of the next item of the same text, and PATTERN_DEAD: of a
+	// named set's base, ended since it was built.
+	_Atomic uint32_t same;
+	struct pattern_entry entry;
 };
+_Static_assert(sizeof(struct pattern_item) == 2 * CACHE_LINE, "a lookup fetches two lines");
 
-// One whole string in the hash.
-struct pattern_slot {
-	uint64_t hash;
-	const struct pattern_item *item; // NULL: free
-};
+static inline struct str
+item_text(const struct pattern_item *item)
+{
+	return str_of(item->n_text <= PATTERN_INSIDE ? item->inside : item->outside, item->n_text);
+}
 
-// Sorted. `parent` is the longest other network that holds this one: what holds an address is on
-// the chain of its predecessor.
-struct pattern_net_node {
-	uint64_t high, low; // v4: low alone
-	const struct pattern_item *item;
-	uint32_t parent;
-	uint8_t bits; // counted from the left of 128, so 96 more for v4
+// What hashes lead to: open addressing, no more than half full. A slot is 32 bits of the hash
+// beside a reference; of the hash again the first bits say where it stands.
+struct pattern_index {
+	uint64_t *slot; // 0: free
+	unsigned shift; // of a hash to its place
 };
+void pattern_index_init(struct pattern_index *x, size_t n);
+// ref is not 0. Hashes may be there already: a walk then gives each reference.
+void pattern_index_add(struct pattern_index *x, uint64_t hash, uint32_t ref);
+
+// What the walk that stopped at `at` gave last leads to ref from now on.
+void pattern_index_lead(struct pattern_index *x, size_t at, uint32_t ref);
+
+static inline size_t
+index_place(const struct pattern_index *x, uint64_t hash)
+{
+	return (size_t)(hash >> x->shift);
+}
+
+static inline void
+index_prefetch(const struct pattern_index *x, uint64_t hash)
+{
+	__builtin_prefetch(&x->slot[index_place(x, hash)]);
+}
+
+// The next reference of this hash from *at, which starts as index_place and is moved on; 0: none.
+// Another hash's is possible, if unlikely.
+static inline uint32_t
+index_next(const struct pattern_index *x, uint64_t hash, size_t *at)
+{
+	size_t mask = SIZE_MAX >> x->shift;
+	uint64_t slot;
+	while ((slot = x->slot[*at & mask]) != 0) {
+		++*at;
+		if (slot >> 32 == (uint32_t)hash)
+			return (uint32_t)slot;
+	}
+	return 0;
+}
 
 // Disjoint, ascending.
 struct pattern_range_node {
@@ -59,26 +98,39 @@ struct pattern_list {
 	struct pattern_item *items;
 	size_t n_items, cap_items;
 	// one of these, by match
-	struct pattern_slot *slots;
-	size_t n_slots;
+	struct pattern_index index;
 	struct pattern_trie *trie;
 	struct pattern_range_node *ranges;
 	size_t n_ranges;
-	struct pattern_nets {
-		struct pattern_net_node *net;
-		size_t n;
-		// Of many: where the nodes of each value of 16 bits begin, behind `skip` bits that
-		// all have in common.
-		uint32_t *index;
-		unsigned skip;
-	} nets[2]; // v4, v6
+	struct pattern_nets *nets[2]; // v4, v6
 };
 
 static inline bool
 item_is_live(const struct pattern_item *item)
 {
-	return !atomic_load_explicit(&item->dead, memory_order_relaxed);
+	return !(atomic_load_explicit(&item->same, memory_order_relaxed) & PATTERN_DEAD);
 }
+
+// The first of its text that lives; NULL: none does.
+static inline const struct pattern_item *
+item_living(const struct pattern_list *l, const struct pattern_item *item)
+{
+	uint32_t same;
+	while ((same = atomic_load_explicit(&item->same, memory_order_relaxed)) & PATTERN_DEAD) {
+		if ((same &= ~PATTERN_DEAD) == 0)
+			return NULL;
+		item = &l->items[same - 1];
+	}
+	return item;
+}
+
+// pattern_net.c: for ip.
+struct pattern_nets *pattern_nets_build(const struct pattern_list *l, bool v6); // NULL: none
+void pattern_nets_free(struct pattern_nets **nets);
+// The longest living network that holds the address; nets may be NULL.
+const struct pattern_entry *pattern_nets_match(const struct pattern_list *l,
+					       const struct pattern_nets *nets,
+					       const uint8_t ip[16]);
 
 // pattern_trie.c: for beg, end, sub, dir, dom. The text is folded.
 #define PATTERN_MAX_TRIE ((size_t)1 << 24) // items

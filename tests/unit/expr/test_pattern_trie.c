@@ -5,8 +5,7 @@
 #include "expr/expr_priv.h"
 #include "expr_fixture.h"
 
-#define TEXTS 400
-#define ASKS  3000
+#define MAX_TEXTS 4000
 
 static uint32_t state = 12345;
 
@@ -17,18 +16,23 @@ below(uint32_t n)
 	return (state >> 8) % n;
 }
 
-// Few letters and shared beginnings, so that many texts are parts of others.
+// Few letters and shared beginnings and ends, so that many texts are parts of others.
 static struct str
 make_text(struct arena *a, size_t most, bool bytes)
 {
-	static const char *const starts[] = {"", "", "/static/", "/static/img/", "abababab"};
+	static const char *const shared[] = {"",         "",
+					     "/static/", "/static/img/",
+					     "abababab", "/static/img/logos.example.com"};
 	static const char letters[] = "ab/.?:";
-	char p[128];
+	char p[192];
 	size_t n = 0;
-	for (const char *s = starts[below(5)]; *s != '\0'; s++)
-		p[n++] = *s;
+	for (uint32_t times = below(3); times > 0; times--)
+		for (const char *s = shared[below(6)]; *s != '\0'; s++)
+			p[n++] = *s;
 	for (size_t more = below((uint32_t)most); more > 0; more--)
 		p[n++] = bytes && below(4) == 0 ? (char)below(256) : letters[below(6)];
+	for (const char *s = shared[below(6)]; *s != '\0'; s++)
+		p[n++] = *s;
 	return str_copy(a, str_of(p, n));
 }
 
@@ -74,15 +78,16 @@ plain_match(enum pat_match m, struct str t, struct str key)
 }
 
 struct model {
-	struct str key[TEXTS];
-	bool dead[TEXTS];
+	int n;
+	struct str key[MAX_TEXTS];
+	bool dead[MAX_TEXTS];
 };
 
 static int64_t
 plain_find(const struct model *model, enum pat_match m, struct str t)
 {
 	int64_t best = -1;
-	for (int i = 0; i < TEXTS; i++) {
+	for (int i = 0; i < model->n; i++) {
 		if (model->dead[i] || !plain_match(m, t, model->key[i]))
 			continue;
 		if (best < 0 || (m == PAT_BEG && model->key[i].n > model->key[best].n))
@@ -91,17 +96,30 @@ plain_find(const struct model *model, enum pat_match m, struct str t)
 	return best;
 }
 
+// A text that holds the key, mostly where the match wants it.
+static struct str
+around(struct arena *a, enum pat_match m, struct str key)
+{
+	struct str before = m == PAT_BEG ? STR_NULL : make_text(a, 12, false);
+	struct str after = m == PAT_END ? STR_NULL : make_text(a, 12, false);
+	const char *delim = m == PAT_DIR || m == PAT_DOM ? "/" : "";
+	return str_from_c(arena_printf(a, "%.*s%s%.*s%s%.*s", STR_ARG(before), delim, STR_ARG(key),
+				       delim, STR_ARG(after)));
+}
+
 static void
-test_match(enum pat_match m, bool map, bool bytes)
+test_match(enum pat_match m, bool map, bool bytes, int texts, int asks)
 {
 	struct arena arena;
-	struct model model = {.dead = {false}};
+	static struct model model;
 	struct err err = {{0}};
 	struct pattern_opts opts = {.match = m, .map = map};
 	size_t wrong = 0, found = 0;
+	int gone = 0;
 	arena_init(&arena, SIZE_MAX);
 	struct pattern_list *l = pattern_list_new(&arena, &opts);
-	for (int i = 0; i < TEXTS; i++) {
+	model = (struct model){.n = texts};
+	for (int i = 0; i < texts; i++) {
 		model.key[i] = i > 0 && below(8) == 0 ? model.key[below((uint32_t)i)]
 						      : make_text(&arena, 9, bytes);
 		// an empty text would match everything in most runs
@@ -110,22 +128,24 @@ test_match(enum pat_match m, bool map, bool bytes)
 		wrong += !pattern_list_add(l, model.key[i], STR_NULL, &err);
 	}
 	OK(pattern_list_build(l, &err));
-	for (int i = 0; i < ASKS; i++) {
-		if (i % 6 == 0) { // all are gone before the end
-			uint32_t k = (uint32_t)i / 6 * 7 % TEXTS;
+	for (int i = 0; i < asks; i++) {
+		for (; gone < (i + 1) * texts / asks; gone++) { // all, at the end
+			uint32_t k = (uint32_t)gone * 7 % (uint32_t)texts;
 			model.dead[k] = true;
 			pattern_list_kill(l, k);
 		}
 		struct sample s;
 		struct sample_ctx ctx = {.arena = &arena};
-		sample_set_str(&s, make_text(&arena, 40, bytes));
+		struct str key = model.key[below((uint32_t)texts)], text;
+		text = below(2) == 0 ? make_text(&arena, 40, bytes) : around(&arena, m, key);
+		sample_set_str(&s, text);
 		int64_t want = plain_find(&model, m, s.s);
 		const struct pattern_entry *e = pattern_match(l, &s, &ctx);
 		found += e != NULL;
 		wrong += (e != NULL) != (want >= 0) || (map && e != NULL && e->id != want);
 	}
 	OK_MSG(wrong == 0, pat_match_name(m));
-	OK(found > 10 && found < ASKS);
+	OK(found > (size_t)asks / 10 && found < (size_t)asks);
 	pattern_list_fini(l);
 	arena_fini(&arena);
 }
@@ -133,9 +153,12 @@ test_match(enum pat_match m, bool map, bool bytes)
 int
 main(void)
 {
+	// as many as have nodes of every kind below each other
+	static const int sizes[][2] = {{30, 600}, {400, 3000}, {MAX_TEXTS, 1000}};
 	static const enum pat_match all[] = {PAT_BEG, PAT_END, PAT_SUB, PAT_DIR, PAT_DOM};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		for (int k = 0; k < 4; k++)
-			test_match(all[i], k & 1, k & 2);
+			for (int size = 0; size < 3; size++)
+				test_match(all[i], k & 1, k & 2, sizes[size][0], sizes[size][1]);
 	return tap_done();
 }
