@@ -4,6 +4,8 @@
 // ends is flagged dead in place. A superseded generation waits until every worker has run a
 // message, that is, until no match on it can be under way.
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "expr/pattern_ref_priv.h"
 
@@ -50,6 +52,32 @@ list_add(struct pattern_list *l, enum sample_type type, const struct table_entry
 	return type_value(e, type, err);
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct table_entry *x = *(const struct table_entry *const *)a;
+	const struct table_entry *y = *(const struct table_entry *const *)b;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+// The living entries behind `from` in the order in which they match. All of a base's are, in order.
+static const struct table_entry **
+living(const struct pattern_table *t, size_t from, size_t *n)
+{
+	const struct table_entry **v = mem_alloc((t->n - from + 1) * sizeof(*v));
+	bool sorted = true;
+	*n = 0;
+	for (size_t i = from; i < t->n; i++) {
+		if (!t->entry[i].live)
+			continue;
+		v[(*n)++] = &t->entry[i];
+		sorted &= *n < 2 || v[*n - 2]->id <= v[*n - 1]->id;
+	}
+	if (!sorted)
+		qsort(v, *n, sizeof(*v), by_id);
+	return v;
+}
+
 static struct pattern_part *
 part_new(const struct pattern_use *u, const struct pattern_table *t, size_t from, struct err *err)
 {
@@ -60,15 +88,15 @@ part_new(const struct pattern_use *u, const struct pattern_table *t, size_t from
 	p->text->refs++;
 	arena_init_must(&p->arena, SIZE_MAX);
 	p->list = pattern_list_new(&p->arena, &u->opts);
-	pattern_list_reserve(p->list, t->n - from);
-	for (size_t i = from; good && i < t->n; i++) {
-		const struct table_entry *e = &t->entry[i];
-		if (e->live && !list_add(p->list, u->type, e, err)) {
-			if (e->line > 0)
-				err_wrap(err, "%.*s:%d", STR_ARG(u->ref->name), e->line);
-			good = false;
-		}
+	size_t n;
+	const struct table_entry **v = living(t, from, &n);
+	pattern_list_reserve(p->list, n);
+	for (size_t i = 0; good && i < n; i++) {
+		good = list_add(p->list, u->type, v[i], err);
+		if (!good && v[i]->line > 0)
+			err_wrap(err, "%.*s:%d", STR_ARG(u->ref->name), v[i]->line);
 	}
+	mem_free(v);
 	if (!good || !pattern_list_build(p->list, err))
 		part_unref(&p);
 	return p;

@@ -346,11 +346,11 @@ pattern_ref_next(const struct pattern_ref *r, uint32_t version, struct pattern_w
 			w->at++;
 	}
 	w->rebuilds = r->rebuilds;
-	while (w->at < t->n && !t->entry[w->at].live)
-		w->at++;
-	if (w->at >= t->n)
+	const struct table_entry *e = NULL;
+	while (w->at < t->n && e == NULL)
+		e = pattern_table_latest(t, w->at++);
+	if (e == NULL)
 		return false;
-	const struct table_entry *e = &t->entry[w->at++];
 	w->last_id = e->id;
 	*out = (struct pattern_entry){.key = e->key, .value = e->value, .id = e->id};
 	return true;
@@ -409,15 +409,6 @@ check(const struct pattern_ref *r, struct str key, struct str value, struct err 
 	return true;
 }
 
-// Another entry of the key stays in the base's hash behind the one that ends.
-static void
-end_one(struct pattern_ref *r, struct pattern_table *t, size_t i)
-{
-	end_entry(r, t, i);
-	if (t == &r->live && pattern_table_find(t, t->entry[i].key) != SIZE_MAX)
-		r->whole = true;
-}
-
 // "#12" or, as `show map` prints it, "#0xc".
 static bool
 parse_id(struct str text, int64_t *id)
@@ -453,6 +444,7 @@ set_value(struct pattern_ref *r, struct pattern_table *t, size_t i, struct str v
 		return true;
 	if (!append(r, t, first.key, value, first.id, err))
 		return false;
+	pattern_table_replace(t, i);
 	for (size_t at = i, n = t->n - 1; at < n; at = pattern_table_next_same(t, at))
 		end_entry(r, t, at);
 	return true;
@@ -461,7 +453,7 @@ set_value(struct pattern_ref *r, struct pattern_table *t, size_t i, struct str v
 static bool delete (struct pattern_ref *r, struct pattern_table *t, size_t i, bool by_id)
 {
 	if (by_id) {
-		end_one(r, t, i);
+		end_entry(r, t, i);
 		return true;
 	}
 	for (; i != SIZE_MAX; i = pattern_table_next_same(t, i))

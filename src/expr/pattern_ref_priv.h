@@ -20,8 +20,10 @@ void pattern_text_unref(struct pattern_text **t);
 struct table_entry {
 	struct str key, value;
 	int64_t id;    // kept when the value changes
-	uint32_t same; // next entry of the same key: its index + 1
-	int line;      // of its file; 0: came at run time
+	uint32_t same;  // next entry of the same key: its index + 1
+	uint32_t after; // the one that took its place and id: its index + 1
+	int line;       // of its file; 0: came at run time
+	bool took;      // the place of another
 	bool live;
 	bool dying; // dead since the last publish
 };
@@ -41,6 +43,11 @@ void pattern_table_fini(struct pattern_table *t);
 size_t pattern_table_find(const struct pattern_table *t, struct str key);
 size_t pattern_table_find_id(const struct pattern_table *t, int64_t id);
 size_t pattern_table_next_same(const struct pattern_table *t, size_t i);
+// What stands now where entry i stood first, so that all come in the order of ids; NULL: nothing,
+// or entry i stands in another's place.
+const struct table_entry *pattern_table_latest(const struct pattern_table *t, size_t i);
+// The last entry takes the place of entry i, which ends.
+void pattern_table_replace(struct pattern_table *t, size_t i);
 // Key and value must live as long as t->text.
 void pattern_table_append(struct pattern_table *t, struct str key, struct str value, int64_t id,
 			  int line);

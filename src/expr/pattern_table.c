@@ -129,6 +129,24 @@ pattern_table_append(struct pattern_table *t, struct str key, struct str value, 
 	t->n_live++;
 }
 
+const struct table_entry *
+pattern_table_latest(const struct pattern_table *t, size_t i)
+{
+	const struct table_entry *e = &t->entry[i];
+	if (e->took)
+		return NULL;
+	while (!e->live && e->after != 0)
+		e = &t->entry[e->after - 1];
+	return e->live ? e : NULL;
+}
+
+void
+pattern_table_replace(struct pattern_table *t, size_t i)
+{
+	t->entry[i].after = (uint32_t)t->n;
+	t->entry[t->n - 1].took = true;
+}
+
 void
 pattern_table_kill(struct pattern_table *t, size_t i)
 {

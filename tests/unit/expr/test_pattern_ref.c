@@ -84,6 +84,33 @@ test_changes(struct fixture *f)
 	OK(!change(r, PATTERN_ADD, "", "x") && !change(r, PATTERN_ADD, "k", "two\nlines"));
 }
 
+// A value that changes leaves its entry where it stood: for a match that takes the first, and for
+// whoever lists or saves the set.
+static void
+test_order(struct fixture *f, enum pat_match match, const char *name)
+{
+	static const char *const keys[] = {"a", "b", "c", "d", "e", "f"};
+	struct pattern_use *u = use(f, name, match, true, SMP_STR);
+	struct pattern_ref *r = pattern_use_ref(u);
+	struct pattern_walk w = {0};
+	struct pattern_entry e;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		OK(change(r, PATTERN_ADD, keys[i], "old"));
+	for (size_t i = ARRAY_LEN(keys); i-- > 0;) { // the last first, and twice
+		OK(change(r, PATTERN_SET, keys[i], "between"));
+		OK(change(r, PATTERN_SET, keys[i], keys[i]));
+		IS_STR(look(u, "fedcba"), i > 0 ? "old" : "a");
+		IS_STR(look(u, keys[i]), keys[i]);
+	}
+	OK(change(r, PATTERN_DEL, "a", NULL));
+	IS_STR(look(u, "fedcba"), "b");
+	OK(!change(r, PATTERN_SET, "b", "two\nlines")); // undone
+	for (size_t i = 1; i < ARRAY_LEN(keys); i++)
+		OK(pattern_ref_next(r, PATTERN_LIVE, &w, &e) && e.id == (int64_t)i &&
+		   str_eq(e.key, str_from_c(keys[i])) && str_eq(e.value, str_from_c(keys[i])));
+	OK(!pattern_ref_next(r, PATTERN_LIVE, &w, &e));
+}
+
 static void
 test_refusals(struct fixture *f)
 {
@@ -255,6 +282,8 @@ main(void)
 	static struct fixture fixture, *f = &fixture;
 	fix_init(f, NULL);
 	test_changes(f);
+	test_order(f, PAT_SUB, "virt@sub");
+	test_order(f, PAT_REG, "virt@reg");
 	test_refusals(f);
 	test_versions(f);
 	const enum pat_match all[] = {PAT_STR, PAT_BEG, PAT_END, PAT_SUB,
