@@ -61,13 +61,24 @@ refuse(struct cli_session *s, const struct call *c)
 	return cli_error(s, "%s", c->err.text);
 }
 
-// ---- show
+// ---- show, dump
 
 struct dump {
 	struct pattern_ref *ref;
 	uint32_t version;
 	struct pattern_walk walk;
 };
+
+static enum cli_status
+start(struct cli_session *s, const struct call *c,
+      enum cli_status (*more)(struct cli_session *s, void *state))
+{
+	struct dump *d = MEM_NEW(struct dump);
+	d->ref = c->ref;
+	d->version = c->version;
+	cli_continue(s, more, d, mem_free);
+	return more(s, d);
+}
 
 static enum cli_status
 dump_more(struct cli_session *s, void *state)
@@ -119,13 +130,33 @@ run_show(struct cli_session *s, const struct cli_args *args)
 	struct call c;
 	if (args->argc == 0)
 		return show_list(s, args->row->arg);
-	if (!begin(&c, s, args))
-		return refuse(s, &c);
-	struct dump *d = MEM_NEW(struct dump);
-	d->ref = c.ref;
-	d->version = c.version;
-	cli_continue(s, dump_more, d, mem_free);
-	return dump_more(s, d);
+	return begin(&c, s, args) ? start(s, &c, dump_more) : refuse(s, &c);
+}
+
+// As a file has them, so that it can be written back.
+static enum cli_status
+lines_more(struct cli_session *s, void *state)
+{
+	struct dump *d = state;
+	struct pattern_entry e;
+	while (cli_room(s) > 0) {
+		if (!pattern_ref_next(d->ref, d->version, &d->walk, &e))
+			return CLI_DONE;
+		if (!pattern_file_holds(d->ref->is_map, e.key, e.value))
+			return cli_error(s, "a file cannot hold this entry: 0x%llx '%.*s' '%.*s'",
+					 (unsigned long long)e.id, STR_ARG(e.key),
+					 STR_ARG(e.value));
+		cli_printf(s, e.value.n > 0 ? "%.*s %.*s\n" : "%.*s%.*s\n", STR_ARG(e.key),
+			   STR_ARG(e.value));
+	}
+	return CLI_MORE;
+}
+
+static enum cli_status
+run_dump(struct cli_session *s, const struct cli_args *args)
+{
+	struct call c;
+	return begin(&c, s, args) ? start(s, &c, lines_more) : refuse(s, &c);
 }
 
 // ---- get
@@ -307,6 +338,8 @@ run_commit(struct cli_session *s, const struct cli_args *args)
 static const struct cli_command map_commands[] = {
     ROW("show map", map, "[[@VERSION] MAP]", 0, 2, 0, run_show,
 	"list the maps, or a map's entries"),
+    ROW("dump map", map, "MAP", 1, 1, 0, run_dump,
+	"a map's entries as lines of a file; an error for one that no file can hold"),
     ROW("get map", map, "MAP KEY", 2, 2, 0, run_get, "what a map has for a key, as rules see it"),
     ROW("add map", map, "[@VERSION] MAP KEY VALUE | [@VERSION] MAP <<payload", 1, 4, CLI_PAYLOAD,
 	run_add, "add entries to a map"),
@@ -319,6 +352,8 @@ static const struct cli_command map_commands[] = {
 	"make a prepared version of a map the one that rules see"),
     ROW("show acl", acl, "[[@VERSION] FILE]", 0, 2, 0, run_show,
 	"list the pattern files of ACLs, or one's patterns"),
+    ROW("dump acl", acl, "FILE", 1, 1, 0, run_dump,
+	"a set's patterns as lines of a file; an error for one that no file can hold"),
     ROW("get acl", acl, "FILE VALUE", 2, 2, 0, run_get, "whether a pattern matches a value"),
     ROW("add acl", acl, "[@VERSION] FILE PATTERN | [@VERSION] FILE <<payload", 1, 3, CLI_PAYLOAD,
 	run_add, "add patterns to a file's set"),

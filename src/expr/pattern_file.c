@@ -61,6 +61,24 @@ cut_line(struct str line, bool map, struct str *key, struct str *value)
 	*value = str_trim(str_slice(line, end, line.n));
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+bool
+pattern_file_holds(bool map, struct str key, struct str value)
+{
+	struct str last = value.n > 0 ? value : key;
+	if (key.n == 0 || key.p[0] == '#' || is_blank(key.p[0]) || last.p[last.n - 1] == '\r')
+		return false;
+	for (size_t i = 0; i < key.n; i++)
+		if (key.p[i] == '\n' || (map && is_blank(key.p[i])))
+			return false;
+	return str_find_byte(value, '\n') == SIZE_MAX && str_trim(value).n == value.n;
+}
+
 bool
 pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_f fn, void *arg,
 		  struct err *err)

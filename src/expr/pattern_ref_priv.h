@@ -19,7 +19,7 @@ void pattern_text_unref(struct pattern_text **t);
 
 struct table_entry {
 	struct str key, value;
-	int64_t id;    // kept when the value changes
+	int64_t id;     // kept when the value changes
 	uint32_t same;  // next entry of the same key: its index + 1
 	uint32_t after; // the one that took its place and id: its index + 1
 	int line;       // of its file; 0: came at run time
@@ -128,5 +128,7 @@ void pattern_gen_free_all(struct pattern_refs *refs);
 // Each line of a file that is no comment: as HAProxy cuts it. The bytes are in `arena`.
 typedef bool (*pattern_line_f)(void *arg, struct str key, struct str value, int line,
 			       struct err *err);
+// A line "KEY VALUE", or "KEY", would give this entry when it is read.
+bool pattern_file_holds(bool map, struct str key, struct str value);
 bool pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_f fn,
 		       void *arg, struct err *err);

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,72 +26,117 @@ complain(const char *path, const char *what)
 	return EXIT_REFUSED;
 }
 
-// One line of `show map` without the entry's number: "KEY VALUE". False: reading it from a file
-// would not give this entry back.
-static bool
-entry_of(struct str line, bool is_map, struct str *entry)
-{
-	size_t space = str_find_byte(line, ' ');
-	*entry = str_slice(line, space == SIZE_MAX ? line.n : space + 1, line.n);
-	struct str trimmed = str_trim(*entry);
-	bool same = trimmed.n == entry->n || (is_map && entry->p == trimmed.p);
-	return entry->n > 0 && entry->p[0] != '#' && same;
-}
-
-static bool
-write_entries(FILE *f, struct str text, bool is_map)
-{
-	struct str line, entry;
-	while (str_next(&text, '\n', &line)) {
-		if (line.n == 0)
-			continue;
-		if (!entry_of(line, is_map, &entry)) {
-			fprintf(stderr, "tidectl: a file cannot hold this entry: %.*s\n",
-				STR_ARG(line));
-			return false;
-		}
-		fwrite(entry.p, 1, entry.n, f);
-		fputc('\n', f);
-	}
-	return !ferror(f);
-}
-
-// Beside the file, with its mode, and in its place once it is on the disk.
-static int
-save(const char *path, struct str text, bool is_map)
-{
-	char fresh[4096];
+// What is to be replaced: a link's target, with its mode and owner.
+struct target {
+	char path[PATH_MAX];
+	bool exists;
 	struct stat st;
-	int n = snprintf(fresh, sizeof(fresh), "%s.%d.new", path, (int)getpid());
-	if (n < 0 || (size_t)n >= sizeof(fresh))
-		return complain(path, "the name is too long");
-	mode_t mode = stat(path, &st) == 0 ? st.st_mode & 07777 : 0644;
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (f == NULL) {
-		if (fd >= 0)
-			(void)close(fd); // nothing was written
-		return complain(fresh, strerror(errno));
+};
+
+static bool
+find_target(const char *path, bool may_be_new, struct target *t)
+{
+	t->exists = realpath(path, t->path) != NULL;
+	if (!t->exists && errno == ENOENT && may_be_new && strlen(path) < sizeof(t->path)) {
+		memcpy(t->path, path, strlen(path) + 1);
+		return true;
 	}
-	bool good = fchmod(fd, mode) == 0 && write_entries(f, text, is_map) && fflush(f) == 0 &&
-		    fsync(fd) == 0;
-	good &= fclose(f) == 0;
-	if (good && rename(fresh, path) == 0)
+	return t->exists && stat(t->path, &t->st) == 0;
+}
+
+// Nobody else wrote it since.
+static bool
+is_unchanged(const struct target *t)
+{
+	struct stat now;
+	if (stat(t->path, &now) != 0)
+		return !t->exists && errno == ENOENT;
+	return t->exists && now.st_ino == t->st.st_ino && now.st_size == t->st.st_size &&
+	       now.st_mtim.tv_sec == t->st.st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == t->st.st_mtim.tv_nsec;
+}
+
+// Lines without the empty ones that end an answer.
+static bool
+write_lines(int fd, struct str text)
+{
+	while (text.n > 1 && text.p[text.n - 1] == '\n' && text.p[text.n - 2] == '\n')
+		text.n--;
+	if (text.n == 1 && text.p[0] == '\n')
+		text.n = 0;
+	while (text.n > 0) {
+		ssize_t n = write(fd, text.p, text.n);
+		if (n < 0 && errno != EINTR)
+			return false;
+		text = str_slice(text, n > 0 ? (size_t)n : 0, text.n);
+	}
+	return fsync(fd) == 0;
+}
+
+// The owner stays where we may give it away: else the file is ours, as with an editor.
+static bool
+write_fresh(const char *fresh, const struct target *t, struct str text)
+{
+	mode_t mode = t->exists ? t->st.st_mode & 07777 : 0644;
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	if (t->exists && fchown(fd, t->st.st_uid, t->st.st_gid) != 0)
+		mode &= 0777;
+	bool good = fchmod(fd, mode) == 0 && write_lines(fd, text);
+	int why = errno;
+	good &= close(fd) == 0 || (why = errno, false);
+	errno = why;
+	return good;
+}
+
+// Beside the file, and in its place once it is on the disk.
+static int
+save(const struct target *t, struct str text)
+{
+	char fresh[PATH_MAX + 32];
+	(void)snprintf(fresh, sizeof(fresh), "%s.%d.new", t->path, (int)getpid());
+	(void)signal(SIGXFSZ, SIG_IGN); // a limit on files is an error as any other
+	bool written = write_fresh(fresh, t, text);
+	if (written && !is_unchanged(t)) {
+		(void)unlink(fresh); // what is left of the attempt
+		return complain(t->path,
+				"was changed while it was saved, and is left as it is now");
+	}
+	if (written && rename(fresh, t->path) == 0)
 		return EXIT_DONE;
-	int status = complain(path, good ? strerror(errno) : "not written");
-	(void)unlink(fresh); // what is left of the attempt
+	int status = complain(written ? t->path : fresh, strerror(errno));
+	(void)unlink(fresh);
 	return status;
+}
+
+// The file that a set is named by; NULL: by none.
+static const char *
+file_of_name(const char *name)
+{
+	struct str s = str_from_c(name);
+	if (str_starts(s, STR("virt@")) || str_starts(s, STR("#")))
+		return NULL;
+	return str_starts(s, STR("file@"))  ? name + 5
+	       : str_starts(s, STR("opt@")) ? name + 4
+					    : name;
 }
 
 int
 mapfile_perform(const char *socket, struct request *r, int timeout_ms)
 {
-	bool is_map = strcmp(r->verb->name, "map") == 0;
 	if (r->argc < 2 || strcmp(r->argv[0], "save") != 0) {
 		fprintf(stderr, "usage: tidectl %s save NAME [FILE]\n", r->verb->name);
 		return EXIT_USAGE;
 	}
-	const char *path = r->argc > 2 ? r->argv[2] : r->argv[1];
+	bool said = r->argc > 2;
+	const char *path = said ? r->argv[2] : file_of_name(r->argv[1]);
+	struct target target;
+	if (path == NULL)
+		return complain(r->argv[1], "names no file: say which one to write");
+	// A name without a folder counts from where the proxy was started: no new file elsewhere.
+	if (!find_target(path, said || path[0] == '/', &target))
+		return complain(path, strerror(errno));
 	struct sbuf text;
 	sbuf_init(&text, CAP_BYTES);
 	struct err err;
@@ -100,7 +147,7 @@ mapfile_perform(const char *socket, struct request *r, int timeout_ms)
 		fprintf(stderr, "tidectl: %s\n", err.text);
 	if (status == EXIT_DONE)
 		status = text.full ? complain(path, "the answer is too large")
-				   : save(path, sbuf_str(&text), is_map);
+				   : save(&target, sbuf_str(&text));
 	sbuf_fini(&text);
 	return status;
 }
