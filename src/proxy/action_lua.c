@@ -3,6 +3,7 @@
 // they are. What it returns is one of HAProxy's act.* numbers; nothing is "go on".
 #include "proxy/action_lua.h"
 
+#include "expr/acl.h"
 #include "policy/run.h"
 #include "proxy/action_priv.h"
 #include "proxy/conns.h"
@@ -281,7 +282,9 @@ run_lua(const struct rule *r, struct txn *t)
 	c->run.limit_ns = policy_limits(l->fn)->session_ns;
 	if (!c->active)
 		c->outcome = LUA_GOES_ON;
-	switch (call_once(l, c)) {
+	enum policy_run_status status = call_once(l, c);
+	acl_forget(&t->ctx, MEMO_OUTSIDE); // scripts write shared variables by themselves
+	switch (status) {
 	case POLICY_RUN_WAITS:
 		watch_client(t);
 		return RULE_WAIT;

@@ -382,6 +382,113 @@ test_memo(struct fixture *f)
 	fix_request(f, request);
 }
 
+// ---- how often an ACL's fetch is called
+
+static fetch_f counted_fetch;
+static int n_fetched;
+
+static bool
+fetch_counting(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
+{
+	n_fetched++;
+	return counted_fetch(args, ctx, out);
+}
+
+// Evaluates each of the conditions in turn, with `between` before each but the first; returns how
+// often the first term's fetch ran.
+static int
+count_fetches(struct fixture *f, const char *const texts[3], void (*between)(struct fixture *f))
+{
+	struct cond *c[3];
+	for (int i = 0; i < 3; i++)
+		c[i] = parse_cond(f, texts[i]);
+	struct expr *e = (struct expr *)(uintptr_t)c[0]->terms->acl->tests->expr;
+	counted_fetch = e->fetch;
+	e->fetch = fetch_counting;
+	n_fetched = 0;
+	f->ctx.memo = expr_set_memo(f->set);
+	f->ctx.memo_known = 0;
+	for (int i = 0; i < 3; i++) {
+		if (i > 0 && between != NULL)
+			between(f);
+		(void)cond_eval(c[i], &f->ctx);
+	}
+	e->fetch = counted_fetch;
+	f->ctx.memo = NULL;
+	f->ctx.memo_known = 0;
+	return n_fetched;
+}
+
+static void
+write_counted(struct fixture *f)
+{
+	(void)fix_eval(f, "int(5),set-var(txn.counted)");
+}
+
+static void
+unset_counted(struct fixture *f)
+{
+	(void)fix_eval(f, "int(5),unset-var(txn.counted)");
+}
+
+static void
+write_other(struct fixture *f)
+{
+	(void)fix_eval(f, "int(5),set-var(txn.other_than_counted)");
+}
+
+static void
+edit_request(struct fixture *f)
+{
+	acl_forget(&f->ctx, MEMO_REQ);
+}
+
+static void
+edit_response(struct fixture *f)
+{
+	acl_forget(&f->ctx, MEMO_RES);
+}
+
+static void
+expect_more(struct fixture *f)
+{
+	f->ctx.more = !f->ctx.more;
+}
+
+static void
+test_counts(struct fixture *f)
+{
+	static const char *const req[] = {"if c_req", "unless c_req TRUE",
+					  "if FALSE or c_req !c_req"};
+	static const char *const var[] = {"if c_var", "if !c_var", "if c_var c_var"};
+	static const char *const res[] = {"if c_res", "if !c_res", "if c_res or !c_res"};
+	static const char *const none[] = {"if c_rand c_rand", "if c_rand", "if c_rand"};
+	static const char *const constant[] = {"if { int(1) 1 } c_req", "if c_req", "if c_req"};
+	static const char *const acts[] = {"if c_acts", "if c_acts", "if c_acts"};
+	IS_STR(fix_acl(f, "c_req path_beg /api"), "");
+	IS_STR(fix_acl(f, "c_var var(txn.counted) -m int 5"), "");
+	IS_STR(fix_acl(f, "c_res res.hdr(x-nothing) -m found"), "");
+	IS_STR(fix_acl(f, "c_rand rand(1) 0"), "");
+	IS_STR(fix_acl(f, "c_acts path,set-var(txn.acted) -m found"), "");
+	OK(count_fetches(f, req, NULL) == 1);
+	OK(count_fetches(f, req, write_counted) == 1);
+	OK(count_fetches(f, req, edit_response) == 1);
+	OK(count_fetches(f, req, edit_request) == 3);
+	OK(count_fetches(f, var, NULL) == 1);
+	OK(count_fetches(f, var, edit_request) == 1);
+	OK(count_fetches(f, var, write_other) == 1);
+	OK(count_fetches(f, var, write_counted) == 3);
+	OK(count_fetches(f, var, unset_counted) == 3);
+	OK(count_fetches(f, res, edit_request) == 1);
+	OK(count_fetches(f, res, edit_response) >= 3);
+	OK(count_fetches(f, none, NULL) == 4);
+	OK(count_fetches(f, acts, NULL) == 3);     // it writes each time
+	OK(count_fetches(f, constant, NULL) == 1); // c_req: what is constant is no term
+	f->ctx.more = true;
+	OK(count_fetches(f, req, expect_more) == 2); // kept only when no more can come
+	f->ctx.more = false;
+}
+
 int
 main(void)
 {
@@ -408,6 +515,7 @@ main(void)
 	test_file(&f);
 	test_fold(&f);
 	test_memo(&f);
+	test_counts(&f);
 	fix_fini(&f);
 	return tap_done();
 }
