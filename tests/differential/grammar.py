@@ -104,6 +104,23 @@ ARITHMETIC = {n: (NUMBER, "sint", [number_or_variable])
               for n in ("add", "sub", "mul", "div", "mod", "and", "or", "xor")}
 HASHES = {n: (BYTES, "sint", [maybe(one_of("0", "1"))])
           for n in ("crc32", "crc32c", "djb2", "sdbm", "wt6", "xxh32")}
+
+# map_MATCH and map_MATCH_OUTPUT: the file of keys for a match, by what its values are.
+MAP_KEYS = {**{m: (TEXT, "TEXT") for m in ("str", "beg", "end", "sub", "dir", "dom")},
+            "reg": (TEXT, "REG"), "int": (NUMBER, "INT"), "ip": (("ipv4", "ipv6"), "NET")}
+MAP_GIVES = {"": ("str", "STR", word), "_int": ("sint", "INT", integer),
+             "_ip": ("addr", "IP", one_of("10.9.9.9", "192.168.0.1"))}
+
+
+def map_file(keys, values):
+    """Its values are sometimes not what the converter wants."""
+    return lambda r: f"@{keys}-{values if r.random() < 0.97 else 'STR'}@"
+
+
+MAPS = {f"map_{m}{out}": (takes, gives, [map_file(keys, values), maybe(default)])
+        for m, (takes, keys) in MAP_KEYS.items() for out, (gives, values, default) in MAP_GIVES.items()}
+MAPS["map"] = MAPS["map_str"]
+MAPS["map_regm"] = (TEXT, "str", [map_file("REG", "STR"), maybe(word)])
 CONVERTERS = {
     **ARITHMETIC, **HASHES,
     "cpl": (NUMBER, "sint", []), "neg": (NUMBER, "sint", []), "not": (NUMBER, "bool", []),
@@ -141,17 +158,7 @@ CONVERTERS = {
     "be2hex": (BYTES, "str", [one_of(":", "-"), maybe(one_of("1", "2", "3")), maybe(one_of("0", "1"))]),
     "set-var": (("any",), "same", [one_of("txn.w", "req.w")]),
     "unset-var": (("any",), "same", [one_of("txn.w", "txn.i")]),
-    "map_str": (TEXT, "str", [one_of("@MAP@"), maybe(word)]),
-    "map_beg": (TEXT, "str", [one_of("@MAP@"), maybe(word)]),
-    "map_end": (TEXT, "str", [one_of("@MAP@"), maybe(word)]),
-    "map_sub": (TEXT, "str", [one_of("@MAP@"), maybe(word)]),
-    "map_dir": (TEXT, "str", [one_of("@MAP@"), maybe(word)]),
-    "map_dom": (TEXT, "str", [one_of("@MAP@"), maybe(word)]),
-    "map_reg": (TEXT, "str", [one_of("@REGMAP@"), maybe(word)]),
-    "map_regm": (TEXT, "str", [one_of("@REGMAP@"), maybe(word)]),
-    "map_str_int": (TEXT, "sint", [one_of("@INTMAP@"), maybe(integer)]),
-    "map_int": (NUMBER, "str", [one_of("@INTMAP@"), maybe(word)]),
-    "map_ip": (("ipv4", "ipv6"), "str", [one_of("@IPMAP@"), maybe(word)]),
+    **MAPS,
 }
 # Of numbers that a calendar knows alone: far outside of it the two differ, and nobody cares.
 DATES = {"http_date", "ltime", "utime"}
@@ -171,7 +178,15 @@ MATCHES = {
     "bin": one_of("6162", "61", "00ff"), "found": None,
 }
 MATCHES_OF = {"sint": ["int", "str", "bool", "found"], "bool": ["bool", "int", "found"],
-              "ipv4": ["ip", "str", "found"], "ipv6": ["ip", "found"], "meth": ["str", "beg", "found"]}
+              "ipv4": ["ip", "str", "found"], "ipv6": ["ip", "found"], "addr": ["ip", "found"], "meth": ["str", "beg", "found"]}
+# The keys of maps, and the values that go with them in turn.
+KEYS = {"TEXT": ["a", "ab", "/a", "/a/b", "www.example.com", "example", "10", "abc", "a", "img/"],
+        "REG": ["^a", "[0-9]+", "(x)-(y)", "/"], "INT": ["1", "42", "7", "10:20", "100:"],
+        "NET": ["10.0.0.0/8", "10.1.0.0/16", "127.0.0.1", "::1", "2001:db8::/32", "10.1.0.0/16"]}
+VALUES = {"STR": ["one", "Two", "<\\2\\1>", "4", "10.0.0.1"], "INT": ["42", "-3", "0", "9223372036854775807"],
+          "IP": ["10.9.9.9", "127.0.0.1", "2001:db8::7"]}
+FILES = {f"{k}-{v}": "".join(f"{key} {VALUES[v][i % len(VALUES[v])]}\n" for i, key in enumerate(KEYS[k]))
+         for k in KEYS for v in VALUES}
 # Fetches that bring their own match.
 OWN = {"path_beg": word, "path_end": word, "path_sub": word, "path_dir": word, "path_dom": word,
        "path_len": one_of("3", "1:5"), "path_reg": lambda r: "\"" + r.choice(REGEXES) + "\"",
@@ -323,9 +338,58 @@ def redirect(r):
     return f"{kind} {to}{more}".replace(" code 301 code 308", " code 308")
 
 
+# Sets that change: by match what keys they get and what is looked for. None matches sync()'s keys.
+CHANGED = {**{m: WORDS for m in ("str", "beg", "end", "sub", "dir", "dom")},
+           "reg": ["^a", "b$", "[0-9]+", "(a)(b)", "^/[a-z]+/", "A|B", "[", "\\."],
+           "int": ["1", "7", "42", "1:10", "20:99", "x", "007"],
+           "ip": [n for n in NETWORKS if "/0" not in n and ":0:0" not in n] + ["10.1.2.3", "x", "1.2.3.4/40"]}
+LOOKED_FOR = {"int": ["1", "7", "3", "42", "-5", "0", "100", "-2147483648"],
+              "ip": [w for w in WORDS if re.fullmatch(r"[0-9a-f:.]+[.:][0-9a-f:.]+", w)]}
+
+
+def match_of(text):
+    return re.search(r"(?:map_|-m )([a-z]+)", text)[1].replace("regm", "reg")
+
+
+def sync(text, n):
+    """A key that no other of the set matches, and that matches itself alone."""
+    match = match_of(text)
+    if match == "ip":
+        return f"198.18.{n // 250}.{n % 250}"
+    return str(770000 + n) if match == "int" else "Q" + "".join("XZ"[n >> i & 1] for i in range(14))
+
+
+def changing(r):
+    """A map or an ACL's file that rules change: how it is looked at, and its lines at start."""
+    match = r.choice(list(CHANGED))
+    acl = r.random() < 0.4
+    how = f"acl {r.choice(['', '', '-i '])}-m {match}" if acl else f"map_{match}"
+    if match == "reg" and not acl:
+        how = r.choice(["map_reg", "map_regm"])
+    keys = [k for k in CHANGED[match] if k not in ("[", "x", "1.2.3.4/40") and " " not in k]
+    lines = [r.choice(keys) + ("" if acl else " " + r.choice(VALUES["STR"])) for _ in range(r.randint(0, 6))]
+    return " | ".join([how, *lines])
+
+
+def change(r, text):
+    """A request on such a set: changes it, or looks into it."""
+    match = match_of(text)
+    headers = [("host", "www.example.com")]
+    if r.random() < 0.5:
+        key = r.choice(CHANGED[match])
+        headers += [("x-do", r.choice(["put", "put", "del"])), ("x-key", key),
+                    ("x-value", r.choice(VALUES["STR"] + ["a b", "a, b", "\"q\""]))]
+    else:
+        headers.append(("x-ask", r.choice(LOOKED_FOR.get(match, WORDS + RICH))))
+    return "GET", "/", headers, b""
+
+
 def case(r):
-    """("value", expression), ("verdict", condition), ("action", actions) or ("redirect", words)."""
+    """("value", expression), ("verdict", condition), ("action", actions), ("redirect", words) or
+    ("change", set)."""
     which = r.random()
+    if which < 0.08:
+        return "change", changing(r)
     if which < 0.5:
         return "value", expression(r)[0]
     if which < 0.8:
