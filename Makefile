@@ -142,7 +142,7 @@ fuzz-%: $(OUT)/.packages-check
 	    build-fuzz/fuzz/$*
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libtidegate.a
 	@mkdir -p $(@D)
-	$(call say,LINK,$@) $(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $^ $(LIBS) -pthread -o $@
+	$(call say,LINK,$@) $(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer $(filter %.c %.a,$^) $(LIBS) -pthread -o $@
 
 # The same targets without libFuzzer: every corpus file once, part of check.
 replay: $(OUT)/.packages-check $(FUZZ:%=$(OUT)/replay/%)
