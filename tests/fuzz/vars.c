@@ -107,7 +107,7 @@ use(struct tidevars *t)
 {
 	struct tidevars_log_entry e;
 	struct tidevars_error err;
-	struct tidevars_writer w = {.who = "fuzz", .wait_ms = 20};
+	struct tidevars_writer w = {.who = "fuzz", .wait_ms = 2};
 	struct tidevars_decl d = {.name = "fresh", .type = TIDEVARS_STRING};
 	uint64_t seq = 0;
 	uint32_t h;
