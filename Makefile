@@ -4,7 +4,7 @@
 PKGS_BUILD = gcc libc6-dev libcrypt-dev pkg-config liblua5.4-dev liblua5.3-dev liburing-dev libpcre2-dev \
 	libxxhash-dev libjansson-dev libssl-dev libedit-dev libseccomp-dev
 PKGS_CHECK = lua5.4 lua5.3 varnish python3 curl haproxy clang clang-format valgrind procps \
-	libclang-rt-14-dev
+	libclang-rt-14-dev groff-base
 PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
 
 VERSION  = 0.1
@@ -179,8 +179,9 @@ fmt: $(OUT)/.packages-check
 install: all fast
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib \
 	    $(DESTDIR)$(PREFIX)/include/tidegate $(DESTDIR)$(PREFIX)/lib/lua/5.3 \
-	    $(DESTDIR)$(PREFIX)/lib/lua/5.4 $(DESTDIR)$(PREFIX)/share/man/man3
-	install -m 644 doc/man/tidevars.3 $(DESTDIR)$(PREFIX)/share/man/man3/
+	    $(DESTDIR)$(PREFIX)/lib/lua/5.4
+	for page in doc/man/*; do install -Dm 644 $$page \
+	    $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 	install -m 755 $(FAST)/tidegate $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(OUT)/tidectl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(OUT)/libtidevars.a $(DESTDIR)$(PREFIX)/lib/

@@ -28,7 +28,9 @@ link_default_path(char *buf, size_t room)
 		if (access(buf, F_OK) == 0)
 			return buf;
 	}
-	return "/run/tidegate.sock";
+	// The service as packaged has a folder of its own, as it is not root.
+	static const char packaged[] = "/run/tidegate/tidegate.sock";
+	return access(packaged, F_OK) == 0 ? packaged : "/run/tidegate.sock";
 }
 
 int
@@ -49,10 +51,10 @@ link_connect(const char *path, struct err *err)
 	const char *hint =
 	    cause == EACCES
 		? "This user may not use that socket; see its mode and group."
-		: "Is tidegate running? Start it with 'tidegate -f FILE', or 'make run' "
-		  "for the example; its\nconfiguration needs 'global' with 'stats "
-		  "socket PATH level admin'. Another socket: -S PATH or "
-		  "TIDEGATE_SOCKET.";
+		: "Is tidegate running? 'systemctl status tidegate' says so of the service; by "
+		  "hand it is\nstarted with 'tidegate -f FILE', or 'make run' for the example. "
+		  "Its configuration needs 'global'\nwith 'stats socket PATH level admin'. "
+		  "Another socket: -S PATH or TIDEGATE_SOCKET.";
 	err_set(err, "cannot reach tidegate at %s: %s\n%s", path, strerror(cause), hint);
 	return -1;
 }

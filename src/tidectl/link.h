@@ -10,7 +10,7 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 struct request;
 
 // $TIDEGATE_SOCKET, else $XDG_RUNTIME_DIR/tidegate.sock if it is there, else
-// /run/tidegate.sock. Into buf.
+// /run/tidegate/tidegate.sock where there is one, else /run/tidegate.sock. Into buf.
 const char *link_default_path(char *buf, size_t room);
 // A connected blocking socket, or -1 with a cause that says how to go on.
 int link_connect(const char *path, struct err *err);

@@ -39,7 +39,7 @@ print_help(FILE *to)
 	    to,
 	    "\n"
 	    "-S SOCKET      default: $TIDEGATE_SOCKET, else $XDG_RUNTIME_DIR/tidegate.sock,\n"
-	    "               else /run/tidegate.sock\n"
+	    "               else /run/tidegate/tidegate.sock, else /run/tidegate.sock\n"
 	    "--file PATH    work on the variable table itself, proxy running or not: the verbs\n"
 	    "               from set to watch\n"
 	    "--json         answer in JSON\n"
