@@ -105,6 +105,8 @@ reloaded(struct reload_waiter *w, bool good, struct str log)
 	if (s != NULL) {
 		cli_printf(s, "Success=%d\n--\n", good);
 		cli_add(s, log);
+		if (!good) // a status for `tidectl`, and so for `systemctl reload`
+			(void)cli_error(s, "The configuration was not reloaded.");
 		cli_done(s);
 	}
 	mem_free(cw);
@@ -207,6 +209,11 @@ static const struct cli_command commands[] = {
      .level = CLI_OPERATOR,
      .run = run_reload,
      .help = "reload the configuration; answers Success=1, or Success=0 and why"},
+    {.words = "reload config",
+     .level = CLI_OPERATOR,
+     .flags = CLI_HIDDEN,
+     .run = run_reload,
+     .help = "the same, as the workers' sockets have it and tidectl asks for it"},
     {.words = "hard-reload",
      .level = CLI_OPERATOR,
      .flags = CLI_HIDDEN,

@@ -96,6 +96,8 @@ put(struct sbuf *kept, FILE *stream, struct str line)
 		sbuf_add_byte(kept, '\n');
 		return;
 	}
+	if (stream == stderr)
+		fflush(stdout); // both may be one file, a journal, where order tells
 	fwrite(line.p, 1, line.n, stream);
 	fputc('\n', stream);
 }
