@@ -4,7 +4,8 @@
 PKGS_BUILD = gcc libc6-dev libcrypt-dev pkg-config liblua5.4-dev liblua5.3-dev liburing-dev libpcre2-dev \
 	libxxhash-dev libjansson-dev libssl-dev libedit-dev libseccomp-dev
 PKGS_CHECK = lua5.4 lua5.3 varnish python3 curl haproxy clang clang-format valgrind procps \
-	libclang-rt-14-dev groff-base
+	libclang-rt-14-dev groff-base dpkg-dev logrotate
+PKGS_DEB   = $(PKGS_BUILD) dpkg-dev
 PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
 
 VERSION  = 0.1
@@ -17,6 +18,8 @@ BENCH    = $(FAST)
 SAN      =
 V        =
 PREFIX   = /usr/local
+SYSCONFDIR = /etc
+LIBDIR   = $(PREFIX)/lib
 DESTDIR  =
 Q        = $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
@@ -62,7 +65,9 @@ help:
 	@echo '           measure; JOBS= ROUNDS= SECONDS= PEERS= UPDATE=1, see tests/bench/README.md'
 	@echo 'fmt        format the sources'
 	@echo 'doc        print doc/reference.md from the program again'
-	@echo 'install    into PREFIX ($(PREFIX)) below DESTDIR'
+	@echo 'install uninstall'
+	@echo '           into PREFIX ($(PREFIX)) and SYSCONFDIR ($(SYSCONFDIR)) below DESTDIR'
+	@echo 'deb        $(OUT)/tidegate_$(VERSION)_ARCH.deb; DAEMON=$(OUT) spares optimising'
 	@echo 'clean      remove what was built'
 	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir OPT=flags V=1 SCENARIOS=files'
 
@@ -84,6 +89,8 @@ $(OUT)/.packages-check: Makefile
 	$(call install_packages,$(PKGS_BUILD) $(PKGS_CHECK))
 $(OUT)/.packages-bench: Makefile
 	$(call install_packages,$(PKGS_BUILD) $(PKGS_BENCH))
+$(OUT)/.packages-deb: Makefile
+	$(call install_packages,$(PKGS_DEB))
 
 # A change of compiler or flags rebuilds; the file changes only when they do.
 FLAGS_NOW = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
@@ -176,20 +183,16 @@ differential: $(OUT)/.packages-check all
 fmt: $(OUT)/.packages-check
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all fast
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib \
-	    $(DESTDIR)$(PREFIX)/include/tidegate $(DESTDIR)$(PREFIX)/lib/lua/5.3 \
-	    $(DESTDIR)$(PREFIX)/lib/lua/5.4
-	for page in doc/man/*; do install -Dm 644 $$page \
-	    $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
-	install -m 755 $(FAST)/tidegate $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(OUT)/tidectl $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(OUT)/libtidevars.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 755 $(OUT)/libtidevars.so $(DESTDIR)$(PREFIX)/lib/libtidevars.so.0
-	ln -sf libtidevars.so.0 $(DESTDIR)$(PREFIX)/lib/libtidevars.so
-	install -m 644 include/tidegate/*.h $(DESTDIR)$(PREFIX)/include/tidegate/
-	install -m 755 $(OUT)/lua5.3/tidevars.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/
-	install -m 755 $(OUT)/lua5.4/tidevars.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/
+# DAEMON=build takes tidegate as `make all` builds it, which is sooner done.
+DAEMON  = $(FAST)
+PLACES  = OUT='$(OUT)' DAEMON='$(DAEMON)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' \
+	SYSCONFDIR='$(SYSCONFDIR)' LIBDIR='$(LIBDIR)' VERSION='$(VERSION)'
+install: all $(if $(filter $(FAST),$(DAEMON)),fast)
+	@$(PLACES) src/dist/install install
+uninstall:
+	@$(PLACES) src/dist/install uninstall
+deb: all $(if $(filter $(FAST),$(DAEMON)),fast) $(OUT)/.packages-deb
+	@$(PLACES) src/dist/debian/build
 
 clean:
 	rm -rf build build-* tidegate tidectl
@@ -197,6 +200,6 @@ clean:
 FORCE:
 .PHONY: all fast pgo help run demo doc differential unit scenario lint check fuzz replay bench bench-json bench-instructions \
 	bench-profiles bench-growth soak \
-	fmt install clean FORCE
+	fmt install uninstall deb clean FORCE
 .SECONDARY:
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)
