@@ -4,9 +4,11 @@
 
 #include "expr/vars_conf.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "conf/conf.h"
@@ -34,7 +36,8 @@ struct vars_section {
 	struct str file, mode, group;
 	int64_t size, log_size;
 	bool sync, allow_undeclared;
-	bool rescue; // see expr_vars_default_file
+	bool rescue;     // see expr_vars_default_file
+	bool check_only; // the file is looked at, the table is memory
 	struct vars_var *vars, **tail;
 };
 
@@ -272,6 +275,40 @@ fill_options(struct conf *c, const struct vars_section *s, struct tidevars_optio
 	return true;
 }
 
+static bool
+folder_exists(struct conf *c, const char *path)
+{
+	struct str folder = str_from_c(path);
+	while (folder.n > 0 && folder.p[folder.n - 1] != '/')
+		folder.n--;
+	return folder.n == 0 || access(conf_strdup(c, folder).p, F_OK) == 0;
+}
+
+// Where the file at `path` stores another type than is declared, t gets that one, so that declaring
+// the variable fails as it would with the file.
+static bool
+take_types(struct conf *c, const struct vars_section *s, struct tidevars *t, const char *path)
+{
+	struct tidevars_options o = {.path = path, .flags = TIDEVARS_READ_ONLY};
+	struct tidevars *file;
+	struct tidevars_error why;
+	bool good = true;
+	if (tidevars_open(&file, &o, &why) != TIDEVARS_OK)
+		return s->rescue || (why.sys_errno == ENOENT && folder_exists(c, path)) ||
+		       conf_error(c, s->line, "%s", why.text);
+	for (const struct vars_var *v = s->vars; v != NULL; v = v->next) {
+		uint32_t h;
+		if (tidevars_find(file, v->name.p, v->name.n, &h, NULL) != TIDEVARS_OK ||
+		    tidevars_type(file, h) == v->type)
+			continue;
+		struct tidevars_decl d = {.name = v->name.p, .type = tidevars_type(file, h)};
+		if (tidevars_declare(t, &d, &h, &why) != TIDEVARS_OK)
+			good = conf_error(c, v->line, "%s", why.text);
+	}
+	tidevars_close(&file);
+	return good;
+}
+
 // -s NAME=VALUE also sets the variable of that name, where there is one.
 static bool
 write_overlay(struct conf *c, struct expr_set *set, struct tidevars *t,
@@ -312,6 +349,14 @@ expr_vars_private(struct conf *c)
 	struct vars_section *s = conf_bound(c, BOUND_AS);
 	if (s != NULL)
 		s->file = STR_NULL;
+}
+
+void
+expr_vars_check_only(struct conf *c)
+{
+	struct vars_section *s = conf_bound(c, BOUND_AS);
+	if (s != NULL)
+		s->check_only = true;
 }
 
 bool
@@ -364,6 +409,9 @@ expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *b
 	s = s != NULL ? s : &none;
 	if (!fill_options(c, s, &o))
 		return false;
+	const char *looked_at = s->check_only ? o.path : NULL;
+	if (looked_at != NULL)
+		o.path = NULL;
 	bool inherited = before != NULL && before->fd >= 0 && o.path == NULL;
 	int status = inherited ? tidevars_open_fd(out, before->fd, o.flags, &why)
 			       : tidevars_open(out, &o, &why);
@@ -371,6 +419,8 @@ expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *b
 		status = open_rescued(c, s, &o, status, &why, out);
 	if (status != TIDEVARS_OK)
 		return conf_error(c, s->line, "%s", why.text);
+	if (looked_at != NULL)
+		good = take_types(c, s, *out, looked_at);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next)
 		good &= declare(c, *out, v);
 	if (before == NULL)

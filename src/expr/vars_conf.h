@@ -27,5 +27,8 @@ bool expr_vars_open(struct conf *conf, struct expr_set *set, const struct vars_b
 void expr_vars_default_file(struct conf *conf, const char *path, bool rescue);
 // The table is memory of this process, whatever the configuration says. Before expr_vars_open.
 void expr_vars_private(struct conf *conf);
+// The table is memory of this process, but what its file stores is compared with what is declared;
+// nothing is written, and a file that is not there is none the less right. Before expr_vars_open.
+void expr_vars_check_only(struct conf *conf);
 // Whether the configuration names a file for the table.
 bool expr_vars_has_file(struct conf *conf);

@@ -209,6 +209,19 @@ use_state_dir(struct service *s)
 	expr_vars_default_file(s->conf, conf_printf(s->conf, "%s/vars", dir), !serves);
 }
 
+// A check leaves no trace: whoever checks may be another user than who serves, or serve nothing yet.
+static void
+look_at_table(struct service *s)
+{
+	const char *dir = s->set->global.state_dir.p;
+	if (s->set->global.state_dir.n > 0 && !expr_vars_has_file(s->conf)) {
+		const char *path = conf_printf(s->conf, "%s/vars", dir);
+		if (access(path, F_OK) == 0)
+			expr_vars_default_file(s->conf, path, true);
+	}
+	expr_vars_check_only(s->conf);
+}
+
 bool
 service_supervises(const struct service *s)
 {
@@ -226,6 +239,8 @@ open_vars(struct service *s)
 	bool offline = s->options->task == TASK_EVAL || s->options->task == TASK_TEST;
 	if (offline || service_supervises(s))
 		expr_vars_private(s->conf); // a master's are its worker's business
+	else if (s->options->task == TASK_CHECK)
+		look_at_table(s);
 	else if (s->link != NULL && has_dir && !has_table && !expr_vars_has_file(s->conf))
 		use_state_dir(s);
 	if (s->link != NULL && (s->link->start != MASTER_FIRST || has_table)) {
