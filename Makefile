@@ -6,6 +6,7 @@ PKGS_BUILD = gcc libc6-dev libcrypt-dev pkg-config liblua5.4-dev liblua5.3-dev l
 PKGS_CHECK = lua5.4 lua5.3 varnish python3 curl haproxy clang clang-format valgrind procps \
 	libclang-rt-14-dev groff-base dpkg-dev logrotate
 PKGS_DEB   = $(PKGS_BUILD) dpkg-dev
+PKGS_SMOKE = $(PKGS_DEB) debootstrap curl iproute2 util-linux procps
 PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
 
 VERSION  = 0.1
@@ -68,6 +69,7 @@ help:
 	@echo 'install uninstall'
 	@echo '           into PREFIX ($(PREFIX)) and SYSCONFDIR ($(SYSCONFDIR)) below DESTDIR'
 	@echo 'deb        $(OUT)/tidegate_$(VERSION)_ARCH.deb; DAEMON=$(OUT) spares optimising'
+	@echo 'deb-smoke  installs that in a bare Debian, serves, reloads, purges; root, network'
 	@echo 'clean      remove what was built'
 	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir OPT=flags V=1 SCENARIOS=files'
 
@@ -91,6 +93,8 @@ $(OUT)/.packages-bench: Makefile
 	$(call install_packages,$(PKGS_BUILD) $(PKGS_BENCH))
 $(OUT)/.packages-deb: Makefile
 	$(call install_packages,$(PKGS_DEB))
+$(OUT)/.packages-smoke: Makefile
+	$(call install_packages,$(PKGS_SMOKE))
 
 # A change of compiler or flags rebuilds; the file changes only when they do.
 FLAGS_NOW = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
@@ -193,6 +197,9 @@ uninstall:
 	@$(PLACES) src/dist/install uninstall
 deb: all $(if $(filter $(FAST),$(DAEMON)),fast) $(OUT)/.packages-deb
 	@$(PLACES) src/dist/debian/build
+# Installs it in a bare Debian below build/, which needs root and Debian's archive.
+deb-smoke: $(OUT)/.packages-smoke deb
+	@src/dist/debian/smoke $(OUT) $(OUT)/tidegate_$(VERSION)_*.deb
 
 clean:
 	rm -rf build build-* tidegate tidectl
@@ -200,6 +207,6 @@ clean:
 FORCE:
 .PHONY: all fast pgo help run demo doc differential unit scenario lint check fuzz replay bench bench-json bench-instructions \
 	bench-profiles bench-growth soak \
-	fmt install uninstall deb clean FORCE
+	fmt install uninstall deb deb-smoke clean FORCE
 .SECONDARY:
 -include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)
