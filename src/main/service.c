@@ -209,7 +209,8 @@ use_state_dir(struct service *s)
 	expr_vars_default_file(s->conf, conf_printf(s->conf, "%s/vars", dir), !serves);
 }
 
-// A check leaves no trace: whoever checks may be another user than who serves, or serve nothing yet.
+// A check leaves no trace: whoever checks may be another user than who serves, or serve nothing
+// yet.
 static void
 look_at_table(struct service *s)
 {
