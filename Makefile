@@ -14,7 +14,6 @@ OUT      = build
 CC       = gcc
 OPT      = -O2 -g -fno-plt
 LTO      = $(if $(findstring clang,$(CC)),,-flto=auto)
-SAMEPATH = -ffile-prefix-map=$(CURDIR)=. # the same program from wherever it is built
 FAST     = $(OUT)-fast
 BENCH    = $(FAST)
 SAN      =
@@ -165,8 +164,7 @@ $(OUT)/replay/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(OUT)/libtide
 
 # What is installed and measured: optimised over all files at once.
 fast: $(OUT)/.packages-build
-	+@$(MAKE) --no-print-directory OUT=$(FAST) OPT='$(OPT) $(LTO) $(SAMEPATH)' \
-	    $(FAST)/tidegate $(FAST)/libtidevars.a
+	+@$(MAKE) --no-print-directory OUT=$(FAST) OPT='$(OPT) $(LTO)' $(FAST)/tidegate $(FAST)/libtidevars.a
 # The same, guided by a profile of the bench's core jobs, into build-pgo.
 pgo: $(OUT)/.packages-bench
 	+@$(MAKE) --no-print-directory OUT=build-pgo build-pgo/tidegate \
