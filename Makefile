@@ -164,7 +164,8 @@ $(OUT)/replay/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(OUT)/libtide
 
 # What is installed and measured: optimised over all files at once.
 fast: $(OUT)/.packages-build
-	+@$(MAKE) --no-print-directory OUT=$(FAST) OPT='$(OPT) $(LTO)' $(FAST)/tidegate $(FAST)/libtidevars.a
+	+@$(MAKE) --no-print-directory OUT=$(FAST) OPT='$(OPT) $(LTO)' \
+	    $(addprefix $(FAST)/,tidegate tidectl libtidevars.a lua5.4/tidevars.so)
 # The same, guided by a profile of the bench's core jobs, into build-pgo.
 pgo: $(OUT)/.packages-bench
 	+@$(MAKE) --no-print-directory OUT=build-pgo build-pgo/tidegate \

@@ -80,7 +80,7 @@ def count_all(jobs, peers, out, origin, profiles):
     """{job: {peer: instructions per request}} of the jobs that can be counted."""
     result = {}
     for job_name, job in jobs.items():
-        for peer in peers:
+        for peer in peers + [p for p in job.get("beside", []) if p not in peers]:
             if not job["n"] or not has_job(peer, job):
                 continue
             keep = profiles and peer == "tidegate-epoll" and \

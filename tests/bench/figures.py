@@ -1,14 +1,15 @@
 """The figures to reach, as data, and what this run says about each. `of` is measured, divided by
-`against` where there is one: a peer, `peers` (the better of haproxy and nginx), or job/peer."""
+`against` where there is one: a peer, `peers` (the better of haproxy and nginx), or job/peer; with `-`
+in front it is taken off. `base`: a job that is taken off both sides first."""
 
 EPOLL, URING = "tidegate-epoll", "tidegate-uring"
 MISSED, LEAST, GOAL = "MISSED", "least reached", "goal reached"
 
 
-def figure(text, job, metric, of, against, least, goal=None, more=False):
+def figure(text, job, metric, of, against, least, goal=None, more=False, base=None):
     """more: the figure is to be at least that, not at most."""
     return dict(text=text, job=job, metric=metric, of=of, against=against, least=least,
-                goal=least if goal is None else goal, more=more)
+                goal=least if goal is None else goal, more=more, base=base)
 
 
 FIGURES = [
@@ -32,6 +33,19 @@ FIGURES = [
            f"-small/{EPOLL}", 1300),
     figure("Lua header + path adds", "lua-header-path", "instructions", EPOLL,
            f"-small/{EPOLL}", 3000),
+    figure("Lua variable adds / in haproxy", "lua-variable", "instructions", EPOLL, "haproxy", 0.05,
+           base="small"),
+    *(figure(f"policy call, {text}, ns", "policy-call", metric, "tidegate", None, least)
+      for text, metric, least in (("memo", "memo_ns", 15), ("one variable", "var_ns", 100),
+                                  ("header + path", "header_ns", 250))),
+    *(figure(f"variable, {text}", "vars-hot", metric, "tidegate", None, least)
+      for text, metric, least in (
+          ("int read in C, ns", "read_ns", 6), ("beside a writer, ns", "read_beside_ns", 6),
+          ("text of 64 read, ns", "read_text_ns", 40), ("write, ns", "write_ns", 200),
+          ("read in Lua, ns", "lua_read_ns", 60), ("set by tidectl, ms", "set_ms", 3))),
+    *(figure(f"reload, {n} workers, {text}", f"reload-{n}", metric, "tidegate", None, least)
+      for n in (1, 2, 4)
+      for text, metric, least in (("ms", "answer_ms", 50), ("stall us", "stall_max_us", 1000))),
 ]
 
 
@@ -41,16 +55,20 @@ def look_up(table, job, metric, peer):
 
 def measured(table, f):
     """The figure as measured in this table; None when this run does not have it."""
-    value = look_up(table, f["job"], f["metric"], f["of"])
+    def look(job, peer):
+        n = look_up(table, job, f["metric"], peer)
+        base = look_up(table, f["base"], f["metric"], peer) if f["base"] else 0
+        return None if n is None or base is None else n - base
+    value = look(f["job"], f["of"])
     against = f["against"]
     if against is None or value is None:
         return value
     if against == "peers":
-        rivals = [look_up(table, f["job"], f["metric"], p) for p in ("haproxy", "nginx")]
+        rivals = [look(f["job"], p) for p in ("haproxy", "nginx")]
         other = min((r for r in rivals if r), default=None)
     else:
         job, _, peer = against.lstrip("-").rpartition("/")
-        other = look_up(table, job or f["job"], f["metric"], peer)
+        other = look(job or f["job"], peer)
     if not other:
         return None
     return value - other if against.startswith("-") else value / other

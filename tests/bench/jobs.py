@@ -6,6 +6,7 @@ has no such job), which words the load generator gets, and what else differs fro
   maxconn  where 9000 is not enough
   files    name -> text, written beside the configuration
   during   (seconds, command, lua): every so often p.lua is written anew and the command sent
+  beside   whom bench-instructions counts too, for a figure of figures.py
   n        requests of a short callgrind run (a long one has three times as many); 0: not counted
 {origin}, {port}, {dir}, {top} are filled in by peers.py."""
 import fnmatch
@@ -100,10 +101,11 @@ KIB, MIB = 1 << 10, 1 << 20
 MAINT = "    http-request deny if {{ var(%s.maint) -m int gt 0 }}"
 
 JOBS = {
-    "small": plain(floor="relay"),
+    "small": plain(floor="relay", beside=["haproxy"]),
     "acl-variable": ruled(MAINT % "shm", MAINT % "proc",
                           "set $maint 0; if ($maint) {{ return 403; }}"),
-    "lua-variable": lua_job((LUA_VAR, "is_maint"), (HAPROXY_LUA_VAR, "is_maint"), NGINX_LUA_VAR),
+    "lua-variable": lua_job((LUA_VAR, "is_maint"), (HAPROXY_LUA_VAR, "is_maint"), NGINX_LUA_VAR,
+                            beside=["haproxy"]),
     "lua-header-path": lua_job((LUA_HEADER, "beta"), (HAPROXY_LUA_HEADER, "beta"),
                                NGINX_LUA_HEADER),
     "return": returned(floor="page"),
@@ -135,6 +137,7 @@ JOBS = {
     "workers-lua-2": lua_bound(2),
 }
 
+PARTS = ("vars-hot", "policy-call", "reload")  # without peers: hot.py, reload.py
 CORE = ["small", "acl-variable", "lua-variable", "lua-header-path", "return", "down-1m", "up-1m",
         "idle-3000"]
 
@@ -147,7 +150,8 @@ def chosen(words, usual):
     names = []
     for word in words:
         found = groups.get(word) or fnmatch.filter(every, word)
-        if not found and word != "vars-hot":
-            raise SystemExit(f"bench: no job is named {word}; there are:\n  " + " ".join(every))
+        if not found and word not in PARTS:
+            raise SystemExit(f"bench: no job is named {word}; there are:\n  "
+                             + " ".join([*every, *PARTS]))
         names += [n for n in found if n not in names]
     return {n: every[n] for n in (names if words else usual)}

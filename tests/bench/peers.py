@@ -35,7 +35,6 @@ global
     nbthread {threads}
     io-engine {engine}
     maxconn {maxconn}
-    seccomp {seccomp}
     stats socket {dir}/sock level admin mode 600
 vars
     var maint int default 0
@@ -101,7 +100,6 @@ class Peer:
 
     def __init__(self, name, job, out, origin, wrap=()):
         self.name, self.job, self.out, self.origin = name, job, out, origin
-        self.seccomp = "off" if wrap else "on"  # valgrind cannot load a filter
         self.port = free_port()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="bench."))
         self.log = self.dir / "log"
@@ -137,8 +135,7 @@ class Peer:
         return self.dir / "cfg"
 
     def tidegate(self):
-        return [self.out / "tidegate", "-f", self.fill(
-            TIDE_HEAD, engine=self.name.split("-")[1], seccomp=self.seccomp)]
+        return [self.out / "tidegate", "-f", self.fill(TIDE_HEAD, engine=self.name.split("-")[1])]
 
     def haproxy(self):
         return ["/usr/sbin/haproxy", "-db", "-f", self.fill(HAPROXY_HEAD)]
@@ -193,3 +190,30 @@ def build(out, name, *flags):
         subprocess.run(["gcc", "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-I", TOP / "include",
                         source, "-o", binary, *map(str, flags)], check=True)
     return binary
+
+
+ENGINE_LIBS = "-pthread -llua5.4 -lcrypto -lm -ljansson -lpcre2-8 -lssl -lcrypt -lseccomp -luring"
+
+
+def build_engine(out, name):
+    """The same for one that calls the engine of OUT itself; made anew with it."""
+    library, binary = out / "libtidegate.a", out / "bench" / name
+    if binary.exists() and binary.stat().st_mtime < library.stat().st_mtime:
+        binary.unlink()
+    return build(out, name, "-flto=auto", "-I", TOP / "src", "-I", TOP / "tests/unit", library,
+                 *ENGINE_LIBS.split())
+
+
+def numbers(program, *args):
+    """What a program prints, lines `name number`, as a dict; of a name that comes twice the most."""
+    r = subprocess.run([program, *map(str, args)], stdout=subprocess.PIPE, text=True, check=True,
+                       timeout=300)
+    return parse(r.stdout)
+
+
+def parse(text):
+    result = {}
+    for line in text.splitlines():
+        name, number = line.split()
+        result[name] = max(result.get(name, 0), float(number))
+    return result
