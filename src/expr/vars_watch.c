@@ -113,6 +113,20 @@ rest(struct vars_watch *w, uint64_t ns)
 	(void)pthread_mutex_unlock(&w->mutex);
 }
 
+// Sleeps until something is written after that ticket, which was taken with that many commits seen.
+// The table's sleeps end by themselves now and then, for a writer that was killed before it woke
+// anybody; the commits tell.
+static int
+sleep_on(struct tidevars *t, uint32_t ticket, uint64_t seen)
+{
+	int status;
+	do
+		status = tidevars_wait_ticket(t, ticket, WATCH_WAIT_NS);
+	while (status == TIDEVARS_OK && tidevars_ticket(t) == ticket &&
+	       tidevars_changes(t) == seen);
+	return status;
+}
+
 static void *
 watch(void *arg)
 {
@@ -121,11 +135,12 @@ watch(void *arg)
 	for (;;) {
 		// First of all: who asks to stop, pokes afterwards.
 		uint32_t ticket = tidevars_ticket(w->table);
+		uint64_t seen = tidevars_changes(w->table);
 		if (!await_watchers(w))
 			return NULL;
 		if (!atomic_exchange(&w->posted, true))
 			loop_post(w->loop, &w->msg);
-		int status = tidevars_wait_ticket(w->table, ticket, WATCH_WAIT_NS);
+		int status = sleep_on(w->table, ticket, seen);
 		rest(w, status == TIDEVARS_DAMAGED ? WATCH_SICK_NS : WATCH_REST_NS);
 	}
 }

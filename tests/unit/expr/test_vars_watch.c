@@ -90,6 +90,31 @@ is_looked(struct bench *b, unsigned before)
 	return b->looks > before;
 }
 
+// A sleep that nobody ends ends by itself after a second: so many would take much longer.
+static void
+test_woken(struct bench *b)
+{
+	uint64_t end = clock_mono_ns() + 15 * NS_PER_S;
+	bool all = true;
+	for (int i = 0; i < 40 && all; i++) {
+		unsigned before = b->looks;
+		write_elsewhere(b, "share", i % 2 == 0 ? "8" : "7");
+		all = is_looked(b, before) && clock_mono_ns() < end;
+	}
+	OK_MSG(all, "the writer wakes");
+}
+
+static void
+test_quiet(struct bench *b)
+{
+	for (uint64_t end = clock_mono_ns() + 50 * NS_PER_MS; clock_mono_ns() < end;)
+		loop_turn(b->loop, 20 * NS_PER_MS); // the look after the last write
+	unsigned before = b->looks;
+	for (uint64_t end = clock_mono_ns() + 2200 * NS_PER_MS; clock_mono_ns() < end;)
+		loop_turn(b->loop, 100 * NS_PER_MS);
+	OK_MSG(b->looks <= before + 1, "nobody looks while nothing is written");
+}
+
 static void
 test_watchers(struct bench *b)
 {
@@ -101,6 +126,8 @@ test_watchers(struct bench *b)
 	before = b->looks;
 	(void)tidevars_count_up(b->table, 1, 1, clock_boot_ns());
 	OK_MSG(is_looked(b, before), "a counter, which makes no commit");
+	test_woken(b);
+	test_quiet(b);
 	vars_watch_remove(&b->watcher);
 	vars_watch_remove(&b->watcher);
 	OK(b->watcher.watch == NULL);
