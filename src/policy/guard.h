@@ -53,6 +53,7 @@ struct guard {
 	alignas(CACHE_LINE) _Atomic uint64_t stop;
 	// The watchdog's own, under its lock.
 	uint64_t seen, cpu_ns, hard_ns;
+	bool hard_sent;
 	pthread_t thread;
 	clockid_t clock;
 	struct list link;

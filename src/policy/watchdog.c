@@ -54,13 +54,17 @@ cpu_of(struct guard *g)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static void
+// True when the signal is on its way. Each kind is sent once a call: signals of this kind queue,
+// and a thread that waits for a processor meanwhile would get them all at once, one on top of the
+// other on its stack. Once is enough, as one that comes inside a host function is remembered there.
+static bool
 stop_call(struct guard *g, uint64_t seq, enum guard_stop kind)
 {
 	atomic_store_explicit(&g->stop, seq << 2 | kind, memory_order_release);
 	int r = pthread_kill(g->thread, POLICY_SIGNAL);
 	// EAGAIN: the queue of signals is full; the next tick asks again.
 	ASSERT(r == 0 || r == EAGAIN);
+	return r == 0;
 }
 
 // When the call that runs must be looked at again. CPU time passes no faster than the clock, so a
@@ -72,13 +76,13 @@ judge(struct guard *g, uint64_t seq, uint64_t spent)
 	if (spent < budget)
 		return budget - spent;
 	if (spent >= g->hard_ns) {
-		stop_call(g, seq, GUARD_HARD); // again at each tick: it may be postponed
+		g->hard_sent = g->hard_sent || stop_call(g, seq, GUARD_HARD);
 		return GUARD_TICK_NS;
 	}
 	// A tick that comes late still stops softly first.
 	if (g->hard_ns == UINT64_MAX) {
 		g->hard_ns = spent + GUARD_HARD_NS;
-		stop_call(g, seq, GUARD_SOFT);
+		(void)stop_call(g, seq, GUARD_SOFT); // without it the hard stop comes
 	}
 	return g->hard_ns - spent;
 }
@@ -98,6 +102,7 @@ look_at(struct guard *g, uint64_t *due_ns)
 		g->seen = seq;
 		g->cpu_ns = now;
 		g->hard_ns = UINT64_MAX;
+		g->hard_sent = false;
 	}
 	*due_ns = MIN(*due_ns, judge(g, seq, now - g->cpu_ns));
 	return true;

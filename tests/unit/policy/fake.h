@@ -56,6 +56,7 @@ struct fake {
 	struct arena arena;
 	struct policy_call call;
 	unsigned host_calls, asked;
+	void (*burn)(void);       // what FAKE_BURN does, instead of burning
 	enum policy_error nested; // what a call from inside a call ended with
 	struct policy_worker *worker;
 	struct policy_fn *fn;
@@ -121,15 +122,13 @@ fake_call(void *data, void *txn, int handle, const struct policy_value *args, un
 		memcpy(out->ip, t->src, 4);
 		return true;
 	case FAKE_HEADER:
-		*out = fake_text(t->header);
-		return true;
 	case FAKE_COOKIE:
-		*out = fake_text(t->cookie);
+		*out = fake_text(handle == FAKE_HEADER ? t->header : t->cookie);
 		return true;
 	case FAKE_SLOW:
 		return err_set(err, "the fetch says no");
 	case FAKE_BURN: // longer than budget and hard stop
-		fake_burn(8 * NS_PER_MS);
+		f->burn != NULL ? f->burn() : fake_burn(8 * NS_PER_MS);
 		*out = fake_text("burnt");
 		return true;
 	case FAKE_NESTED: {

@@ -8,6 +8,8 @@
 // load; "none" is a call without an error, which must not answer 'escaped'.
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -362,6 +364,44 @@ test_slow_host(void)
 	fake_stop(&f);
 }
 
+static unsigned queued;
+
+// As a thread that gets no processor: signals wait. They are counted, and one is let through.
+static void
+burn_deaf(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + POLICY_SIGNAL_OFFSET);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fake_burn(40 * NS_PER_MS);
+	for (queued = 0; sigtimedwait(&set, NULL, &(struct timespec){0}) > 0;)
+		queued++;
+	if (queued > 0)
+		(void)pthread_kill(pthread_self(), SIGRTMIN + POLICY_SIGNAL_OFFSET);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+// It gets its stops when it runs again: two at most, or they would lie on its stack one on top of
+// the other.
+static void
+test_no_processor(void)
+{
+	struct fake_txn txn = {.method = "GET", .path = "/"};
+	fake_init(&f);
+	f.burn = burn_deaf;
+	struct policy_spec spec = {.budget_ns = BUDGET_NS};
+	if (!OK(fake_add(&f, "deaf", "function deaf(txn) while true do txn.f:burn() end end",
+			 spec) != NULL) ||
+	    !OK(fake_start(&f, "deaf")))
+		return;
+	(void)fake_ask(&f, f.fn, &txn);
+	OK(f.call.error == POLICY_E_BUDGET || f.call.error == POLICY_E_STOPPED);
+	OK(queued == 1 || queued == 2);
+	IS_INT(f.host_calls, 1);
+	fake_stop(&f);
+}
+
 // Everything that can be reached from _G by fields, metatables and values is on a list.
 static void
 test_walk(void)
@@ -412,8 +452,10 @@ main(void)
 {
 	log_set_level(LOG_ALERT);
 	test_walk();
-	if (FAKE_STOPS_RUN)
+	if (FAKE_STOPS_RUN) {
 		test_slow_host();
+		test_no_processor();
+	}
 	if (!OK(set_up()))
 		return tap_done();
 	for (size_t i = 0; i < n_scripts; i++) {
