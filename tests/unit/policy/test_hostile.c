@@ -347,6 +347,43 @@ test_circuit(void)
 	pump(&f);
 }
 
+// Calls n times at that time; how many were made and cut.
+static unsigned
+cut_of(struct policy_fn *fn, unsigned n, uint64_t now_boot_ns)
+{
+	unsigned cut = 0;
+	for (unsigned i = 0; i < n; i++) {
+		cut += was_cut(call_at(fn, now_boot_ns));
+		pump(&f);
+	}
+	return cut;
+}
+
+// The back-off doubles with each try that fails, and a success forgets all of it.
+static void
+test_back_off(void)
+{
+	const uint64_t at = UINT64_C(1) << 60, ms = NS_PER_MS;
+	struct policy_spec spec = {.budget_ns = BUDGET_NS, .on_error = POLICY_FALSE};
+	fake_init(&f);
+	if (!OK(fake_add(&f, "moody", "function moody() while vars.maint > 0 do end return 3 end",
+			 spec) != NULL) ||
+	    !OK(fake_start(&f, "moody")))
+		return;
+	fake_set(&f, "maint", "1");
+	IS_INT(cut_of(f.fn, 12, at), 10);
+	IS_INT(cut_of(f.fn, 2, at + 1500 * ms), 1); // open for 1 s, now for 2
+	IS_INT(cut_of(f.fn, 2, at + 3400 * ms), 0);
+	IS_INT(cut_of(f.fn, 2, at + 3600 * ms), 1); // for 4
+	fake_set(&f, "maint", "0");
+	IS_INT(call_at(f.fn, at + 7500 * ms), POLICY_E_OPEN);
+	IS_INT(call_at(f.fn, at + 7700 * ms), POLICY_E_NONE);
+	fake_set(&f, "maint", "1");
+	IS_INT(cut_of(f.fn, 12, at + 8000 * ms), 10);
+	IS_INT(cut_of(f.fn, 2, at + 9500 * ms), 1); // 1 s again
+	fake_stop(&f);
+}
+
 // A host function longer than budget and hard stop is not cut, but its call is.
 static void
 test_slow_host(void)
@@ -455,6 +492,7 @@ main(void)
 	if (FAKE_STOPS_RUN) {
 		test_slow_host();
 		test_no_processor();
+		test_back_off();
 	}
 	if (!OK(set_up()))
 		return tap_done();
