@@ -15,6 +15,8 @@
 #include "master/master.h"
 #include "net/loop.h"
 
+#define PER_CONN 2 // descriptors: a client's and a server's
+
 // The parent's part: it lives until the child says that it serves, or is gone.
 NORETURN static void
 await_child(int fd, pid_t child)
@@ -71,42 +73,64 @@ daemon_ready(int *ready_fd)
 
 // --- limits --------------------------------------------------------------------------------------
 
+// The limit that holds once it is set; 0 with *err.
+static uint64_t
+set_descriptors(const struct service *s, struct err *err)
+{
+	struct rlimit now;
+	uint64_t fixed = s->setup->rlimit_nofile; // ulimit-n
+	uint64_t want = fixed != 0 ? fixed : proxy_setup_descriptors(s->set);
+	if (getrlimit(RLIMIT_NOFILE, &now) != 0) {
+		err_set(err, "cannot read the limit of file descriptors: %s", strerror(errno));
+		return 0;
+	}
+	if (fixed == 0 && now.rlim_cur >= want)
+		return now.rlim_cur;
+	struct rlimit most = {.rlim_cur = now.rlim_max, .rlim_max = now.rlim_max};
+	struct rlimit all = {.rlim_cur = want, .rlim_max = MAX(now.rlim_max, (rlim_t)want)};
+	if (setrlimit(RLIMIT_NOFILE, &all) == 0)
+		return want;
+	if (setrlimit(RLIMIT_NOFILE, &most) == 0)
+		return most.rlim_cur;
+	err_set(err, "cannot raise the limit of file descriptors: %s", strerror(errno));
+	return 0;
+}
+
+// What `limit` descriptors allow; 0: not even one connection.
+uint64_t
+service_maxconn_for(const struct service *s, uint64_t limit)
+{
+	uint64_t maxconn = s->set->global.maxconn, need = proxy_setup_descriptors(s->set);
+	uint64_t rest = need - PER_CONN * maxconn, room = limit > rest ? limit - rest : 0;
+	return MIN(maxconn, room / PER_CONN);
+}
+
+// Rather fewer connections than failing ones.
 bool
 service_raise_limits(struct service *s, struct err *err)
 {
-	struct rlimit now;
-	uint64_t fixed = s->setup->rlimit_nofile;
-	uint64_t need = fixed != 0 ? fixed : proxy_setup_descriptors(s->set);
-	if (getrlimit(RLIMIT_NOFILE, &now) != 0)
-		return err_set(err, "cannot read the limit of file descriptors: %s",
-			       strerror(errno));
-	if (now.rlim_cur >= need)
-		return true;
-	struct rlimit want = {.rlim_cur = need, .rlim_max = MAX(now.rlim_max, (rlim_t)need)};
-	if (setrlimit(RLIMIT_NOFILE, &want) == 0)
-		return true;
-	want = (struct rlimit){.rlim_cur = now.rlim_max, .rlim_max = now.rlim_max};
-	if (setrlimit(RLIMIT_NOFILE, &want) != 0)
-		return err_set(err, "cannot raise the limit of file descriptors: %s",
-			       strerror(errno));
-	if (now.rlim_max >= need)
-		return true;
-	// Rather fewer connections than failing ones.
 	struct proxy_global *g = &s->set->global;
-	uint64_t per_conn = 2, rest = proxy_setup_descriptors(s->set) - per_conn * g->maxconn;
-	uint64_t room = now.rlim_max > rest ? (now.rlim_max - rest) / per_conn : 0;
-	if (room == 0)
+	uint64_t limit = set_descriptors(s, err);
+	if (limit == 0)
+		return false;
+	uint64_t maxconn = service_maxconn_for(s, limit);
+	const char *how = s->setup->rlimit_nofile != 0 ? "'ulimit-n' in section global"
+						       : "ulimit -n, LimitNOFILE=";
+	if (maxconn == 0)
 		return err_set(err,
-			       "%llu file descriptors are needed, the limit is %llu: raise it "
-			       "(ulimit -n)",
-			       (unsigned long long)need, (unsigned long long)now.rlim_max);
-	if (room < g->maxconn) {
+			       "the limit of %llu file descriptors is too low: %llu are needed for "
+			       "maxconn %u (%s)",
+			       (unsigned long long)limit,
+			       (unsigned long long)proxy_setup_descriptors(s->set), g->maxconn,
+			       how);
+	if (maxconn < g->maxconn)
 		log_msg(LOG_WARNING,
-			"the limit of %llu file descriptors is too low for maxconn %u: it is %llu "
-			"now (ulimit -n)",
-			(unsigned long long)now.rlim_max, g->maxconn, (unsigned long long)room);
-		g->maxconn = (uint32_t)room;
-	}
+			"the limit of %llu file descriptors is too low for maxconn %u, which needs "
+			"%llu: maxconn is %llu now (%s)",
+			(unsigned long long)limit, g->maxconn,
+			(unsigned long long)proxy_setup_descriptors(s->set),
+			(unsigned long long)maxconn, how);
+	g->maxconn = (uint32_t)maxconn;
 	return true;
 }
 
@@ -213,7 +237,7 @@ daemon_master(struct daemon_master *d)
 				   .ready = master_ready,
 				   .over = master_over,
 				   .arg = &hooks};
-	if (d->background && !daemon_begin(&hooks.ready_fd, &err))
+	if ((d->background && !daemon_begin(&hooks.ready_fd, &err)) || !rights_drop_master(&err))
 		log_msg(LOG_ALERT, "%s", err.text);
 	else
 		status = master_run(&spec);

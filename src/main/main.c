@@ -33,8 +33,24 @@ print_buffer(struct sbuf *b)
 	return ok ? 0 : 1;
 }
 
+// Of the configuration, where one is named; false: it has faults, which were printed.
+static bool
+describe_rights(const struct options *o, struct sbuf *out)
+{
+	struct service s;
+	if (o->n_files == 0) {
+		rights_describe(NULL, out);
+		return true;
+	}
+	bool ok = service_load(&s, o, NULL);
+	if (ok)
+		service_describe(&s, out);
+	service_free(&s);
+	return ok;
+}
+
 static int
-print_build(void)
+print_build(const struct options *o)
 {
 	char why[160];
 	bool uring = net_uring_usable(why, sizeof(why));
@@ -50,8 +66,8 @@ print_build(void)
 	printf("\n");
 	struct sbuf rights;
 	sbuf_init(&rights, SIZE_MAX / 2);
-	rights_describe(NULL, &rights);
-	return print_buffer(&rights);
+	bool ok = describe_rights(o, &rights);
+	return print_buffer(&rights) == 0 && ok ? 0 : 1;
 }
 
 static int
@@ -146,7 +162,7 @@ perform(const struct options *o, const char *program, char **argv)
 	case TASK_VERSION:
 		return print_version();
 	case TASK_BUILD:
-		return print_build();
+		return print_build(o);
 	case TASK_KEYWORDS:
 	case TASK_REFERENCE:
 		return print_reference(o);

@@ -399,7 +399,7 @@ static const struct flag {
      VERB_SERVE | VERB_OFFLINE},
     {"-dW", take_no_warnings, "a warning is an error", VERB_SERVE | VERB_OFFLINE},
     {"-v", take_version, "print the version", ALL},
-    {"-vv", take_version, "print how this program was built", ALL},
+    {"-vv", take_version, "print how it was built, and its rights; with -f, a configuration's", ALL},
     {"--reference", take_reference, "print the reference of the configuration as Markdown", ALL},
     {"--request", take_request,
      "'METHOD PATH [NAME=VALUE]...'  the request and its header fields; @FILE or -: raw",

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Least rights. Once all addresses are bound and all files open, the process becomes the
-// configured user in the configured folder, drops every capability from all five sets, and rules
-// out that a program it could be made to start would have more (no_new_privs). Only root without
-// `user` keeps CAP_DAC_OVERRIDE: it was started to read files of others, and scripts are read
-// again at each reload.
+// Least rights. A master, which hears no client, keeps what its worker processes begin with. Once
+// all addresses are bound and all files open, the process becomes the configured user in the
+// configured folder, drops every capability from all five sets, and rules out that a program it
+// could be made to start would have more (no_new_privs). Only root without `user` keeps
+// CAP_DAC_OVERRIDE: it was started to read files of others, and scripts are read again at each
+// reload.
 #include "main/rights.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@
 
 #define N_CAPS     64u // more than any kernel knows
 #define CAP_WORDS  2u  // of _LINUX_CAPABILITY_VERSION_3
-#define ROOT_KEEPS (UINT32_C(1) << CAP_DAC_OVERRIDE)
+#define BIT(cap)   (UINT64_C(1) << (cap))
+#define ROOT_KEEPS BIT(CAP_DAC_OVERRIDE)
 
 // --- user and root folder ------------------------------------------------------------------------
 
@@ -75,29 +77,64 @@ get_caps(struct __user_cap_data_struct caps[CAP_WORDS])
 
 // Needs CAP_SETPCAP; without it nothing but an exec could bring them back, which is ruled out.
 static void
-drop_bounding(void)
+drop_bounding(uint64_t keep)
 {
-	for (unsigned long cap = 0; cap < N_CAPS; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+	for (unsigned cap = 0; cap < N_CAPS; cap++)
+		if ((keep & BIT(cap)) == 0 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
 			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
+// Ambient ones go with their inheritable twins.
 static bool
-drop_caps(struct err *err)
+keep_caps(uint64_t keep, bool inheritable, struct err *err)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[CAP_WORDS];
 	if (!get_caps(caps))
 		return err_set(err, "cannot read the capabilities: %s", strerror(errno));
-	uint32_t keep = geteuid() == 0 ? ROOT_KEEPS : 0;
 	for (unsigned i = 0; i < CAP_WORDS; i++) {
-		uint32_t kept = i == 0 ? caps[i].permitted & keep : 0;
-		caps[i] = (struct __user_cap_data_struct){.permitted = kept, .effective = kept};
+		uint32_t mask = (uint32_t)(keep >> (32 * i)), kept = caps[i].permitted & mask;
+		caps[i].permitted = caps[i].effective = kept;
+		caps[i].inheritable &= inheritable ? mask : 0;
 	}
 	if (syscall(SYS_capset, &head, caps) != 0)
 		return err_set(err, "cannot drop the capabilities: %s", strerror(errno));
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); // gone with the others
 	return true;
+}
+
+static bool
+rule_out_new(struct err *err)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ||
+	       err_set(err, "cannot rule out new privileges: %s", strerror(errno));
+}
+
+// What a worker process needs until it serves, and what a master needs to end one of another user.
+static const struct {
+	unsigned cap;
+	const char *name;
+} of_master[] = {
+    {CAP_CHOWN, "chown"},               // owners of runtime sockets
+    {CAP_DAC_OVERRIDE, "dac_override"}, // files of others
+    {CAP_FOWNER, "fowner"},             // modes of such
+    {CAP_KILL, "kill"},
+    {CAP_SETGID, "setgid"},
+    {CAP_SETUID, "setuid"},
+    {CAP_SETPCAP, "setpcap"}, // to drop the rest for good
+    {CAP_NET_BIND_SERVICE, "net_bind_service"},
+    {CAP_IPC_LOCK, "ipc_lock"}, // rings, with kernels that count them
+    {CAP_SYS_CHROOT, "sys_chroot"},
+    {CAP_SYS_RESOURCE, "sys_resource"}, // limits
+};
+
+bool
+rights_drop_master(struct err *err)
+{
+	uint64_t keep = 0;
+	for (size_t i = 0; i < ARRAY_LEN(of_master); i++)
+		keep |= BIT(of_master[i].cap);
+	drop_bounding(keep);
+	return keep_caps(keep, true, err) && rule_out_new(err);
 }
 
 // The watchdog over scripts runs ahead of busy workers: what that takes outlives the capability.
@@ -120,15 +157,11 @@ rights_drop(const struct rights *r, struct err *err)
 	if (!find_ids(r, &uid, &gid, err) || !enter_root(r->root, err))
 		return false;
 	allow_real_time();
-	drop_bounding();
+	drop_bounding(0);
 	bool already = uid == geteuid() && gid == getegid() && getuid() != 0;
 	if (named && !already && !become(uid, gid, err))
 		return false;
-	if (!drop_caps(err))
-		return false;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return err_set(err, "cannot rule out new privileges: %s", strerror(errno));
-	return true;
+	return keep_caps(geteuid() == 0 ? ROOT_KEEPS : 0, false, err) && rule_out_new(err);
 }
 
 bool
@@ -176,4 +209,9 @@ rights_describe(const struct rights *r, struct sbuf *out)
 		describe(out, "system calls", STR_NULL,
 			 r->filter ? "not filtered: not in this build, or not with this kernel"
 				   : "not filtered: 'seccomp off'");
+	sbuf_printf(out, "  %-12s: with -W or state-dir, no new privileges, of root's", "master");
+	for (size_t i = 0; i < ARRAY_LEN(of_master); i++)
+		sbuf_printf(out, "%s%s", i % 6 == 0 ? "\n                " : " ",
+			    of_master[i].name);
+	sbuf_add_byte(out, '\n');
 }

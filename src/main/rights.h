@@ -15,6 +15,9 @@ struct rights {
 // Takes group, user and root folder, gives up capabilities, and the ways to get any back.
 // Everything that needs them (ports below 1024, files of others, limits) has been opened before.
 bool rights_drop(const struct rights *r, struct err *err);
+// What a master keeps: enough to read, bind, and start worker processes that drop the rest. No new
+// privileges for it and them either.
+bool rights_drop_master(struct err *err);
 // Only the system calls of seccomp.c from now on; io_uring's where `uring`.
 bool rights_filter(const struct rights *r, bool uring, struct err *err);
 // For `tidegate -vv`: a line for each right, as r would have it; r may be NULL.

@@ -237,7 +237,8 @@ open_vars(struct service *s)
 	const struct vars_before *from = NULL;
 	bool has_table = s->link != NULL && heritage_count(&s->link->kept, HERITAGE_VARS) > 0;
 	bool has_dir = s->set->global.state_dir.n > 0;
-	bool offline = s->options->task == TASK_EVAL || s->options->task == TASK_TEST;
+	bool offline = s->options->task == TASK_EVAL || s->options->task == TASK_TEST ||
+		       s->options->task == TASK_BUILD;
 	if (offline || service_supervises(s))
 		expr_vars_private(s->conf); // a master's are its worker's business
 	else if (s->options->task == TASK_CHECK)

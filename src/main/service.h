@@ -9,6 +9,7 @@
 #include "proxy/setup.h"
 
 struct link;
+struct sbuf;
 
 struct service {
 	const struct options *options;
@@ -54,6 +55,10 @@ void ops_adopt(struct service *s, int fd, uint32_t level);
 void ops_look(struct service *s);
 void ops_answer(struct service *s, const struct channel_msg *m);
 
+// describe.c: for `tidegate -vv -f FILE`, what the configuration asks of the system and leaves
+// itself.
+void service_describe(const struct service *s, struct sbuf *out);
+
 // keep.c: before and behind the making of counters.
 void keep_begin(struct service *s);
 void keep_take_over(struct service *s);
@@ -68,8 +73,9 @@ bool daemon_begin(int *ready_fd, struct err *err);
 // The child is ready: lets go of the terminal and of the parent, where *ready_fd is one.
 void daemon_ready(int *ready_fd);
 bool daemon_write_pidfile(struct str path, struct err *err);
-// Raises the limit of descriptors to what maxconn needs, or lowers maxconn to what it allows.
+// Sets the limit of descriptors to what maxconn needs, or lowers maxconn to what it allows.
 bool service_raise_limits(struct service *s, struct err *err);
+uint64_t service_maxconn_for(const struct service *s, uint64_t limit);
 // Writes the pidfile, then becomes the configured user in the configured root.
 bool service_settle_down(struct service *s, struct err *err);
 // What the configuration leaves the process when it serves.
