@@ -4,15 +4,29 @@
 #include "base/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_syslog.h"
+
+#define LINE_BYTES 2048
+
+enum log_place { LOG_TO_STDERR, LOG_TO_JOURNAL, LOG_TO_SYSLOG };
 
 static struct {
 	log_sink_f sink;
 	void *arg;
 	enum log_level most;
-} log_state = {.most = LOG_NOTICE};
+	_Atomic enum log_place place; // relaxed, but released when syslog is set up
+	struct log_syslog syslog;
+} log_state = {.most = LOG_NOTICE, .syslog.fd = -1};
+
+// Of syslog.
+static const int severity[] = {
+    [LOG_ALERT] = 1, [LOG_WARNING] = 4, [LOG_NOTICE] = 5, [LOG_INFO] = 6, [LOG_DEBUG] = 7};
 
 void
 log_set_sink(log_sink_f sink, void *arg)
@@ -35,32 +49,107 @@ log_level_name(enum log_level level)
 	return names[level];
 }
 
-void
-log_to_stderr(enum log_level level, const char *line)
+// One write for one line, so that lines of several threads do not mix.
+static void
+write_stderr(const char *text, int n)
 {
-	const char *name = log_level_name(level);
-	// One write for one line, so that lines of several threads do not mix.
-	char out[2100];
-	int n = snprintf(out, sizeof(out), "[%s]%*s (%d) : %s\n", name,
-			 (int)(9 - MIN((int)__builtin_strlen(name), 8)), "", (int)getpid(), line);
 	if (n > 0) {
-		ssize_t r = write(STDERR_FILENO, out, MIN((size_t)n, sizeof(out) - 1));
+		ssize_t r = write(STDERR_FILENO, text, MIN((size_t)n, LINE_BYTES + 99));
 		(void)r; // a log that cannot be written has nowhere to say so
 	}
 }
 
 void
+log_write(enum log_level level, const char *line)
+{
+	const char *name = log_level_name(level);
+	char out[LINE_BYTES + 100];
+	int pid = (int)getpid(), pad = (int)(9 - MIN(strlen(name), (size_t)8));
+	switch (atomic_load_explicit(&log_state.place, memory_order_acquire)) {
+	case LOG_TO_STDERR:
+		write_stderr(out, snprintf(out, sizeof(out), "[%s]%*s (%d) : %s\n", name, pad, "",
+					   pid, line));
+		break;
+	case LOG_TO_JOURNAL: // which adds time, process and level
+		write_stderr(out, snprintf(out, sizeof(out), "<%d>[%s] %s\n", severity[level], name,
+					   line));
+		break;
+	case LOG_TO_SYSLOG:
+		log_send_syslog(&log_state.syslog, severity[level], name, line);
+		break;
+	}
+}
+
+// --- where to ------------------------------------------------------------------------------------
+
+static bool
+journal_reads_stderr(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+	return text != NULL && sscanf(text, "%llu:%llu", &dev, &ino) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+static void
+set_place(enum log_place place)
+{
+	atomic_store_explicit(&log_state.place, place, memory_order_release);
+}
+
+static void
+use_syslog(const char *path)
+{
+	log_syslog_init(&log_state.syslog, path);
+	set_place(LOG_TO_SYSLOG);
+}
+
+void
+log_choose_place(void)
+{
+	const char *text = getenv(LOG_PLACE_ENV);
+	if (text == NULL)
+		set_place(journal_reads_stderr() ? LOG_TO_JOURNAL : LOG_TO_STDERR);
+	else if (strcmp(text, "journal") == 0)
+		set_place(LOG_TO_JOURNAL);
+	else if (strcmp(text, "syslog") == 0)
+		use_syslog(NULL);
+	else if (strncmp(text, "syslog:", 7) == 0)
+		use_syslog(text + 7);
+}
+
+void
+log_leave_stderr(void)
+{
+	if (getenv(LOG_PLACE_ENV) == NULL)
+		use_syslog(NULL);
+}
+
+// --- lines ---------------------------------------------------------------------------------------
+
+// What stands in a line may come from outside, and is read on a terminal.
+static void
+disarm(char *line)
+{
+	for (char *p = line; *p != '\0'; p++)
+		if (((unsigned char)*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f)
+			*p = '?';
+}
+
+void
 log_vmsg(enum log_level level, const char *fmt, va_list ap)
 {
-	char line[2048];
+	char line[LINE_BYTES];
 	if (level > log_state.most)
 		return;
 	(void)vsnprintf(line, sizeof(line), fmt, ap); // a longer line is cut
+	disarm(line);
 	if (log_state.sink != NULL) {
 		log_state.sink(level, line, log_state.arg);
 		return;
 	}
-	log_to_stderr(level, line);
+	log_write(level, line);
 }
 
 void

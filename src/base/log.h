@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The service's own log: levels as HAProxy prints them ("[NOTICE]   (pid) : text"), to stderr or
-// to a sink. Any thread. Not the access log, and not for the way of a request except behind
-// log_rate_ok.
+// The service's own log: levels as HAProxy prints them ("[NOTICE]   (pid) : text"), to stderr, to
+// the journal or to syslog, or to a sink. Any thread. Not the access log, and not for the way of a
+// request except behind log_rate_ok.
 #pragma once
 
 #include <stdarg.h>
@@ -13,9 +13,18 @@ enum log_level { LOG_ALERT, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 // A sink gets one finished line without newline. Called from any thread.
 typedef void (*log_sink_f)(enum log_level level, const char *line, void *arg);
 
-void log_set_sink(log_sink_f sink, void *arg);              // NULL: stderr
-void log_to_stderr(enum log_level level, const char *line); // what is done without a sink
-void log_set_level(enum log_level most);                    // default LOG_NOTICE
+void log_set_sink(log_sink_f sink, void *arg);          // NULL: none
+void log_write(enum log_level level, const char *line); // what is done without a sink
+
+// Where log_write writes. TIDEGATE_LOG in the environment says it: "stderr", "journal" (stderr with
+// priorities, as sd-daemon(3) has them), "syslog" or "syslog:PATH"; without it, it is the journal
+// where that reads stderr (JOURNAL_STREAM), else stderr. Before threads.
+void log_choose_place(void);
+#define LOG_PLACE_ENV "TIDEGATE_LOG"
+// There is no stderr any more: syslog, unless the environment says otherwise. Once, by one thread
+// while others log.
+void log_leave_stderr(void);
+void log_set_level(enum log_level most); // default LOG_NOTICE
 const char *log_level_name(enum log_level level);
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_vmsg(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);

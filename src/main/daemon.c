@@ -59,6 +59,7 @@ void
 daemon_ready(int *ready_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	log_leave_stderr();
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		(void)dup2(null, fd); // nowhere to complain to
 	if (null > 2)
@@ -203,8 +204,11 @@ master_ready(void *arg)
 	struct err err;
 	if (!daemon_write_pidfile(str_from_c(h->d->pidfile), &err))
 		log_msg(LOG_WARNING, "%s", err.text);
-	if (h->d->background)
-		daemon_ready(&h->ready_fd);
+	if (!h->d->background)
+		return;
+	(void)setenv(LOG_PLACE_ENV, "syslog",
+		     0); // of worker processes; without memory they are silent
+	daemon_ready(&h->ready_fd);
 }
 
 static void

@@ -17,8 +17,8 @@ describe_limits(const struct service *s, struct sbuf *out)
 	// Whoever may raise the hard limit is not asked here: it is the start that finds out.
 	uint64_t limit = fixed != 0 ? fixed : MAX((uint64_t)now.rlim_cur, need);
 	limit = geteuid() != 0 ? MIN(limit, (uint64_t)now.rlim_max) : limit;
-	sbuf_printf(out, "  %-12s: %llu for maxconn %u; the limit is %llu, at most %llu", "descriptors",
-		    (unsigned long long)need, s->set->global.maxconn,
+	sbuf_printf(out, "  %-12s: %llu for maxconn %u; the limit is %llu, at most %llu",
+		    "descriptors", (unsigned long long)need, s->set->global.maxconn,
 		    (unsigned long long)now.rlim_cur, (unsigned long long)now.rlim_max);
 	if (fixed != 0)
 		sbuf_printf(out, ", ulimit-n %llu", (unsigned long long)fixed);

@@ -199,6 +199,7 @@ main(int argc, char **argv)
 {
 	struct options o;
 	struct err err;
+	log_choose_place();
 	const char *slash = strrchr(argv[0], '/');
 	const char *program = slash != NULL ? slash + 1 : argv[0];
 	if (!options_parse(&o, argc, argv, &err)) {

@@ -222,8 +222,13 @@ dump(const struct service *s)
 static bool
 pass_grace(struct service *s)
 {
-	uint64_t now = clock_mono_ns(), end = now + s->set->global.grace_ns;
+	uint64_t grace_ns = s->set->global.grace_ns, now = clock_mono_ns(), end = now + grace_ns;
 	proxy_announce_stop(s->set);
+	if (grace_ns > 0)
+		log_msg(LOG_NOTICE,
+			"Stopping in %llu ms (grace): until then connections are accepted, and "
+			"monitor-uri answers 503",
+			(unsigned long long)(grace_ns / NS_PER_MS));
 	for (; now < end; now = clock_mono_ns()) {
 		uint64_t left_ms = (end - now + NS_PER_MS - 1) / NS_PER_MS;
 		if (wait_event(s, (int)MIN(left_ms, (uint64_t)INT32_MAX)) == EVENT_END)
@@ -291,11 +296,11 @@ static void
 drain(struct service *s, enum event why)
 {
 	uint64_t begin = clock_mono_ns(), limit = s->set->global.hard_stop_after_ns;
+	if (why == EVENT_DRAIN && !pass_grace(s))
+		return;
 	log_msg(LOG_NOTICE, "%s: no new connections, %llu still open",
 		why == EVENT_RETIRE ? "Another process serves" : "Stopping",
 		(unsigned long long)proxy_current_connections(s->set));
-	if (why == EVENT_DRAIN && !pass_grace(s))
-		return;
 	if (why == EVENT_RETIRE) {
 		s->retire.fn = retire_cli;
 		worker_post(workers_get(s->set->threads, 0), &s->retire);

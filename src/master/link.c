@@ -165,7 +165,7 @@ static void
 log_sink(enum log_level level, const char *line, void *arg)
 {
 	struct link *l = arg;
-	log_to_stderr(level, line);
+	log_write(level, line);
 	if (atomic_load_explicit(&l->telling, memory_order_relaxed))
 		link_tell(l, CHANNEL_LOG, level, str_from_c(line));
 }

@@ -194,6 +194,23 @@ retire(struct master *m, struct child *old)
 	bound_draining(m);
 }
 
+// In the log, and in that of the reload.
+static void
+tell_succession(struct child *c, const struct child *old)
+{
+	char line[160];
+	if (old != NULL)
+		(void)snprintf(line, sizeof(line),
+			       "worker process %u (%d) serves, %u (%d) finishes what it has",
+			       c->number, (int)c->pid, old->number, (int)old->pid);
+	else
+		(void)snprintf(line, sizeof(line),
+			       "worker process %u (%d) serves in place of one that ended",
+			       c->number, (int)c->pid);
+	log_msg(LOG_NOTICE, "%s", line);
+	sbuf_printf(&c->log, "[NOTICE] %s\n", line);
+}
+
 static void
 child_ready(struct child *c, struct str what)
 {
@@ -208,15 +225,12 @@ child_ready(struct child *c, struct str what)
 	if (c->start == MASTER_RELOAD)
 		m->n_reloads++;
 	if (c->start != MASTER_FIRST)
-		sbuf_printf(&c->log, "[NOTICE] worker process %u (%d) serves: %.*s\n", c->number,
-			    (int)c->pid, STR_ARG(what));
+		tell_succession(c, old);
 	m->retiring = old;
 	if (old != NULL)
 		retire(m, old);
-	if (c->start != MASTER_FIRST)
-		log_msg(LOG_NOTICE, "worker process %u (%d) serves: %.*s", c->number, (int)c->pid,
-			STR_ARG(what));
-	master_notify("READY=1\nSTATUS=Serving, worker process %u (%d)", c->number, (int)c->pid);
+	master_notify("READY=1\nSTATUS=Worker process %u (%d) serves: %.*s", c->number, (int)c->pid,
+		      STR_ARG(what));
 	if (!m->was_ready && m->instance != NULL)
 		instance_ready(m->instance);
 	if (!m->was_ready && m->spec->ready != NULL)

@@ -46,14 +46,15 @@ struct kept {
 	bool made;
 	struct ledger *ledger;
 	struct ledger **before;
+	const struct ledger *last; // of them: whose states count
 	size_t n_before, cap_before;
 	struct metric_row *process_rows;
 	char *process_names;
 	struct ledger_kind process;
 	struct ledger_object *objects;
 	size_t n_objects, cap_objects;
-	struct sbuf lost; // names, for the log
-	unsigned n_lost;
+	struct sbuf lost, set; // names, for the log
+	unsigned n_lost, n_set;
 };
 
 #define REASON_NAME_BYTES 64
@@ -235,6 +236,7 @@ kept_of(struct proxy_set *set)
 	if (set->kept == NULL) {
 		set->kept = MEM_NEW(struct kept);
 		sbuf_init(&set->kept->lost, 512);
+		sbuf_init(&set->kept->set, 512);
 	}
 	return set->kept;
 }
@@ -300,6 +302,7 @@ kept_fini(struct proxy_set *set)
 		ledger_free(&k->before[i]);
 	free_objects(k);
 	sbuf_fini(&k->lost);
+	sbuf_fini(&k->set);
 	mem_free(k->before);
 	mem_free(k);
 }
@@ -320,51 +323,55 @@ word_text(const char *word, uint64_t v, char text[WORD_TEXT_BYTES])
 
 // What was set counts where the configuration says what it said then. True: *out is what was set.
 static bool
-was_set(const struct ledger *l, const struct ledger_object *o, const char *word,
-	const char *conf_word, uint64_t configured, uint64_t *out)
+was_set(struct kept *k, const struct ledger_object *o, const char *word, const char *conf_word,
+	uint64_t configured, uint64_t *out)
 {
+	const struct ledger *l = k->last;
 	uint64_t then;
 	struct str kind = str_from_c(o->kind->name);
 	if (!ledger_get(l, kind, o->name, word, out) ||
 	    !ledger_get(l, kind, o->name, conf_word, &then) || *out == then)
 		return false;
-	if (then == configured)
-		return true;
 	char texts[3][WORD_TEXT_BYTES];
+	const char *name = strcmp(word, "admin") == 0 ? "state" : word;
+	if (then == configured) {
+		sbuf_printf(&k->set, "%s%.*s %s %s", k->n_set++ > 0 ? ", " : "", STR_ARG(o->name),
+			    name, word_text(word, *out, texts[0]));
+		return true;
+	}
 	log_msg(LOG_NOTICE,
 		"%.*s: %s was set to %s while the configuration said %s; it says %s now, which "
 		"counts",
-		STR_ARG(o->name), strcmp(word, "admin") == 0 ? "state" : word,
-		word_text(word, *out, texts[0]), word_text(word, then, texts[1]),
-		word_text(word, configured, texts[2]));
+		STR_ARG(o->name), name, word_text(word, *out, texts[0]),
+		word_text(word, then, texts[1]), word_text(word, configured, texts[2]));
 	return false;
 }
 
 static void
-take_server(const struct ledger *l, const struct ledger_object *o)
+take_server(struct kept *k, const struct ledger_object *o)
 {
 	struct server *s = CONTAINER_OF(o->blocks, struct server, state);
 	const struct server_state *w = state_of(&s->state);
 	uint64_t v;
-	if (was_set(l, o, "admin", "conf_admin", METRIC_GET(&w->conf_admin), &v))
+	if (was_set(k, o, "admin", "conf_admin", METRIC_GET(&w->conf_admin), &v))
 		atomic_store_explicit(&s->admin, (uint32_t)v & (SERVER_MAINT | SERVER_DRAIN),
 				      memory_order_relaxed);
-	if (was_set(l, o, "weight", "conf_weight", METRIC_GET(&w->conf_weight), &v))
+	if (was_set(k, o, "weight", "conf_weight", METRIC_GET(&w->conf_weight), &v))
 		atomic_store_explicit(&s->weight, (uint32_t)MIN(v, (uint64_t)BACKEND_WEIGHT_MAX),
 				      memory_order_relaxed);
-	if (was_set(l, o, "maxconn", "conf_maxconn", METRIC_GET(&w->conf_maxconn), &v))
+	if (was_set(k, o, "maxconn", "conf_maxconn", METRIC_GET(&w->conf_maxconn), &v))
 		server_set_maxconn(s, (uint32_t)MIN(v, (uint64_t)INT32_MAX));
-	if (ledger_get(l, STR("server-state"), o->name, "changed_real_ns", &v))
+	if (ledger_get(k->last, STR("server-state"), o->name, "changed_real_ns", &v))
 		atomic_store_explicit(&s->changed_real_ns, v, memory_order_relaxed);
 	backend_changed(s->backend);
 }
 
 static void
-take_frontend(const struct ledger *l, const struct ledger_object *o)
+take_frontend(struct kept *k, const struct ledger_object *o)
 {
 	struct proxy *p = CONTAINER_OF(o->blocks, struct proxy, fe_state);
 	uint64_t v;
-	if (!was_set(l, o, "maxconn", "conf_maxconn", p->maxconn, &v))
+	if (!was_set(k, o, "maxconn", "conf_maxconn", p->maxconn, &v))
 		return;
 	limit_set(&p->limit->conns, (uint32_t)MIN(v, (uint64_t)INT32_MAX), &p->limit->waits);
 	kept_frontend(p);
@@ -381,6 +388,32 @@ note_lost(void *arg, struct str kind, struct str name)
 	k->n_lost++;
 }
 
+static void
+tell_lost(const struct kept *k)
+{
+	if (k->n_lost > 0)
+		log_msg(LOG_NOTICE,
+			"the counters of %u object%s end, which the configuration has no "
+			"more: %.*s%s",
+			k->n_lost, k->n_lost == 1 ? "" : "s", STR_ARG(sbuf_str(&k->lost)),
+			k->lost.full ? " ..." : "");
+}
+
+static void
+take_states(struct kept *k)
+{
+	for (size_t i = 0; i < k->n_objects; i++) {
+		const struct ledger_object *o = &k->objects[i];
+		if (o->kind == &server_state_kind)
+			take_server(k, o);
+		else if (o->kind == &frontend_state_kind)
+			take_frontend(k, o);
+	}
+	if (k->n_set > 0)
+		log_msg(LOG_NOTICE, "as it was set at run time: %.*s%s", STR_ARG(sbuf_str(&k->set)),
+			k->set.full ? " ..." : "");
+}
+
 void
 kept_take(struct proxy_set *set, struct ledger **before, bool over, bool last)
 {
@@ -393,17 +426,7 @@ kept_take(struct proxy_set *set, struct ledger **before, bool over, bool last)
 	ledger_join(k->ledger, l, over, last ? note_lost : NULL, k);
 	if (!last)
 		return;
-	if (k->n_lost > 0)
-		log_msg(LOG_NOTICE,
-			"the counters of %u object%s end, which the configuration has no "
-			"more: %.*s%s",
-			k->n_lost, k->n_lost == 1 ? "" : "s", STR_ARG(sbuf_str(&k->lost)),
-			k->lost.full ? " ..." : "");
-	for (size_t i = 0; i < k->n_objects; i++) {
-		const struct ledger_object *o = &k->objects[i];
-		if (o->kind == &server_state_kind)
-			take_server(l, o);
-		else if (o->kind == &frontend_state_kind)
-			take_frontend(l, o);
-	}
+	tell_lost(k);
+	k->last = l;
+	take_states(k);
 }
