@@ -197,14 +197,19 @@ report(struct service *s, bool ok)
 	return ok && !fatal_warning;
 }
 
+// From another master's processes, that serve.
+static bool
+takes_over(const struct link *l)
+{
+	return l->start == MASTER_FIRST && heritage_count(&l->kept, HERITAGE_STATS) > 0;
+}
+
 // With a reload, whoever serves goes on with the table that he has: only the reload is refused.
 static void
 use_state_dir(struct service *s)
 {
 	const char *dir = s->set->global.state_dir.p;
-	bool serves =
-	    s->link->start == MASTER_RELOAD || (s->link->start == MASTER_FIRST && // taken over from
-						heritage_count(&s->link->kept, HERITAGE_STATS) > 0);
+	bool serves = s->link->start == MASTER_RELOAD || takes_over(s->link);
 	(void)mkdir(dir, 0750); // the table says what is wrong
 	expr_vars_default_file(s->conf, conf_printf(s->conf, "%s/vars", dir), !serves);
 }
@@ -245,7 +250,7 @@ open_vars(struct service *s)
 		look_at_table(s);
 	else if (s->link != NULL && has_dir && !has_table && !expr_vars_has_file(s->conf))
 		use_state_dir(s);
-	if (s->link != NULL && (s->link->start != MASTER_FIRST || has_table)) {
+	if (s->link != NULL && (s->link->start != MASTER_FIRST || takes_over(s->link))) {
 		from = &before;
 		if (!expr_vars_has_file(s->conf))
 			before.fd = link_use(s->link, HERITAGE_VARS, 0, STR_NULL);
