@@ -24,7 +24,9 @@
 #define BACKOFF_NS     (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (30 * NS_PER_S)
 // After "end at once", until it is killed.
-#define ENDING_NS     (10 * NS_PER_S)
+#define ENDING_NS (10 * NS_PER_S)
+// From "another serves" until its listening sockets are let go of, which takes milliseconds.
+#define DEAF_NS       (10 * NS_PER_S)
 #define MAX_MAP_BYTES (1u << 30)
 #define LOOKS         3
 #define LOOK_NS       (25 * NS_PER_MS)
@@ -227,8 +229,10 @@ child_ready(struct child *c, struct str what)
 	if (c->start != MASTER_FIRST)
 		tell_succession(c, old);
 	m->retiring = old;
-	if (old != NULL)
+	if (old != NULL) {
 		retire(m, old);
+		loop_timer_set(m->loop, &m->hangs, loop_now_ns(m->loop) + DEAF_NS);
+	}
 	master_notify("READY=1\nSTATUS=Worker process %u (%d) serves: %.*s", c->number, (int)c->pid,
 		      STR_ARG(what));
 	if (!m->was_ready && m->instance != NULL)
@@ -249,6 +253,7 @@ let_go(struct master *m, const struct child *c)
 	if (c != m->retiring)
 		return;
 	m->retiring = NULL;
+	loop_timer_set(m->loop, &m->hangs, 0);
 	if (m->serving != NULL)
 		finish_start(m, true, sbuf_str(&m->serving->log));
 	else
@@ -658,6 +663,19 @@ on_last_resort(struct timer *t)
 	}
 }
 
+// It accepts connections and answers none of them.
+static void
+on_hangs(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, hangs);
+	if (m->retiring == NULL)
+		return;
+	log_msg(LOG_ALERT,
+		"worker process %u (%d) does not let go of its listening sockets: it is killed",
+		m->retiring->number, (int)m->retiring->pid);
+	child_signal(m->retiring, SIGKILL);
+}
+
 // --- signals -------------------------------------------------------------------------------------
 
 static void
@@ -801,6 +819,7 @@ master_run(const struct master_spec *spec)
 	timer_init(&m.restart, on_restart);
 	timer_init(&m.last_resort, on_last_resort);
 	timer_init(&m.look, on_look);
+	timer_init(&m.hangs, on_hangs);
 	if (!set_up(&m, &err)) {
 		log_msg(LOG_ALERT, "%s", err.text);
 		tear_down(&m);

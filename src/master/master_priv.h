@@ -36,6 +36,7 @@ struct master {
 	unsigned n_reloads, n_failed_reloads, n_deaths;
 	unsigned failures; // starts that failed, or deaths soon after one, in a row
 	struct timer restart, last_resort, look;
+	struct timer hangs;     // for `retiring`
 	unsigned looks;         // still to come
 	struct child *retiring; // the reload is answered when it accepts no more
 	uint64_t started_ns;
