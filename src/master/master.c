@@ -28,9 +28,9 @@
 // From "another serves" until its listening sockets are let go of, which takes milliseconds.
 #define DEAF_NS       (10 * NS_PER_S)
 #define MAX_MAP_BYTES (1u << 30)
-#define LOOKS         3
-#define LOOK_NS       (25 * NS_PER_MS)
-#define SIGNAL_STATUS 128 // and the signal's number, as shells have it
+#define LOOKS         10
+#define LOOK_NS       (25 * NS_PER_MS) // then twice that, and so on: 13 s in all
+#define SIGNAL_STATUS 128              // and the signal's number, as shells have it
 
 static void start_child(struct master *m, enum master_start start);
 
@@ -94,22 +94,25 @@ finish_start(struct master *m, bool good, struct str log)
 
 // --- sockets that two processes had -----------------------------------------------------------
 
-// A few times, since what a process has let go of is the kernel's business for a moment more.
+// Again and again, at longer and longer intervals: what a process has let go of is the kernel's
+// business for a moment more, which on a busy machine is seconds. Until then it may take the one
+// wake-up that a connection in the queue brings.
 static void
 on_look(struct timer *t)
 {
 	struct master *m = CONTAINER_OF(t, struct master, look);
 	if (m->serving != NULL)
 		(void)child_tell(m->serving, CHANNEL_LOOK, 0, 0, STR_NULL); // dying: another comes
-	if (--m->looks > 0)
-		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + LOOK_NS);
+	uint64_t wait_ns = LOOK_NS << m->looks++;
+	if (m->looks < LOOKS)
+		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + wait_ns);
 }
 
 static void
 look_at_once(void *arg)
 {
 	struct master *m = arg;
-	m->looks = LOOKS;
+	m->looks = 0;
 	on_look(&m->look);
 }
 
@@ -240,8 +243,10 @@ child_ready(struct child *c, struct str what)
 	if (!m->was_ready && m->spec->ready != NULL)
 		m->spec->ready(m->spec->arg);
 	m->was_ready = true;
-	if (m->retiring == NULL)
+	if (m->retiring == NULL) {
+		look_at_once(m); // one that ended before may still be let go of
 		finish_start(m, true, sbuf_str(&c->log));
+	}
 }
 
 // `c` accepts no more, or is gone: all that comes is the serving one's, which is what a reload

@@ -37,7 +37,7 @@ struct master {
 	unsigned failures; // starts that failed, or deaths soon after one, in a row
 	struct timer restart, last_resort, look;
 	struct timer hangs;     // for `retiring`
-	unsigned looks;         // still to come
+	unsigned looks;         // since somebody let go of the sockets
 	struct child *retiring; // the reload is answered when it accepts no more
 	uint64_t started_ns;
 	struct master_cli *cli;    // NULL: none
