@@ -153,6 +153,8 @@ workers_start(const struct workers_spec *spec, struct err *err)
 		good = start_one(ws, &ws->seats[i]);
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (good && spec->made != NULL)
+		spec->made(ws, spec->arg);
 	set_gate(ws, good ? GATE_OPEN : GATE_GIVEN_UP);
 	if (!good) {
 		if (err != NULL)

@@ -40,6 +40,9 @@ struct workers_spec {
 	bool (*start)(struct worker *w, void *arg, struct err *err);
 	// On each thread when its loop has stopped: undo it. May be NULL.
 	void (*stop)(struct worker *w, void *arg);
+	// On the caller's thread when all are set up and none turns yet: by what they find each
+	// other has its value before anybody asks. May be NULL.
+	void (*made)(struct workers *ws, void *arg);
 	void *arg;
 };
 

@@ -272,6 +272,14 @@ proxy_close_listeners(struct proxy_set *set)
 			listener_free(&b->listener);
 }
 
+// A command of the first moment finds them.
+static void
+note_threads(struct workers *ws, void *arg)
+{
+	struct proxy_set *set = arg;
+	set->threads = ws;
+}
+
 bool
 proxy_start(struct proxy_set *set, struct err *err)
 {
@@ -281,6 +289,7 @@ proxy_start(struct proxy_set *set, struct err *err)
 		    .gather_ns = set->global.gather_ns},
 	    .start = worker_start,
 	    .stop = worker_stop,
+	    .made = note_threads,
 	    .arg = set,
 	};
 	char engine[16];
@@ -297,10 +306,9 @@ proxy_start(struct proxy_set *set, struct err *err)
 	if (listen_on_all(set, err) &&
 	    (set->before_threads == NULL || set->before_threads(set, err))) {
 		spec.net.engine = set->engine;
-		set->threads = workers_start(&spec, err);
+		if (workers_start(&spec, err) != NULL)
+			return true;
 	}
-	if (set->threads != NULL)
-		return true;
 	free_workers(set);
 	proxy_close_listeners(set);
 	accesslog_close(set);
