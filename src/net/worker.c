@@ -168,12 +168,12 @@ void
 workers_stop(struct workers **workers)
 {
 	struct workers *ws = *workers;
-	*workers = NULL;
 	if (ws == NULL)
 		return;
 	for (unsigned i = 1; i <= ws->n; i++)
 		stop_one(&ws->seats[i]);
 	stop_one(&ws->seats[0]);
+	*workers = NULL; // not before: they look there until they have ended
 	for (unsigned i = 0; i <= ws->n; i++) {
 		// A hard stop leaves connections open: their loop stays until the process ends.
 		struct worker *w = &ws->seats[i].worker;
