@@ -69,7 +69,7 @@ help:
 	@echo 'install uninstall'
 	@echo '           into PREFIX ($(PREFIX)) and SYSCONFDIR ($(SYSCONFDIR)) below DESTDIR'
 	@echo 'deb        $(OUT)/tidegate_$(VERSION)_ARCH.deb; DAEMON=$(OUT) spares optimising'
-	@echo 'deb-smoke  installs that in a bare Debian, serves, reloads, purges; root, network'
+	@echo 'deb-smoke  installs that in a bare Debian, with systemd and without; root, network'
 	@echo 'clean      remove what was built'
 	@echo 'settings: CC=clang SAN=address|undefined|thread OUT=dir OPT=flags V=1 SCENARIOS=files'
 
@@ -198,7 +198,7 @@ uninstall:
 	@$(PLACES) src/dist/install uninstall
 deb: all $(if $(filter $(FAST),$(DAEMON)),fast) $(OUT)/.packages-deb
 	@$(PLACES) src/dist/debian/build
-# Installs it in a bare Debian below build/, which needs root and Debian's archive.
+# Installs it in a bare Debian beside $(OUT), which needs root and Debian's archive.
 deb-smoke: $(OUT)/.packages-smoke deb
 	@src/dist/debian/smoke $(OUT) $(OUT)/tidegate_$(VERSION)_*.deb
 
