@@ -230,24 +230,18 @@ finish(struct cli_session *s, struct call *c, bool good)
 	return refuse(s, c);
 }
 
-// Lines of a payload; all of them or none. A map's key ends at a blank.
+// Lines of a payload; all of them or none.
 static bool
 add_payload(struct call *c, struct str text)
 {
 	struct str line;
 	int number = 0;
 	while (str_next(&text, '\n', &line)) {
-		struct str key = str_trim(line), value = STR_NULL;
+		struct str key, value;
+		pattern_line_cut(str_trim(line), c->kind->map, &key, &value);
 		number++;
 		if (key.n == 0)
 			continue;
-		size_t end = 0;
-		while (c->kind->map && end < key.n && key.p[end] != ' ' && key.p[end] != '\t')
-			end++;
-		if (c->kind->map) {
-			value = str_trim(str_slice(key, end, key.n));
-			key = str_slice(key, 0, end);
-		}
 		if (!pattern_ref_change(c->ref, PATTERN_ADD, c->version, key, value, &c->err))
 			return err_wrap(&c->err, "payload line %d, nothing is added", number);
 	}

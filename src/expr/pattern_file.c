@@ -37,34 +37,32 @@ read_file(struct arena *arena, const char *path, struct str *out, struct err *er
 	return true;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static struct str
 skip_blanks(struct str s)
 {
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+	while (s.n > 0 && is_blank(s.p[0]))
 		s = str_slice(s, 1, s.n);
 	return s;
 }
 
-// An ACL's value is the whole line behind leading blanks; a map's key ends at the first blank, its
-// value is the rest without blanks around it.
-static void
-cut_line(struct str line, bool map, struct str *key, struct str *value)
+void
+pattern_line_cut(struct str line, bool map, struct str *key, struct str *value)
 {
 	size_t end = 0;
 	*key = line;
 	*value = STR_NULL;
 	if (!map)
 		return;
-	while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t')
+	while (end < line.n && !is_blank(line.p[end]))
 		end++;
 	*key = str_slice(line, 0, end);
 	*value = str_trim(str_slice(line, end, line.n));
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 bool
@@ -94,7 +92,7 @@ pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_
 		line = skip_blanks(line);
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
-		cut_line(line, map, &key, &value);
+		pattern_line_cut(line, map, &key, &value);
 		if (!fn(arg, key, value, number, err))
 			return err_wrap(err, "%s:%d", path, number);
 	}

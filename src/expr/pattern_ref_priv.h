@@ -128,6 +128,9 @@ void pattern_gen_free_all(struct pattern_refs *refs);
 // Each line of a file that is no comment: as HAProxy cuts it. The bytes are in `arena`.
 typedef bool (*pattern_line_f)(void *arg, struct str key, struct str value, int line,
 			       struct err *err);
+// An ACL's pattern is the whole line, which begins with no blank; a map's key ends at the first
+// blank, its value is the rest without blanks around it.
+void pattern_line_cut(struct str line, bool map, struct str *key, struct str *value);
 // A line "KEY VALUE", or "KEY", would give this entry when it is read.
 bool pattern_file_holds(bool map, struct str key, struct str value);
 bool pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_f fn,

@@ -25,6 +25,15 @@ struct fixture {
 	struct sample_ctx ctx;
 };
 
+// A number from 0 to n - 1, the same ones in every run.
+static inline uint32_t
+fix_below(uint32_t n)
+{
+	static uint32_t state = 12345;
+	state = state * 1664525 + 1013904223;
+	return (state >> 8) % n;
+}
+
 static inline void
 fix_request(struct fixture *f, const char *text)
 {

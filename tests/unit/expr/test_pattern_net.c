@@ -8,15 +8,6 @@
 #define MAX_NETS 3000
 #define ASKS     1500
 
-static uint32_t state = 4711;
-
-static uint32_t
-below(uint32_t n)
-{
-	state = state * 1664525 + 1013904223;
-	return (state >> 8) % n;
-}
-
 struct plain_net {
 	uint8_t ip[16];
 	unsigned bits;
@@ -28,11 +19,11 @@ static void
 make_ip(uint8_t ip[16], bool v6)
 {
 	static const uint8_t values[] = {0, 0, 0, 1, 2, 127, 128, 254, 255, 255};
-	bool edge = below(20) == 0;
-	uint8_t all = below(2) == 0 ? 0 : 255;
+	bool edge = fix_below(20) == 0;
+	uint8_t all = fix_below(2) == 0 ? 0 : 255;
 	memset(ip, 0, 16);
 	for (int i = 0; i < (v6 ? 16 : 4); i++)
-		ip[i] = edge ? all : values[below(sizeof(values))];
+		ip[i] = edge ? all : values[fix_below(sizeof(values))];
 	if (v6 && !edge)
 		ip[0] = 0x30; // no v4 inside
 }
@@ -94,8 +85,8 @@ test_nets(int n, unsigned least_bits)
 	arena_init(&arena, SIZE_MAX);
 	struct pattern_list *l = pattern_list_new(&arena, &opts);
 	for (int i = 0; i < n; i++) {
-		net[i] = (struct plain_net){.v6 = below(2) == 0};
-		net[i].bits = least_bits + below((net[i].v6 ? 129 : 33) - least_bits);
+		net[i] = (struct plain_net){.v6 = fix_below(2) == 0};
+		net[i].bits = least_bits + fix_below((net[i].v6 ? 129 : 33) - least_bits);
 		make_ip(net[i].ip, net[i].v6);
 		struct str key = print(&arena, net[i].ip, net[i].v6, (int)net[i].bits);
 		wrong += !pattern_list_add(l, key, STR_NULL, &err);
@@ -111,8 +102,8 @@ test_nets(int n, unsigned least_bits)
 		struct sample s = {.type = v6 ? SMP_IP6 : SMP_IP4};
 		struct sample_ctx ctx = {.arena = &arena};
 		make_ip(s.ip, v6);
-		uint32_t k = below((uint32_t)n);
-		if (below(2) == 0 && net[k].v6 == v6)
+		uint32_t k = fix_below((uint32_t)n);
+		if (fix_below(2) == 0 && net[k].v6 == v6)
 			memcpy(s.ip, net[k].ip, net[k].bits / 8);
 		int64_t want = plain_find_both(net, n, s.ip, v6);
 		const struct pattern_entry *e = pattern_match(l, &s, &ctx);
@@ -145,7 +136,7 @@ test_strings(int n)
 	}
 	OK(pattern_list_build(l, &err));
 	for (int gone = 0; gone <= n; gone++) {
-		int ask = (int)below((uint32_t)keys + 5), want = -1;
+		int ask = (int)fix_below((uint32_t)keys + 5), want = -1;
 		for (int i = n - 1; i >= 0; i--)
 			want = i % keys == ask && !dead[i] ? i : want;
 		struct sample s;

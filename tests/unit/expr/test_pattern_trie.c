@@ -7,15 +7,6 @@
 
 #define MAX_TEXTS 4000
 
-static uint32_t state = 12345;
-
-static uint32_t
-below(uint32_t n)
-{
-	state = state * 1664525 + 1013904223;
-	return (state >> 8) % n;
-}
-
 // Few letters and shared beginnings and ends, so that many texts are parts of others.
 static struct str
 make_text(struct arena *a, size_t most, bool bytes)
@@ -26,12 +17,12 @@ make_text(struct arena *a, size_t most, bool bytes)
 	static const char letters[] = "ab/.?:";
 	char p[192];
 	size_t n = 0;
-	for (uint32_t times = below(3); times > 0; times--)
-		for (const char *s = shared[below(6)]; *s != '\0'; s++)
+	for (uint32_t times = fix_below(3); times > 0; times--)
+		for (const char *s = shared[fix_below(6)]; *s != '\0'; s++)
 			p[n++] = *s;
-	for (size_t more = below((uint32_t)most); more > 0; more--)
-		p[n++] = bytes && below(4) == 0 ? (char)below(256) : letters[below(6)];
-	for (const char *s = shared[below(6)]; *s != '\0'; s++)
+	for (size_t more = fix_below((uint32_t)most); more > 0; more--)
+		p[n++] = bytes && fix_below(4) == 0 ? (char)fix_below(256) : letters[fix_below(6)];
+	for (const char *s = shared[fix_below(6)]; *s != '\0'; s++)
 		p[n++] = *s;
 	return str_copy(a, str_of(p, n));
 }
@@ -120,10 +111,10 @@ test_match(enum pat_match m, bool map, bool bytes, int texts, int asks)
 	struct pattern_list *l = pattern_list_new(&arena, &opts);
 	model = (struct model){.n = texts};
 	for (int i = 0; i < texts; i++) {
-		model.key[i] = i > 0 && below(8) == 0 ? model.key[below((uint32_t)i)]
-						      : make_text(&arena, 9, bytes);
+		model.key[i] = i > 0 && fix_below(8) == 0 ? model.key[fix_below((uint32_t)i)]
+							  : make_text(&arena, 9, bytes);
 		// an empty text would match everything in most runs
-		if (model.key[i].n == 0 && below(4) != 0)
+		if (model.key[i].n == 0 && fix_below(4) != 0)
 			model.key[i] = STR("a");
 		wrong += !pattern_list_add(l, model.key[i], STR_NULL, &err);
 	}
@@ -136,8 +127,8 @@ test_match(enum pat_match m, bool map, bool bytes, int texts, int asks)
 		}
 		struct sample s;
 		struct sample_ctx ctx = {.arena = &arena};
-		struct str key = model.key[below((uint32_t)texts)], text;
-		text = below(2) == 0 ? make_text(&arena, 40, bytes) : around(&arena, m, key);
+		struct str key = model.key[fix_below((uint32_t)texts)], text;
+		text = fix_below(2) == 0 ? make_text(&arena, 40, bytes) : around(&arena, m, key);
 		sample_set_str(&s, text);
 		int64_t want = plain_find(&model, m, s.s);
 		const struct pattern_entry *e = pattern_match(l, &s, &ctx);
