@@ -97,10 +97,11 @@ struct sample_host {
 	bool (*number)(const struct sample_ctx *ctx, enum sample_number what, int64_t *out);
 	// Values for log aliases, filled once per line and kept until the rendering is over.
 	const struct log_values *(*log)(const struct sample_ctx *ctx);
-	// A rule writes the shared variable `handle`; the host tries the lock once, else posts to
-	// the keeper. value NULL: unset. False: refused (type, bounds), counted by the host.
-	bool (*shm_write)(const struct sample_ctx *ctx, uint32_t handle,
-			  const struct sample *value);
+	// A rule writes the shared variable `handle`, or adds to it; the host tries the lock once,
+	// else posts to the keeper. value NULL: unset. False: refused (type, bounds), counted by
+	// the host.
+	bool (*shm_write)(const struct sample_ctx *ctx, uint32_t handle, const struct sample *value,
+			  bool add);
 	// The session's variables, made at their first write. NULL: no memory, or no session.
 	struct var_scope *(*session)(const struct sample_ctx *ctx);
 	// What the client (or the server) has sent so far, while it is judged and not yet relayed.

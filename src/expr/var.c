@@ -262,13 +262,22 @@ var_set(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *
 	acl_forget_var(ctx, ref);
 	if (ref->scope == VAR_SHM)
 		return ctx->host != NULL && ctx->host->shm_write != NULL &&
-		       ctx->host->shm_write(ctx, ref->id, value);
+		       ctx->host->shm_write(ctx, ref->id, value, false);
 	if (ref->scope == VAR_PROC)
 		return proc_set(ref->proc, value);
 	struct var_scope **v = &ctx->vars[ref->scope];
 	if (*v == NULL && ref->scope == VAR_SESS && ctx->host != NULL && ctx->host->session != NULL)
 		*v = ctx->host->session(ctx);
 	return scope_set(*v, ref->id, value);
+}
+
+bool
+var_add(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *value)
+{
+	ASSERT(ref->scope == VAR_SHM);
+	acl_forget_var(ctx, ref);
+	return ctx->host != NULL && ctx->host->shm_write != NULL &&
+	       ctx->host->shm_write(ctx, ref->id, value, true);
 }
 
 bool

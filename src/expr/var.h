@@ -40,6 +40,8 @@ bool var_parse(struct expr_env *env, struct str name, struct var_ref *out, struc
 bool var_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out);
 // Copies the value. False: the arena is full, the scope absent, or shm. refused it.
 bool var_set(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *value);
+// Adds to a number of shm., of no other scope; no addition of another request is lost.
+bool var_add(const struct var_ref *ref, struct sample_ctx *ctx, const struct sample *value);
 bool var_unset(const struct var_ref *ref, struct sample_ctx *ctx);
 
 // Conditions of set-var(name,cond...): ifexists, ifnotexists, ifempty, ifnotempty, ifset,

@@ -65,6 +65,28 @@ run_set_var(const struct rule *r, struct txn *txn)
 }
 
 static bool
+parse_add_var(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
+	      struct err *err)
+{
+	if (!parse_set_var(conf, line, at, r, err))
+		return false;
+	const struct var_args *a = r->args;
+	return (a->ref.scope == VAR_SHM && a->conds == 0) ||
+	       err_set(err, "it adds to variables of shm., without conditions; others: "
+			    "set-var(NAME) var(NAME,0),add(N)");
+}
+
+static enum rule_verdict
+run_add_var(const struct rule *r, struct txn *txn)
+{
+	const struct var_args *a = r->args;
+	struct sample s;
+	if (!expr_eval(a->expr, &txn->ctx, &s))
+		return RULE_NEXT;
+	return var_add(&a->ref, &txn->ctx, &s) ? RULE_NEXT : action_failed(r, txn);
+}
+
+static bool
 parse_set_var_fmt(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
 		  struct err *err)
 {
@@ -340,6 +362,10 @@ const struct action_row actions_var[] = {
      "set-var(<name>[,<cond>]) <expr>",
      "Sets a variable; without a sample it stays as it is. Conditions: ifexists, ifnotexists, "
      "ifempty, ifnotempty, ifset, ifnotset, ifgt, iflt."},
+    {"add-var", ANY | RULE_TCP, parse_add_var, run_add_var, ACTION_KEEPS,
+     "add-var(shm.<name>) <expr>",
+     "Adds to a counter or another number of the shared table; without a sample nothing. To a "
+     "counter: without a lock and without an entry in the write log."},
     {"set-var-fmt", ANY | RULE_TCP, parse_set_var_fmt, run_set_var_fmt, ACTION_KEEPS,
      "set-var-fmt(<name>[,<cond>]) <format>", "Sets a variable to a text."},
     {"unset-var", ANY | RULE_TCP, parse_unset_var, run_unset_var, ACTION_KEEPS, "unset-var(<name>)",

@@ -19,4 +19,5 @@ void proxy_host_unpin(struct txn *t);
 // unique-id-format of the frontend, made once per transaction; .p NULL without one.
 struct str proxy_unique_id(const struct txn *t);
 // A rule writes the shared table: tried at once, else posted to the keeper (shm_write.c).
-bool proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct sample *value);
+bool proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct sample *value,
+		     bool add);

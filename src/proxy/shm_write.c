@@ -80,7 +80,7 @@ refuse:
 	return false;
 }
 
-// writable-by does not let rules in: told, but not for each request.
+// writable-by does not let rules in, or it is no number: told, but not for each request.
 static void
 log_refused(struct proxy_worker *w, const struct tidevars_error *why)
 {
@@ -89,12 +89,14 @@ log_refused(struct proxy_worker *w, const struct tidevars_error *why)
 }
 
 bool
-proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct sample *value)
+proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct sample *value, bool add)
 {
 	const struct txn *t = ctx->host_data;
 	struct proxy_set *set = t->worker->set;
 	struct tidevars_op op = {.handle = handle,
-				 .kind = value != NULL ? TIDEVARS_SET : TIDEVARS_UNSET};
+				 .kind = value == NULL ? TIDEVARS_UNSET
+					 : add         ? TIDEVARS_ADD
+						       : TIDEVARS_SET};
 	if (value != NULL) {
 		struct sample copy = *value;
 		if (!to_value(ctx, tidevars_type(set->vars, handle), &copy, &op.value))
@@ -106,7 +108,7 @@ proxy_shm_write(const struct sample_ctx *ctx, uint32_t handle, const struct samp
 	int status = tidevars_try_commit(set->vars, &op, 1, &writer, &why);
 	if (status == TIDEVARS_BUSY)
 		return post_to_keeper(set, &op);
-	if (status == TIDEVARS_REFUSED)
+	if (status == TIDEVARS_REFUSED || (add && status == TIDEVARS_TYPE))
 		log_refused(t->worker, &why);
 	// A file cut short underneath shall not end the service: expiry.c tells of it, reads give
 	// what was declared, and what rules write is lost.
