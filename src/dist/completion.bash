@@ -34,7 +34,7 @@ _tidegate_names() {
 	*:NAME) "$@" vars | awk '{ print $1 }' ;;
 	*:POLICY) "$@" policy | awk '$1 == "policy" { print $2 }' ;;
 	*:BACKEND) "$@" cli show backend | grep -v '^#' ;;
-	*:BACKEND/SERVER) "$@" servers | awk 'NF > 4 && !/^#/ { print $2 "/" $4 }' ;;
+	*:BACKEND/SERVER) "$@" servers | awk '{ print $1 }' ;;
 	*:FILE | *:JSON) compgen -f -- "$cur" ;;
 	*:VERB) "$@" help | sed -n 's/^  \([a-z][a-z]*\)\( .*\)*$/\1/p' ;;
 	esac 2>/dev/null

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "net/worker.h"
+#include "proxy/policy_server.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
 
@@ -205,6 +206,38 @@ run_show_servers_state(struct cli_session *s, const struct cli_args *a)
 	return CLI_DONE;
 }
 
+static void
+print_server(struct cli_session *s, const struct server *srv, uint64_t now_s)
+{
+	char address[ADDR_TEXT_BYTES];
+	uint64_t changed =
+	    atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed) / NS_PER_S;
+	cli_printf(s, "%.*s/%.*s %s %s weight %u configured %u requests %lld since %llus\n",
+		   STR_ARG(srv->backend->name), STR_ARG(srv->name), server_state_name(srv),
+		   addr_text(&srv->addr, address),
+		   atomic_load_explicit(&srv->weight, memory_order_relaxed), srv->weight_configured,
+		   (long long)policy_sum_of(&srv->stats,
+					    offsetof(struct be_counters, sessions_now)),
+		   (unsigned long long)(now_s > changed ? now_s - changed : 0));
+}
+
+static enum cli_status
+run_show_servers(struct cli_session *s, const struct cli_args *a)
+{
+	const struct proxy_set *set = set_of(s);
+	uint64_t now_s = clock_real_ns() / NS_PER_S;
+	const struct backend *only = a->argc > 0 ? find_backend(s, a->argv[0]) : NULL;
+	if (a->argc > 0 && only == NULL)
+		return CLI_DONE;
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct backend *b = set->all[i]->backend;
+		for (size_t j = 0; b != NULL && j < b->n_servers; j++)
+			if (only == NULL || only == b)
+				print_server(s, b->servers[j], now_s);
+	}
+	return CLI_DONE;
+}
+
 static enum cli_status
 run_show_backend(struct cli_session *s, const struct cli_args *a)
 {
@@ -311,6 +344,12 @@ const struct cli_command cli_proxy_commands[] = {
      .level = CLI_USER,
      .run = run_show_backend,
      .help = "names of the backends"},
+    {.words = "show servers",
+     .level = CLI_USER,
+     .args = "[BACKEND]",
+     .max_args = 1,
+     .run = run_show_servers,
+     .help = "each server: state, address, weight, requests it has now, time in that state"},
     {.words = "show servers state",
      .level = CLI_USER,
      .args = "[BACKEND]",

@@ -87,8 +87,9 @@ test_lines(void)
 	IS_STR(LINE("rollback", "maint"), "policy rollback maint");
 	IS_STR(LINE("rollback", "maint", "3"), "policy rollback maint 3");
 	IS_STR(LINE("test", "maint"), "policy test maint");
-	IS_STR(LINE("servers"), "show servers state");
-	IS_STR(LINE("servers", "app"), "show servers state app");
+	IS_STR(LINE("servers"), "show servers");
+	IS_STR(LINE("servers", "app"), "show servers app");
+	IS_STR(LINE("drain", "app/s1"), "set server app/s1 state drain");
 	IS_STR(LINE("disable", "app/s1"), "disable server app/s1");
 	IS_STR(LINE("weight", "app/s1", "50%"), "set server app/s1 weight 50%");
 	IS_STR(LINE("show info;show stat"), "show info;show stat");
