@@ -138,7 +138,9 @@ server_set_weight(struct server *s, struct str weight, struct err *err)
 	int64_t n;
 	if (!str_to_int(relative ? str_slice(weight, 0, weight.n - 1) : weight, &n) || n < 0 ||
 	    n > (relative ? 100 * BACKEND_WEIGHT_MAX : BACKEND_WEIGHT_MAX))
-		return err_set(err, "weight '%.*s' is neither 0 to %d nor 0%% to %d%%",
+		return err_set(err,
+			       "weight '%.*s' is neither 0 to %d nor a share of the configured "
+			       "one, 0%% to %d%%",
 			       STR_ARG(weight), BACKEND_WEIGHT_MAX, 100 * BACKEND_WEIGHT_MAX);
 	if (relative)
 		n = MIN((int64_t)s->weight_configured * n / 100, (int64_t)BACKEND_WEIGHT_MAX);

@@ -298,7 +298,8 @@ may_run(struct cli_session *s, const struct cli_args *args)
 {
 	const struct cli_command *row = args->row;
 	if (row->level > s->level)
-		cli_error(s, "Permission denied");
+		cli_error(s, "Permission denied: that needs level %s, this session has %s",
+			  cli_level_name(row->level), cli_level_name(s->level));
 	else if (args->has_payload && !(row->flags & CLI_PAYLOAD))
 		cli_error(s, "'%s' takes no payload.", row->words);
 	else if (args->argc < row->min_args || args->argc > MAX(row->max_args, row->min_args))

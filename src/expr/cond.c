@@ -194,7 +194,9 @@ parse_named(struct parser *p, struct str name, const struct acl **out, struct er
 			       "there is no '%.*s': terms that follow each other must all hold",
 			       STR_ARG(name));
 	if (name.n > 0 && (name.p[0] == '(' || name.p[name.n - 1] == ')'))
-		return err_set(err, "there are no parentheses in conditions");
+		return err_set(
+		    err, "there are no parentheses in conditions; a test without a name stands in "
+			 "braces: { path /x }");
 	if (name.n > 1 && name.p[0] == '{')
 		return err_set(err, "'{' must stand as a word of its own");
 	*out = acl_find(p->env, name, err);

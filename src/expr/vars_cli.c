@@ -24,7 +24,9 @@ parse_options(const struct cli_args *args, int from, struct vars_options *o, str
 		if (str_eq(word, STR("ttl")) || str_eq(word, STR("for"))) {
 			if (!str_to_time_us(value, 1000000, &us) || us == 0 ||
 			    us > UINT64_MAX / 1000)
-				return err_set(err, "'%.*s' is not a time", STR_ARG(value));
+				return err_set(
+				    err, "'%.*s' is not a time: a number with s, m, h or d is",
+				    STR_ARG(value));
 			o->ttl_ns = us * 1000;
 		} else if (str_eq(word, STR("owner"))) {
 			o->owner = value.p;

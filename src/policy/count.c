@@ -143,7 +143,7 @@ policy_percentile_ns(const struct policy_fn_stats *s, unsigned share)
 	for (unsigned i = 0; i < POLICY_LATENCY_BUCKETS && total > 0; i++) {
 		seen += s->sampled[i];
 		if (seen * 100 >= total * share)
-			return UINT64_C(2) << i;
+			return MIN(UINT64_C(2) << i, s->slowest_ns);
 	}
 	return 0;
 }

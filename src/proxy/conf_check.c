@@ -193,6 +193,16 @@ warn_timeouts(struct conf *conf, const struct proxy *p)
 			  back && t->server_ns == 0 ? " 'timeout server'" : "");
 }
 
+// Whether a use_backend line takes what the lines before it leave.
+static bool
+always_switches(const struct proxy *p)
+{
+	for (const struct switch_rule *r = p->switching; r != NULL; r = r->next)
+		if (r->cond == NULL)
+			return true;
+	return false;
+}
+
 static void
 check_frontend(struct conf *conf, const struct proxy *p)
 {
@@ -201,13 +211,13 @@ check_frontend(struct conf *conf, const struct proxy *p)
 			   "'%.*s' has no 'bind': it would serve nobody (write 'disabled' if that "
 			   "is meant)",
 			   STR_ARG(p->name));
-	if (!(p->caps & PROXY_BACKEND) && p->default_backend == NULL && p->switching == NULL &&
+	if (!(p->caps & PROXY_BACKEND) && p->default_backend == NULL && !always_switches(p) &&
 	    p->default_backend_name.n == 0 && !always_answers(p))
-		conf_warn(
-		    conf, p->conf->begin,
-		    "'%.*s' has neither default_backend nor use_backend: what no rule answers "
-		    "gets 503",
-		    STR_ARG(p->name));
+		conf_warn(conf, p->conf->begin, "'%.*s' has %s: what no rule answers%s gets 503",
+			  STR_ARG(p->name),
+			  p->switching == NULL ? "neither default_backend nor use_backend"
+					       : "no default_backend",
+			  p->switching == NULL ? "" : " and no use_backend chooses");
 }
 
 static void

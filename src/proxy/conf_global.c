@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Section global: settings of the process. The rows that belong to other folders (stats socket,
 // lua-load) are theirs.
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 
 #include "base/clock.h"
@@ -39,6 +41,26 @@ parse_number(struct conf *conf, void *obj, const struct conf_line *line, struct 
 	if (store_u32(obj, line))
 		return true;
 	return err_set(err, "there is no setting '%.*s'", STR_ARG(line->argv[0]));
+}
+
+static bool
+parse_user(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	struct proxy_global *g = obj;
+	g->user = line->values[0].s;
+	return getpwnam(g->user.p) != NULL ||
+	       err_set(err, "user '%.*s': there is none", STR_ARG(g->user));
+}
+
+static bool
+parse_group(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	struct proxy_global *g = obj;
+	g->group = line->values[0].s;
+	return getgrnam(g->group.p) != NULL ||
+	       err_set(err, "group '%.*s': there is none", STR_ARG(g->group));
 }
 
 static bool
@@ -258,9 +280,9 @@ const struct conf_keyword conf_global_keywords[] = {
      "Program name in syslog lines; default tidegate."},
     {G, "chroot", path_arg, NULL, NULL, GLOBAL(chroot), 0,
      "Folder that becomes the root once everything is open. Needs root."},
-    {G, "user", text_arg, NULL, NULL, GLOBAL(user), 0,
+    {G, "user", text_arg, NULL, parse_user, GLOBAL(user), 0,
      "User that the process becomes once everything is open. Needs root."},
-    {G, "group", text_arg, NULL, NULL, GLOBAL(group), 0,
+    {G, "group", text_arg, NULL, parse_group, GLOBAL(group), 0,
      "Group that the process gets once everything is open. Needs root."},
     {G, "seccomp", seccomp_arg, NULL, NULL, GLOBAL(seccomp), 0,
      "Whether the kernel refuses system calls that serving does not need; default on."},

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // `log`: where access lines go. Targets are only described here; the sockets are opened at start.
 
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
 #include "proxy/conf_priv.h"
 
 static const char *const facilities[] = {"kern",   "user",   "mail",   "daemon", "auth",
@@ -183,6 +187,29 @@ parse_target(struct conf *conf, struct str text, struct log_target *t, struct er
 	return true;
 }
 
+// A missing socket of /dev or /run is no news: syslog comes later. Elsewhere a file was meant.
+static void
+warn_no_socket(struct conf *conf, const struct conf_line *line, const struct log_target *t)
+{
+	struct str path = t->text;
+	struct stat st;
+	if (t->kind != LOG_TO_UNIX || path.n == 0 || path.p[0] != '/')
+		return;
+	bool is_there = stat(path.p, &st) == 0;
+	bool later = str_starts(path, STR("/dev/")) || str_starts(path, STR("/run/"));
+	if (!is_there && !later)
+		conf_warn(
+		    conf, line,
+		    "log '%s': %s; lines are lost until a syslog listens there (for a file: 'log "
+		    "stdout', and append that)",
+		    path.p, strerror(errno));
+	else if (is_there && !S_ISSOCK(st.st_mode))
+		conf_warn(conf, line,
+			  "log '%s' is no socket, as a path must be: lines are lost (for a file: "
+			  "'log stdout', and append that)",
+			  path.p);
+}
+
 static struct log_target *
 parse_line(struct conf *conf, const struct conf_line *line, struct err *err)
 {
@@ -193,6 +220,7 @@ parse_line(struct conf *conf, const struct conf_line *line, struct err *err)
 	if (!parse_target(conf, line->argv[line->args], t, err) ||
 	    !parse_options(line, &at, t, err) || !parse_facility(line, at, t, err))
 		return NULL;
+	warn_no_socket(conf, line, t);
 	return t;
 }
 

@@ -181,6 +181,8 @@ struct asking {
 	struct cli_ref ref;
 	uint64_t id;    // 0: all
 	uint32_t every; // of `explain on`
+	bool asks;
+	_Atomic bool is_on; // asks: a worker keeps explanations
 	unsigned n_workers;
 	struct sbuf lines[]; // one a worker, written by it alone
 };
@@ -205,6 +207,8 @@ show_here(struct worker *net, void *arg)
 	struct asking *a = arg;
 	const struct proxy_worker *w = net->slot[WORKER_SLOT_PROXY];
 	const struct explain_ring *ring = w != NULL ? w->explain_ring : NULL;
+	if (w != NULL && w->explain_every != 0)
+		atomic_store_explicit(&a->is_on, true, memory_order_relaxed);
 	for (uint64_t i = 0; ring != NULL && i < EXPLAIN_KEPT; i++) {
 		const struct explanation *e = &ring->kept[(ring->n + i) % EXPLAIN_KEPT];
 		if (e->txn_id != 0 && (a->id == 0 || a->id == e->txn_id))
@@ -227,8 +231,12 @@ answered(struct worker *keeper, void *arg)
 			cli_warn(s, "worker %u has more than fit here", i + 1);
 		sbuf_fini(&a->lines[i]);
 	}
-	if (s != NULL && a->id != 0 && !any)
+	if (s != NULL && a->asks && a->id != 0 && !any)
 		cli_error(s, "No explanation of that transaction is kept.");
+	else if (s != NULL && a->asks && !any)
+		cli_printf(s, "%s\n",
+			   a->is_on ? "No transaction has ended since 'explain on'."
+				    : "Nothing is kept: 'explain on' begins.");
 	mem_free(a);
 	if (s != NULL)
 		cli_done(s);
@@ -243,6 +251,7 @@ ask(struct cli_session *s, uint64_t id, uint32_t every, void (*here)(struct work
 	a->ref = cli_ref(s);
 	a->id = id;
 	a->every = every;
+	a->asks = here == show_here;
 	a->n_workers = set->n_workers;
 	for (unsigned i = 0; i < a->n_workers; i++)
 		sbuf_init(&a->lines[i], ANSWER_CAP_BYTES);
@@ -255,7 +264,9 @@ command_show(struct cli_session *s, const struct cli_args *a)
 {
 	uint64_t id = 0;
 	if (a->argc > 0 && !cli_parse_txn_id(a->argv[0], &id))
-		return cli_error(s, "'%.*s' is no transaction: 0x and hexadecimal digits are.",
+		return cli_error(s,
+				 "'%.*s' is no transaction's number: they are written 0x2a, as "
+				 "'show explain' prints them.",
 				 STR_ARG(a->argv[0]));
 	return ask(s, id, 0, show_here);
 }

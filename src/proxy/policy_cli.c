@@ -50,9 +50,9 @@ policy_of(struct cli_session *s, struct str name)
 		return p;
 	struct policy_iter it = {.engine = e};
 	const char *near = str_suggest(name, next_policy_name, &it);
-	(void)cli_error(s, "No policy named '%.*s'%s%s%s.", STR_ARG(name),
+	(void)cli_error(s, "No policy named '%.*s'%s%s%s", STR_ARG(name),
 			near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-			near != NULL ? "'?" : "");
+			near != NULL ? "'?" : ".");
 	return NULL;
 }
 

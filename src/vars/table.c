@@ -143,9 +143,9 @@ fill_named(int fd, const struct tidevars_options *o, const char *tmp, struct tid
 	return TIDEVARS_OK;
 }
 
-// Makes the file aside, so that nobody ever sees half of it.
-static int
-create_file(const struct tidevars_options *o, struct tidevars_error *err)
+// Made aside, so that nobody ever sees half of it.
+int
+vars_create_file(const struct tidevars_options *o, struct tidevars_error *err)
 {
 	size_t n = strlen(o->path) + sizeof(".new-XXXXXX");
 	char *tmp = mem_alloc(n);
@@ -153,7 +153,7 @@ create_file(const struct tidevars_options *o, struct tidevars_error *err)
 	int status;
 	int fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0) {
-		status = vars_fail_sys(err, "%s: cannot create the variable table", o->path);
+		status = vars_cannot_create(o->path, err);
 	} else {
 		status = fill_named(fd, o, tmp, err);
 		(void)unlink(tmp); // linked under its name, or of no use
@@ -421,25 +421,6 @@ new_table(uint32_t flags)
 	return t;
 }
 
-static int
-open_path(const struct tidevars_options *o, int *fd, struct tidevars_error *err)
-{
-	int mode = (o->flags & TIDEVARS_READ_ONLY) != 0 ? O_RDONLY : O_RDWR;
-	for (int i = 0; i < 3; i++) {
-		*fd = open(o->path, mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (*fd >= 0)
-			return TIDEVARS_OK;
-		if (errno != ENOENT || (o->flags & TIDEVARS_CREATE) == 0)
-			break;
-		int status = create_file(o, err);
-		if (status != TIDEVARS_OK)
-			return status;
-	}
-	if (errno == EISDIR)
-		return vars_fail(err, TIDEVARS_BAD_FILE, "%s is not a regular file", o->path);
-	return vars_fail_sys(err, "%s: cannot open the variable table", o->path);
-}
-
 int
 tidevars_open(struct tidevars **out, const struct tidevars_options *options,
 	      struct tidevars_error *err)
@@ -447,7 +428,7 @@ tidevars_open(struct tidevars **out, const struct tidevars_options *options,
 	*out = NULL;
 	struct tidevars *t = new_table(options->flags);
 	const char *path = options->path != NULL ? options->path : "memfd";
-	int status = options->path != NULL ? open_path(options, &t->fd, err)
+	int status = options->path != NULL ? vars_open_path(options, &t->fd, err)
 					   : create_memfd(options, &t->fd, err);
 	if (status == TIDEVARS_OK) {
 		t->path = options->path != NULL ? mem_strdup(options->path) : NULL;

@@ -80,6 +80,13 @@ void vars_guard_remove(struct tidevars *t);
 
 // table.c: the boot's id in two words; false when the system does not tell.
 bool vars_boot_id(uint64_t id[2]);
+// Makes the file of options; a status.
+int vars_create_file(const struct tidevars_options *o, struct tidevars_error *err);
+
+// open.c: the file of options; *fd is the caller's.
+int vars_open_path(const struct tidevars_options *o, int *fd, struct tidevars_error *err);
+// The failure of making a table's file; errno says why.
+int vars_cannot_create(const char *path, struct tidevars_error *err);
 
 // index.c
 int vars_index_load(struct tidevars *t, struct tidevars_error *err); // at open: refuses damage

@@ -189,7 +189,7 @@ test_talks(void)
 {
 	IS_STR(ask("a", "show cli level\n"), "admin\n\n");
 	IS_STR(ask("u", "show cli level;show cli sockets\nmore\n"),
-	       "user\n\nPermission denied\n\n");
+	       "user\n\nPermission denied: that needs level operator, this session has user\n\n");
 	OK(strstr(ask("a", "show cli sockets\n"), "/u user all\n") != NULL);
 	int fd = dial("a");
 	say(fd, "prompt\n");

@@ -203,8 +203,10 @@ test_modes(void)
 static void
 test_levels(void)
 {
-	IS_STR(talk(CLI_USER, "policy load x\n"), "Permission denied\n\n");
-	IS_STR(talk(CLI_OPERATOR, "user;operator\n"), "\nPermission denied\n\n");
+	IS_STR(talk(CLI_USER, "policy load x\n"),
+	       "Permission denied: that needs level admin, this session has user\n\n");
+	IS_STR(talk(CLI_OPERATOR, "user;operator\n"),
+	       "\nPermission denied: that needs level operator, this session has user\n\n");
 	IS_STR(talk(CLI_ADMIN, "operator;show cli level;user;show cli level\n"),
 	       "\noperator\n\n\nuser\n\n");
 	OK(strstr(talk(CLI_USER, "help\n"), "policy load") == NULL);
@@ -242,7 +244,7 @@ test_payload(void)
 	       "\n> + + x 2 \"a\\u000a\"\n\n> z\n\n> ");
 	IS_STR(talk(CLI_ADMIN, "echo <<\nx\n\n"), "'echo' takes no payload.\n\n");
 	IS_STR(talk(CLI_USER, "prompt i\npolicy load x <<E\nprompt\nE\necho z\n"),
-	       "\nPermission denied\n\nz\n\n");
+	       "\nPermission denied: that needs level admin, this session has user\n\nz\n\n");
 	IS_STR(talk(CLI_ADMIN, "policy load x <<E\nab\n"),
 	       "The payload was not ended; nothing was done.\n\n");
 	// A line that is not understood must not let its payload be taken for commands.

@@ -171,7 +171,9 @@ static const struct {
     {"if { path /x", "error: condition, word 4: '}' is missing (it must stand as a word of its "
 		     "own)"},
     {"if { }", "error: condition, word 3: nothing stands between '{' and '}'"},
-    {"if ( TRUE )", "error: condition, word 2: there are no parentheses in conditions"},
+    {"if ( TRUE )",
+     "error: condition, word 2: there are no parentheses in conditions; a test without a "
+     "name stands in braces: { path /x }"},
     {"if { path }", "error: condition, word 3: 'path' is compared as str: a value is missing, so "
 		    "it could never match; say -m found to ask whether it is there"},
     {"if { path -m nope x }",
