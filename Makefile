@@ -3,11 +3,12 @@
 
 PKGS_BUILD = gcc libc6-dev libcrypt-dev pkg-config liblua5.4-dev liblua5.3-dev liburing-dev libpcre2-dev \
 	libxxhash-dev libjansson-dev libssl-dev libedit-dev libseccomp-dev
-PKGS_CHECK = lua5.4 lua5.3 varnish python3 curl haproxy clang clang-format valgrind procps \
-	libclang-rt-14-dev groff-base dpkg-dev logrotate
+PKGS_TRY   = curl python3
+PKGS_CHECK = $(PKGS_TRY) lua5.4 lua5.3 varnish haproxy clang clang-format libclang-rt-14-dev \
+	groff-base dpkg-dev logrotate
 PKGS_DEB   = $(PKGS_BUILD) dpkg-dev
 PKGS_SMOKE = $(PKGS_DEB) debootstrap curl iproute2 util-linux procps
-PKGS_BENCH = $(PKGS_CHECK) nginx libnginx-mod-http-lua linux-perf
+PKGS_BENCH = $(PKGS_CHECK) valgrind nginx libnginx-mod-http-lua linux-perf
 
 VERSION  = 0.1
 OUT      = build
@@ -87,6 +88,8 @@ endef
 
 $(OUT)/.packages-build: Makefile
 	$(call install_packages,$(PKGS_BUILD))
+$(OUT)/.packages-try: Makefile
+	$(call install_packages,$(PKGS_BUILD) $(PKGS_TRY))
 $(OUT)/.packages-check: Makefile
 	$(call install_packages,$(PKGS_BUILD) $(PKGS_CHECK))
 $(OUT)/.packages-bench: Makefile
@@ -129,9 +132,13 @@ $(OUT)/tests/unit/main/test_failing: WRAP = -Wl,@tests/unit/main/wrapped
 $(OUT)/tests/unit/vars/test_lua: | $(OUT)/lua5.3/tidevars.so $(OUT)/lua5.4/tidevars.so
 $(OUT)/tests/unit/%.o: CPPFLAGS += -Itests/unit $(LUA_CFLAGS)
 
-run: all
+# Two words for a newcomer: all processors build, whether or not -j was said.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
+run: $(OUT)/.packages-try
+	+@$(MAKE) --no-print-directory $(PARALLEL) all
 	@examples/maintenance/run $(OUT)
-demo: $(OUT)/.packages-check all
+demo: $(OUT)/.packages-try
+	+@$(MAKE) --no-print-directory $(PARALLEL) all
 	@SANFLAGS='$(SANFLAGS)' tests/demo $(OUT)
 doc: all
 	@$(OUT)/tidegate --reference > doc/reference.md
@@ -186,7 +193,7 @@ differential: $(OUT)/.packages-check all
 	@tests/differential/run $(OUT) --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1) --cases 1500
 
 fmt: $(OUT)/.packages-check
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@find include src tests examples -name '*.[ch]' | xargs clang-format -i
 
 # DAEMON=build takes tidegate as `make all` builds it, which is sooner done.
 DAEMON  = $(FAST)
