@@ -51,6 +51,14 @@ bind_error(int err)
 }
 
 static bool
+cannot_bind(const struct addr *addr, int cause, struct err *err)
+{
+	bool low = cause == EACCES && !addr_is_unix(addr) && addr_port(addr) < 1024;
+	return err_set(err, "%s%s", bind_error(cause),
+		       low ? ": a port below 1024 takes root or CAP_NET_BIND_SERVICE" : "");
+}
+
+static bool
 set_on(int fd, int level, int option, const char *name, struct err *err)
 {
 	int on = 1;
@@ -142,7 +150,7 @@ make_socket(const struct listener_spec *s, const struct addr *addr, bool first, 
 		goto out;
 	if (bind(fd, &addr->sa, addr->len) != 0) {
 		*in_use = errno == EADDRINUSE;
-		err_set(err, "%s", bind_error(errno));
+		(void)cannot_bind(addr, errno, err);
 		goto out;
 	}
 	if (shared && first && !set_on(fd, SOL_SOCKET, SO_REUSEPORT, "SO_REUSEPORT", err))
