@@ -234,7 +234,8 @@ void policy_fn_carry(struct policy_fn *fn, const struct policy_fn_stats *others)
 void policy_fn_gen_stats(const struct policy_fn *fn, const struct policy_gen *gen,
 			 struct policy_fn_stats *out);
 uint64_t policy_fn_failures(const struct policy_fn_stats *s); // of all classes
-// The upper end of the bucket below which `share` percent of the samples lie; 0 without any.
+// The upper end of the bucket below which `share` percent of the samples lie, the slowest's time at
+// most; 0 without any.
 uint64_t policy_percentile_ns(const struct policy_fn_stats *s, unsigned share);
 const char *policy_fn_name(const struct policy_fn *fn); // "is_maint"
 struct policy *policy_fn_policy(const struct policy_fn *fn);
