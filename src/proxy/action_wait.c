@@ -240,13 +240,15 @@ run_pause(const struct rule *r, struct txn *t)
 	return end_wait(t);
 }
 
+enum { PAUSE, WAIT_FOR_BODY };
 static const struct action_row actions[] = {
-    {"pause", RULE_HTTP_REQUEST, parse_pause, run_pause, ACTION_KEEPS, "pause <time>|<expr>",
-     "Waits; an expression gives milliseconds."},
-    {"wait-for-body", RULE_HTTP_REQUEST, parse_wait, run_wait, 0,
-     "wait-for-body time <time> [at-least <bytes>]",
-     "Goes on once the request's body is there, or a buffer is full of it; 408 when the time "
-     "passes first."},
+    [PAUSE] = {"pause", RULE_HTTP_REQUEST, parse_pause, run_pause, ACTION_KEEPS,
+	       "pause <time>|<expr>", "Waits; an expression gives milliseconds."},
+    [WAIT_FOR_BODY] =
+	{"wait-for-body", RULE_HTTP_REQUEST, parse_wait, run_wait, 0,
+	 "wait-for-body time <time> [at-least <bytes>]",
+	 "Goes on once the request's body is there, or a buffer is full of it; 408 when the time "
+	 "passes first."},
     {.name = NULL},
 };
 
@@ -254,7 +256,7 @@ void
 action_wait_for_body_first(struct conf *conf, struct proxy *p)
 {
 	struct rule *r = CONF_NEW(conf, struct rule);
-	*r = (struct rule){.action = actions,
+	*r = (struct rule){.action = &actions[WAIT_FOR_BODY],
 			   .args = CONF_NEW(conf, struct body_args),
 			   .proxy = p,
 			   .where = RULE_HTTP_REQUEST,
