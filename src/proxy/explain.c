@@ -121,9 +121,11 @@ print_rule(const struct rule *r, const char *remark, struct sbuf *out)
 }
 
 enum acl_result
-explain_test(const struct rule *r, struct txn *t)
+explain_test(const struct rule *r, bool resumed, struct txn *t)
 {
-	print_rule(r, "\n", t->explain);
+	print_rule(r, resumed ? " (goes on)\n" : "\n", t->explain);
+	if (resumed)
+		return ACL_PASS;
 	enum acl_result result = rule_explain_cond(r->cond, &t->ctx, t->explain);
 	if (result != ACL_PASS)
 		sbuf_add(t->explain, result == ACL_MISS ? STR("    => waits for more\n")
@@ -135,19 +137,6 @@ void
 explain_applied(struct txn *t, enum rule_verdict v)
 {
 	sbuf_printf(t->explain, "    => applied, %s\n", rule_verdict_name(v));
-}
-
-enum rule_verdict
-explain_rule(const struct rule *r, bool resumed, struct txn *t)
-{
-	if (resumed)
-		print_rule(r, " (goes on)\n", t->explain);
-	else if (explain_test(r, t) != ACL_PASS)
-		return RULE_NEXT;
-	enum rule_verdict v = r->action->run(r, t);
-	t->ctx.memo_known = 0; // whatever it changed
-	explain_applied(t, v);
-	return v;
 }
 
 bool

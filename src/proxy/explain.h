@@ -21,10 +21,9 @@ struct txn;
 void explain_begin(struct txn *t);
 // The transaction has ended and has its final state.
 void explain_end(struct txn *t);
-// Judges and runs the rule as rule.c would, in the open. resumed: its condition held before.
-enum acl_result explain_test(const struct rule *r, struct txn *t); // and its two halves apart
+// Whether the rule's condition holds, judged in the open. resumed: it held before.
+enum acl_result explain_test(const struct rule *r, bool resumed, struct txn *t);
 void explain_applied(struct txn *t, enum rule_verdict v);
-enum rule_verdict explain_rule(const struct rule *r, bool resumed, struct txn *t);
 bool explain_switch(const struct switch_rule *r, struct txn *t);
 void explain_ring_free(struct explain_ring **ring); // NULL is fine
 

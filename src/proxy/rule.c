@@ -4,6 +4,7 @@
 #include "proxy/rule.h"
 
 #include "base/module.h"
+#include "base/sbuf.h"
 #include "conf/conf.h"
 #include "proxy/action_priv.h"
 #include "proxy/conf_priv.h"
@@ -298,27 +299,54 @@ policy_denies(const struct rule *r, struct txn *txn)
 	return true;
 }
 
+// The arena is full: what the rule's condition said must not be trusted, in neither direction, or a
+// long enough request would pass by every deny.
+static SELDOM enum rule_verdict
+no_room(struct txn *txn)
+{
+	if (txn->explain != NULL)
+		sbuf_add(txn->explain, STR("    => no room is left to judge it\n"));
+	return RULE_FAIL;
+}
+
 static inline enum rule_verdict
 act(const struct rule *r, struct txn *txn)
 {
 	enum rule_verdict v = r->action->run(r, txn);
 	if (UNLIKELY(txn->ctx.memo_known != 0) && !(r->action->flags & ACTION_KEEPS))
 		acl_forget(&txn->ctx, MEMO_REQ | MEMO_RES | MEMO_CONN);
-	return v;
+	if (UNLIKELY(txn->explain != NULL))
+		explain_applied(txn, v);
+	if (LIKELY(!txn->ctx.failed))
+		return v;
+	txn->ctx.failed = false;
+	return r->lenient || v != RULE_NEXT ? v : action_failed(r, txn);
+}
+
+// MORE: its condition cannot be told yet. resumed: it held before.
+static inline enum rule_verdict
+apply(const struct rule *r, bool resumed, struct txn *txn)
+{
+	enum acl_result holds = ACL_PASS;
+	if (UNLIKELY(txn->explain != NULL))
+		holds = explain_test(r, resumed, txn);
+	else if (!resumed && r->cond != NULL)
+		holds = cond_eval(r->cond, &txn->ctx);
+	if (UNLIKELY(txn->ctx.failed))
+		return no_room(txn);
+	if (holds == ACL_PASS)
+		return act(r, txn);
+	return UNLIKELY(holds == ACL_MISS) ? RULE_MORE : RULE_NEXT;
 }
 
 static enum rule_verdict
 run_from(const struct rule_list *list, const struct rule *r, bool resumed, struct txn *txn)
 {
 	for (; r != NULL; r = r->next, resumed = false) {
-		enum rule_verdict v = RULE_NEXT;
-		if (UNLIKELY(txn->explain != NULL))
-			v = explain_rule(r, resumed, txn);
-		else if (resumed || cond_pass(r->cond, &txn->ctx))
-			v = act(r, txn);
+		enum rule_verdict v = apply(r, resumed, txn);
 		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED) && policy_denies(r, txn))
 			v = RULE_REPLY;
-		if (v == RULE_NEXT)
+		if (v == RULE_NEXT || v == RULE_MORE) // no more will come
 			continue;
 		if (UNLIKELY(v == RULE_WAIT)) {
 			txn->waiting_list = list;
@@ -338,6 +366,7 @@ rule_list_walk(const struct rule_list *list, struct txn *txn)
 	bool resumed = false;
 	// What failed between two lists (in use_backend) concerns no rule here.
 	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
+	txn->ctx.failed = false;
 	if (UNLIKELY(txn->waiting_list != NULL)) {
 		if (list != txn->waiting_list)
 			return RULE_NEXT; // it was through before
@@ -355,19 +384,11 @@ enum rule_verdict
 rule_list_inspect(const struct rule_list *list, struct txn *txn)
 {
 	for (const struct rule *r = list->first; r != NULL; r = r->next) {
-		enum acl_result holds = UNLIKELY(txn->explain != NULL) ? explain_test(r, txn)
-					: r->cond == NULL              ? ACL_PASS
-							  : cond_eval(r->cond, &txn->ctx);
-		if (holds == ACL_MISS)
-			return RULE_MORE;
-		if (holds == ACL_FAIL)
-			continue;
-		enum rule_verdict v = act(r, txn);
-		if (UNLIKELY(txn->explain != NULL))
-			explain_applied(txn, v);
+		enum rule_verdict v = apply(r, false, txn);
 		if (v == RULE_NEXT)
 			continue;
-		txn->last_rule = r;
+		if (v != RULE_MORE)
+			txn->last_rule = r;
 		return v;
 	}
 	return RULE_NEXT;

@@ -160,6 +160,8 @@ run_tcp_route(struct txn *t)
 {
 	const struct proxy *b = txn_choose_backend(t);
 	t->times.head_ns = loop_now_ns(t->worker->loop);
+	if (UNLIKELY(t->ctx.failed))
+		return txn_cut(t, "PR");
 	if (b == NULL)
 		return txn_cut(t, "SC");
 	t->backend = b;

@@ -174,7 +174,8 @@ struct txn {
 	struct http_field fields[];                  // req's, then res's: max_headers each
 };
 
-// The backend that use_backend or default_backend names for it; NULL: none does.
+// The backend that use_backend or default_backend names for it; NULL: none does. With ctx.failed
+// the conditions found no room, and the answer counts for nothing.
 const struct proxy *txn_choose_backend(struct txn *t);
 // A transaction that was only made for rules to see: nothing is counted or logged.
 void txn_forget(struct txn *t);

@@ -186,6 +186,8 @@ static enum step_verdict
 run_route(struct txn *t)
 {
 	const struct proxy *b = txn_choose_backend(t);
+	if (UNLIKELY(t->ctx.failed))
+		return txn_fail(t, 500, "PR");
 	if (b == NULL)
 		return txn_fail(t, 503, "SC");
 	t->backend = b;
