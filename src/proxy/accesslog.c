@@ -56,7 +56,7 @@ fill_times(const struct txn *t, struct log_values *v)
 static void
 fill_request(const struct txn *t, struct log_values *v)
 {
-	if (t->times.head_ns == 0 || t->flags & TXN_TCP)
+	if (!txn_has_request(t))
 		return;
 	struct str line = t->req.raw;
 	size_t end = str_find_byte(line, '\r');
@@ -101,7 +101,7 @@ static void
 fill_captures(const struct txn *t, struct log_values *v)
 {
 	static const struct str none[CAPTURE_MOST_SLOTS];
-	bool request = t->times.head_ns != 0 && !(t->flags & TXN_TCP);
+	bool request = txn_has_request(t);
 	v->req_caps = t->req_captures != NULL ? t->req_captures : none;
 	v->res_caps = t->res_captures != NULL ? t->res_captures : none;
 	if (request || t->req_captures != NULL)
@@ -286,9 +286,11 @@ is_within_rate(struct log_target *l, uint64_t now_ns)
 {
 	if (LIKELY(l->rate == 0))
 		return true;
-	uint64_t second = now_ns / NS_PER_S & UINT32_MAX, next;
+	uint64_t now = now_ns / NS_PER_S & UINT32_MAX, next;
 	uint64_t window = atomic_load_explicit(&l->rate_window, memory_order_relaxed);
 	do {
+		// Of two workers one may still be in the second before: it opens no new one.
+		uint64_t second = MAX(now, window >> 32);
 		uint64_t n = window >> 32 == second ? window & UINT32_MAX : 0;
 		if (n >= l->rate) {
 			atomic_fetch_add_explicit(&l->limited, 1, memory_order_relaxed);

@@ -275,7 +275,7 @@ static const struct txn *
 txn_with_body(const struct sample_ctx *ctx)
 {
 	const struct txn *t = ctx->host == &proxy_sample_host ? ctx->host_data : NULL;
-	bool here = t != NULL && t->times.head_ns != 0 && t->client != NULL && t->up.from == NULL;
+	bool here = t != NULL && txn_has_request(t) && t->client != NULL && t->up.from == NULL;
 	return here ? t : NULL;
 }
 

@@ -48,7 +48,7 @@ print_txn(const struct txn *t, unsigned worker, uint64_t now_ns, struct sbuf *ou
 {
 	char src[ADDR_TEXT_BYTES];
 	size_t n = print_address(t->ctx.src, src, sizeof(src));
-	bool known = t->times.head_ns != 0 && !(t->flags & TXN_TCP);
+	bool known = txn_has_request(t);
 	sbuf_printf(out,
 		    "0x%llx: proto=%s src=%.*s fe=%.*s be=%.*s srv=%.*s worker=%u "
 		    "step=%s age=%llums rq=\"%.*s %.*s\"\n",

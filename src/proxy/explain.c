@@ -70,7 +70,7 @@ print_title(const struct txn *t, struct sbuf *out)
 		src[sample_print_ip(&ip, src, sizeof(src))] = '\0';
 	struct str line = str_slice(t->req.raw, 0, str_find_byte(t->req.raw, '\r'));
 	sbuf_printf(out, "0x%llx %s:%u ", (unsigned long long)t->id, src, t->ctx.src->port);
-	if (t->times.head_ns != 0 && line.n > 0 && !(t->flags & TXN_TCP))
+	if (txn_has_request(t) && line.n > 0)
 		sbuf_add_json(out, str_slice(line, 0, 512));
 	else
 		sbuf_add_byte(out, '-');

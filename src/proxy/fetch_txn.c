@@ -173,7 +173,8 @@ FETCH(req_bytes_out)
 	const struct txn *t = txn_of(ctx);
 	if (t == NULL || t->times.connected_ns == 0)
 		return false;
-	sample_set_int(out, (int64_t)(sent_head_bytes(t, ctx) + t->up.bytes));
+	size_t head = txn_has_request(t) ? sent_head_bytes(t, ctx) : 0;
+	sample_set_int(out, (int64_t)(head + t->up.bytes));
 	return true;
 }
 
@@ -260,7 +261,7 @@ give_word(struct sample_ctx *ctx, int i, struct sample *out)
 {
 	const struct txn *t = txn_of(ctx);
 	struct str word;
-	if (t == NULL || t->times.head_ns == 0)
+	if (t == NULL || !txn_has_request(t))
 		return false;
 	struct str line = str_slice(t->req.raw, 0, str_find_byte(t->req.raw, '\r'));
 	for (int k = 0; k <= i; k++)

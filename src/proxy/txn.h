@@ -187,6 +187,13 @@ extern const struct txn_step step_read_head, step_frontend_rules, step_route, st
     step_prepare, step_connect, step_queue, step_connecting, step_send_head, step_await_response,
     step_response_rules, step_send_response, step_relay, step_tarpit, step_reply, step_reply_sent;
 
+// There is a request, and its head was read: what t->req points to lives as long as it.
+static inline bool
+txn_has_request(const struct txn *t)
+{
+	return t->times.head_ns != 0 && !(t->flags & TXN_TCP);
+}
+
 // How often connecting may be tried again.
 static inline uint32_t
 txn_max_retries(const struct txn *t, uint32_t of_backend)
