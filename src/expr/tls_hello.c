@@ -79,27 +79,38 @@ next_record(struct str *bytes, struct str *payload)
 	return TLS_HELLO_OK;
 }
 
-// A message in several records becomes one stretch of the arena.
+// Copies `need` bytes of the payloads from `first` on; to NULL: whether they are there.
+static enum tls_hello_status
+copy_records(struct str bytes, struct str first, size_t need, char *to)
+{
+	enum tls_hello_status st = TLS_HELLO_OK;
+	for (struct str piece = first; st == TLS_HELLO_OK; st = next_record(&bytes, &piece)) {
+		size_t use = MIN(piece.n, need);
+		if (to != NULL) {
+			memcpy(to, piece.p, use);
+			to += use;
+		}
+		need -= use;
+		if (need == 0)
+			break;
+	}
+	return st;
+}
+
+// A message in several records becomes one stretch of the arena, once all of it is there: it is
+// asked for again with every few bytes that come.
 static enum tls_hello_status
 join_records(struct str bytes, struct arena *arena, struct str first, size_t need,
 	     struct str *message)
 {
+	enum tls_hello_status st = copy_records(bytes, first, need, NULL);
+	if (st != TLS_HELLO_OK)
+		return st;
 	char *p = arena != NULL ? arena_alloc(arena, need, 1) : NULL;
-	size_t n = 0;
 	if (p == NULL)
 		return TLS_HELLO_BAD;
-	for (struct str piece = first;;) {
-		size_t use = MIN(piece.n, need - n);
-		memcpy(p + n, piece.p, use);
-		n += use;
-		if (n == need)
-			break;
-		enum tls_hello_status st = next_record(&bytes, &piece);
-		if (st != TLS_HELLO_OK)
-			return st;
-	}
-	*message = str_of(p, n);
-	return TLS_HELLO_OK;
+	*message = str_of(p, need);
+	return copy_records(bytes, first, need, p);
 }
 
 // The handshake message with its header of four bytes.

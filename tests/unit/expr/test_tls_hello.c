@@ -94,6 +94,29 @@ test_records(void)
 	OK(tls_hello_parse(str_of(cut, s.n + 5), NULL, &h) == TLS_HELLO_BAD);
 }
 
+// What comes in small pieces is looked at many times, and takes room once.
+static void
+test_in_pieces(void)
+{
+	struct arena small;
+	char bytes[512], cut[600];
+	struct tls_hello h;
+	struct str s = make(bytes, LIST, sizeof(LIST) - 1);
+	char second[] = {22, 3, 1, (char)((s.n - 45) >> 8), (char)(s.n - 45)};
+	arena_init(&small, 512);
+	memcpy(cut, bytes, 45);
+	cut[3] = 0;
+	cut[4] = 40;
+	memcpy(cut + 45, second, 5);
+	memcpy(cut + 50, bytes + 45, s.n - 45);
+	bool more = true;
+	for (size_t n = 0; n < s.n + 5; n++)
+		more &= tls_hello_parse(str_of(cut, n), &small, &h) == TLS_HELLO_MORE;
+	OK(more);
+	OK(tls_hello_parse(str_of(cut, s.n + 5), &small, &h) == TLS_HELLO_OK && is_whole(&h));
+	arena_fini(&small);
+}
+
 static void
 test_broken(void)
 {
@@ -124,6 +147,7 @@ main(void)
 	arena_init(&arena, 1 << 20);
 	test_whole();
 	test_records();
+	test_in_pieces();
 	test_broken();
 	arena_fini(&arena);
 	return tap_done();
