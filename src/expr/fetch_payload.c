@@ -95,8 +95,10 @@ check_payload_lv(struct expr_arg *args, struct expr_env *env UNUSED, enum sample
 	struct str s = args[2].s;
 	bool relative = s.n > 0 && (s.p[0] == '+' || s.p[0] == '-');
 	int64_t n, behind = args[0].i + args[1].i;
-	if (!str_to_int(s.n > 0 && s.p[0] == '+' ? str_slice(s, 1, s.n) : s, &n))
-		return err_set(err, "'%.*s' is no offset", STR_ARG(s));
+	if (!str_to_int(s.n > 0 && s.p[0] == '+' ? str_slice(s, 1, s.n) : s, &n) || n > INT32_MAX ||
+	    n < -INT32_MAX)
+		return err_set(err, "'%.*s' is no offset: a number up to %d is", STR_ARG(s),
+			       INT32_MAX);
 	args[2].i = relative ? behind + n : n;
 	return args[2].i >= 0 || err_set(err, "'%.*s' lies before the first byte", STR_ARG(s));
 }
@@ -106,14 +108,13 @@ give_payload_lv(const struct expr_arg *args, struct sample_ctx *ctx, struct samp
 		bool response)
 {
 	struct str bytes;
-	struct sample len;
 	uint64_t n = 0;
 	if (!bytes_of(ctx, response, &bytes))
 		return false;
-	if (!give_bytes(bytes, (size_t)args[0].i, (size_t)args[1].i, ctx, &len))
-		return may_grow(ctx, out);
-	for (size_t i = 0; i < len.s.n; i++)
-		n = n << 8 | (unsigned char)len.s.p[i];
+	if (!give_bytes(bytes, (size_t)args[0].i, (size_t)args[1].i, ctx, out))
+		return false;
+	for (size_t i = 0; i < out->s.n; i++)
+		n = n << 8 | (unsigned char)out->s.p[i];
 	size_t from = (size_t)(args[2].given ? args[2].i : args[0].i + args[1].i);
 	if (n == 0 || n > UINT32_MAX)
 		return false;

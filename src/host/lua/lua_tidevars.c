@@ -424,19 +424,20 @@ check_kind(lua_State *L, const char *word)
 	return 0;
 }
 
-// The operation of the table at the stack's top; its strings live as long as that. [-0, +0, e]
+// The operation of the table at the stack's top. Its owner stays behind it, as a number's text
+// lives nowhere else. [-0, +1, e]
 static int
 to_op(lua_State *L, struct tidevars *t, struct tidevars_op *op, struct tidevars_error *err)
 {
 	int at = lua_gettop(L);
 	size_t n;
 	luaL_checktype(L, at, LUA_TTABLE);
+	op->owner = keep_text(L, at, "owner");
 	(void)lua_rawgeti(L, at, 1);
 	op->kind = check_kind(L, luaL_checkstring(L, -1));
 	(void)lua_rawgeti(L, at, 2);
 	const char *name = luaL_checklstring(L, -1, &n);
 	op->ttl_ns = option_ns(L, at, "ttl");
-	op->owner = keep_text(L, at, "owner");
 	int status = tidevars_find(t, name, n, &op->handle, err);
 	bool values =
 	    op->kind == TIDEVARS_SET || op->kind == TIDEVARS_ADD || op->kind == TIDEVARS_CAS;
@@ -448,7 +449,7 @@ to_op(lua_State *L, struct tidevars *t, struct tidevars_op *op, struct tidevars_
 		(void)lua_getfield(L, at, "expect");
 		status = to_value(L, lua_gettop(L), op->value.type, &op->expect, err);
 	}
-	lua_settop(L, at);
+	lua_settop(L, at + 1);
 	return status;
 }
 
@@ -462,7 +463,7 @@ lua_commit(lua_State *L)
 	luaL_checktype(L, 2, LUA_TTABLE);
 	size_t n = (size_t)lua_rawlen(L, 2);
 	luaL_argcheck(L, n > 0 && n <= TIDEVARS_OPS_MAX, 2, "1 to 64 operations");
-	luaL_checkstack(L, (int)n + LUA_MINSTACK, "operations");
+	luaL_checkstack(L, 2 * (int)n + LUA_MINSTACK, "operations");
 	memset(ops, 0, n * sizeof(ops[0]));
 	for (size_t i = 0; i < n; i++) {
 		(void)lua_rawgeti(L, 2, (lua_Integer)i + 1); // stays: its strings are lent
