@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "expr/vars_conf_priv.h"
+#include "expr/vars_settle.h"
 #include "tidegate/vars.h"
 
 #define BOUND_AS "expr.vars"
@@ -39,6 +40,7 @@ struct vars_section {
 	bool rescue;     // see expr_vars_default_file
 	bool check_only; // the file is looked at, the table is memory
 	struct vars_var *vars, **tail;
+	struct vars_was *was; // until the process serves
 };
 
 static void *
@@ -284,10 +286,9 @@ folder_exists(struct conf *c, const char *path)
 	return folder.n == 0 || access(conf_strdup(c, folder).p, F_OK) == 0;
 }
 
-// Where the file at `path` stores another type than is declared, t gets that one, so that declaring
-// the variable fails as it would with the file.
+// t gets what the file at `path` stores, so that declaring fails as it would with the file.
 static bool
-take_types(struct conf *c, const struct vars_section *s, struct tidevars *t, const char *path)
+take_stored(struct conf *c, const struct vars_section *s, struct tidevars *t, const char *path)
 {
 	struct tidevars_options o = {.path = path, .flags = TIDEVARS_READ_ONLY};
 	struct tidevars *file;
@@ -297,12 +298,7 @@ take_types(struct conf *c, const struct vars_section *s, struct tidevars *t, con
 		return s->rescue || (why.sys_errno == ENOENT && folder_exists(c, path)) ||
 		       conf_error(c, s->line, "%s", why.text);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next) {
-		uint32_t h;
-		if (tidevars_find(file, v->name.p, v->name.n, &h, NULL) != TIDEVARS_OK ||
-		    tidevars_type(file, h) == v->type)
-			continue;
-		struct tidevars_decl d = {.name = v->name.p, .type = tidevars_type(file, h)};
-		if (tidevars_declare(t, &d, &h, &why) != TIDEVARS_OK)
+		if (!vars_take(t, file, v->name, &why))
 			good = conf_error(c, v->line, "%s", why.text);
 	}
 	tidevars_close(&file);
@@ -357,6 +353,14 @@ expr_vars_check_only(struct conf *c)
 	struct vars_section *s = conf_bound(c, BOUND_AS);
 	if (s != NULL)
 		s->check_only = true;
+}
+
+void
+expr_vars_settle(struct conf *c, struct tidevars *t, bool serves)
+{
+	struct vars_section *s = conf_bound(c, BOUND_AS);
+	if (s != NULL)
+		vars_settle(&s->was, t, serves);
 }
 
 bool
@@ -420,13 +424,17 @@ expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *b
 	if (status != TIDEVARS_OK)
 		return conf_error(c, s->line, "%s", why.text);
 	if (looked_at != NULL)
-		good = take_types(c, s, *out, looked_at);
-	for (const struct vars_var *v = s->vars; v != NULL; v = v->next)
+		good = take_stored(c, s, *out, looked_at);
+	for (const struct vars_var *v = s->vars; v != NULL; v = v->next) {
+		vars_note(&s->was, *out, v->name);
 		good &= declare(c, *out, v);
+	}
 	if (before == NULL)
 		good = good && write_overlay(c, set, *out, s);
-	if (!good)
+	if (!good) {
+		vars_settle(&s->was, *out, false);
 		tidevars_close(out);
+	}
 	expr_set_shm(set, *out, s->allow_undeclared);
 	return good;
 }

@@ -30,5 +30,8 @@ void expr_vars_private(struct conf *conf);
 // The table is memory of this process, but what its file stores is compared with what is declared;
 // nothing is written, and a file that is not there is none the less right. Before expr_vars_open.
 void expr_vars_check_only(struct conf *conf);
+// The process serves: its declarations stand. Else those of a table in use are put back as they
+// were before expr_vars_open. Once, before the table is closed.
+void expr_vars_settle(struct conf *conf, struct tidevars *t, bool serves);
 // Whether the configuration names a file for the table.
 bool expr_vars_has_file(struct conf *conf);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
+#include "expr/vars_conf.h"
 #include "expr/vars_rate.h"
 #include "expr/vars_watch.h"
 #include "main/changes.h"
@@ -390,6 +391,7 @@ tell_ready(struct service *s, int *ready_fd)
 		       "%u workers on %s: frontends %zu, backends %zu, servers %zu, policies %zu",
 		       s->set->n_workers, net_engine_name(workers_engine(s->set->threads)),
 		       c.frontends, c.backends, c.servers, c.policies);
+	expr_vars_settle(s->conf, s->set->vars, true);
 	if (s->changes != NULL)
 		changes_log(s->changes);
 	changes_free(&s->changes);

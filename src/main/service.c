@@ -311,6 +311,8 @@ service_free(struct service *s)
 		policy_engine_free(&s->set->policies);
 	struct tidevars *vars = s->set != NULL ? s->set->vars : NULL;
 	struct vars_watch *watch = s->set != NULL ? s->set->watch : NULL;
+	if (s->conf != NULL)
+		expr_vars_settle(s->conf, vars, false); // nothing if it served
 	if (s->set != NULL)
 		proxy_set_fini(s->set);
 	if (s->exprs != NULL)
