@@ -86,39 +86,13 @@ sbuf_printf(struct sbuf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-// Length of the UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates), or 0.
-static size_t
-utf8_len(const unsigned char *p, size_t n)
-{
-	static const struct {
-		unsigned char lo, hi, second_lo, second_hi, len;
-	} forms[] = {
-	    {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-	    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-	    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		if (p[0] < forms[i].lo || p[0] > forms[i].hi)
-			continue;
-		if (n < forms[i].len)
-			return 0;
-		if (forms[i].len > 1 && (p[1] < forms[i].second_lo || p[1] > forms[i].second_hi))
-			return 0;
-		for (size_t k = 2; k < forms[i].len; k++)
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].len;
-	}
-	return 0;
-}
-
 void
 sbuf_add_json(struct sbuf *b, struct str s)
 {
 	sbuf_add_byte(b, '"');
 	for (size_t i = 0; i < s.n;) {
 		unsigned char c = (unsigned char)s.p[i];
-		size_t len = utf8_len((const unsigned char *)s.p + i, s.n - i);
+		size_t len = str_utf8_len(str_slice(s, i, s.n));
 		if (len == 0)
 			sbuf_add(b, STR("\xef\xbf\xbd"));
 		else if (c == '"' || c == '\\')

@@ -274,3 +274,29 @@ str_suggest(struct str word, str_candidates_f next, void *iter)
 	}
 	return best;
 }
+
+size_t
+str_utf8_len(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	static const struct {
+		unsigned char lo, hi, second_lo, second_hi, len;
+	} forms[] = {
+	    {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+	    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+	    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (s.n == 0 || p[0] < forms[i].lo || p[0] > forms[i].hi)
+			continue;
+		if (s.n < forms[i].len)
+			return 0;
+		if (forms[i].len > 1 && (p[1] < forms[i].second_lo || p[1] > forms[i].second_hi))
+			return 0;
+		for (size_t k = 2; k < forms[i].len; k++)
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}

@@ -61,6 +61,9 @@ struct str str_trim(struct str s);
 // Cuts the next piece up to `sep` off *rest; false when *rest is exhausted. "a,,b" gives a, "", b.
 bool str_next(struct str *rest, char sep, struct str *piece);
 
+// Length of the UTF-8 sequence at the beginning (RFC 3629: no overlong forms, no surrogates), or 0.
+size_t str_utf8_len(struct str s);
+
 // Decimal with optional sign, the whole string; false on rubbish or overflow.
 bool str_to_int(struct str s, int64_t *out);
 // Decimal fraction, the whole string; false on rubbish, nan, inf or overflow.

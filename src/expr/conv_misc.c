@@ -181,23 +181,13 @@ check_json(struct expr_arg *args, struct expr_env *env UNUSED, enum sample_type 
 static size_t
 utf8_next(struct str s, uint32_t *code)
 {
-	uint8_t c = (uint8_t)s.p[0];
-	size_t n = c < 0x80                ? 1
-		   : c >= 0xc2 && c < 0xe0 ? 2
-		   : c >= 0xe0 && c < 0xf0 ? 3
-		   : c >= 0xf0 && c < 0xf5 ? 4
-					   : 0;
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	if (n == 0 || n > s.n)
+	size_t n = str_utf8_len(s);
+	if (n == 0)
 		return 0;
-	*code = n == 1 ? c : c & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) {
-		if (((uint8_t)s.p[i] & 0xc0) != 0x80)
-			return 0;
+	*code = n == 1 ? (uint8_t)s.p[0] : (uint8_t)s.p[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++)
 		*code = *code << 6 | ((uint8_t)s.p[i] & 0x3f);
-	}
-	bool valid = *code >= least[n] && *code <= 0x10ffff && (*code < 0xd800 || *code > 0xdfff);
-	return valid ? n : 0;
+	return n;
 }
 
 static size_t

@@ -18,8 +18,9 @@ const struct expr_place EXPR_AT_TCP_SESSION = {"tcp-request session rule", CONN}
 const struct expr_place EXPR_AT_TCP_CONTENT = {"tcp-request content rule", REQ};
 const struct expr_place EXPR_AT_REQUEST = {"http-request rule", REQ};
 // The request head still stands when its response is judged: more than HAProxy offers.
-const struct expr_place EXPR_AT_RESPONSE = {"http-response rule", REQ | SMP_NEED_RES};
-const struct expr_place EXPR_AT_LOG = {"log format", REQ | SMP_NEED_RES | SMP_NEED_LOG};
+const struct expr_place EXPR_AT_RESPONSE = {"http-response rule", REQ | SMP_NEED_RES | SMP_NEED_BC};
+const struct expr_place EXPR_AT_LOG = {"log format",
+				       REQ | SMP_NEED_RES | SMP_NEED_BC | SMP_NEED_LOG};
 const struct expr_place EXPR_AT_CLI = {"command", SMP_NEED_SHM};
 const struct expr_place EXPR_ANYWHERE = {"declaration", ~0u};
 

@@ -21,6 +21,7 @@ enum smp_need {
 	SMP_NEED_RES = 1 << 3,   // the response head
 	SMP_NEED_LOG = 1 << 4,   // final numbers, known once the transaction ends
 	SMP_NEED_SHM = 1 << 5,   // the shared table
+	SMP_NEED_BC = 1 << 7,    // our end of the server's connection; with RES
 	SMP_NEED_WRITE = 1 << 6, // has an effect (set-var): not where only predicates may stand
 };
 

@@ -22,6 +22,13 @@ give_port(const struct sample_addr *a, struct sample *out)
 	return true;
 }
 
+static bool
+server_end(struct sample_ctx *ctx, bool local, struct sample_addr *a)
+{
+	return ctx->host != NULL && ctx->host->server_end != NULL &&
+	       ctx->host->server_end(ctx, local, a);
+}
+
 #define ADDR_FETCHES(field)                                                                   \
 	static bool fetch_##field(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, \
 				  struct sample *out)                                         \
@@ -35,8 +42,22 @@ give_port(const struct sample_addr *a, struct sample *out)
 	}
 ADDR_FETCHES(src)
 ADDR_FETCHES(dst)
-ADDR_FETCHES(bc_src)
-ADDR_FETCHES(bc_dst)
+
+#define SERVER_END_FETCHES(name, local)                                                      \
+	static bool fetch_##name(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, \
+				 struct sample *out)                                         \
+	{                                                                                    \
+		struct sample_addr a;                                                        \
+		return server_end(ctx, local, &a) && give_addr(&a, out);                     \
+	}                                                                                    \
+	static bool fetch_##name##_port(const struct expr_arg *args UNUSED,                  \
+					struct sample_ctx *ctx, struct sample *out)          \
+	{                                                                                    \
+		struct sample_addr a;                                                        \
+		return server_end(ctx, local, &a) && give_port(&a, out);                     \
+	}
+SERVER_END_FETCHES(bc_src, true)
+SERVER_END_FETCHES(bc_dst, false)
 
 static bool
 give_text(struct sample_ctx *ctx, enum sample_text what, struct sample *out)
@@ -115,8 +136,9 @@ const struct fetch_row expr_fetches_conn[] = {
     CONN_ROW("dst", SMP_ADDR, SMP_NEED_CONN, fetch_dst, "the address the client connected to"),
     CONN_ROW("dst_port", SMP_INT, SMP_NEED_CONN, fetch_dst_port,
 	     "the port the client connected to"),
-    CONN_ROW("bc_src", SMP_ADDR, SMP_NEED_RES, fetch_bc_src, "our address on the server's side"),
-    CONN_ROW("bc_src_port", SMP_INT, SMP_NEED_RES, fetch_bc_src_port,
+    CONN_ROW("bc_src", SMP_ADDR, SMP_NEED_RES | SMP_NEED_BC, fetch_bc_src,
+	     "our address on the server's side"),
+    CONN_ROW("bc_src_port", SMP_INT, SMP_NEED_RES | SMP_NEED_BC, fetch_bc_src_port,
 	     "our port on the server's side"),
     CONN_ROW("bc_dst", SMP_ADDR, SMP_NEED_RES, fetch_bc_dst, "the server's address"),
     CONN_ROW("bc_dst_port", SMP_INT, SMP_NEED_RES, fetch_bc_dst_port, "the server's port"),

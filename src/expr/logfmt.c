@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Log formats: the parser that cuts a format into pieces, and the rendering of pieces. The
-// aliases are rows in logfmt_alias.c.
+// Log formats: the rendering of pieces. The aliases are rows in logfmt_alias.c, the parser is
+// logfmt_parse.c.
 
 #include "expr/logfmt.h"
 
-#include "base/mem.h"
 #include "expr/logfmt_priv.h"
-
-struct logfmt {
-	const struct logfmt_piece *pieces;
-	uint32_t n_pieces;
-	unsigned needs;
-	bool has_alias;
-};
 
 // ---- writing
 
@@ -136,7 +128,17 @@ render(const struct logfmt *f, struct sample_ctx *ctx, struct logfmt_out *o)
 	const struct log_values *v = NULL;
 	if (f->has_alias && ctx->host != NULL && ctx->host->log != NULL)
 		v = ctx->host->log(ctx);
+	v = v != NULL ? v : &nothing;
+	o->raw = (f->flags & LOGFMT_RAW) != 0 && o->mode != LOGFMT_HEADER;
+	if (f->flags & LOGFMT_ENCODED) {
+		logfmt_encode_line(o, f->pieces, f->n_pieces, f->flags, ctx, v);
+		return;
+	}
 	for (const struct logfmt_piece *p = f->pieces, *end = p + f->n_pieces; p < end; p++) {
+		if (UNLIKELY(p->flags & LOGFMT_ENCODED)) {
+			logfmt_encode_item(o, p, ctx, v);
+			continue;
+		}
 		switch (p->kind) {
 		case LOGFMT_TEXT:
 			logfmt_put(o, p->text.p, p->text.n);
@@ -148,7 +150,7 @@ render(const struct logfmt *f, struct sample_ctx *ctx, struct logfmt_out *o)
 			put_expr(o, p, ctx);
 			break;
 		case LOGFMT_ALIAS:
-			p->alias->put(o, p, ctx, v != NULL ? v : &nothing);
+			p->alias->put(o, p, ctx, v);
 			break;
 		}
 	}
@@ -189,6 +191,8 @@ bool
 logfmt_is_const(const struct logfmt *f, struct str *text)
 {
 	*text = STR("");
+	if (f->flags & LOGFMT_ENCODED)
+		return false;
 	if (f->n_pieces == 0)
 		return true;
 	*text = f->pieces[0].text;
@@ -199,224 +203,4 @@ unsigned
 logfmt_needs(const struct logfmt *f)
 {
 	return f->needs;
-}
-
-// ---- parsing
-
-struct parser {
-	struct expr_env *env;
-	struct str text;
-	size_t at;
-	struct logfmt_piece *pieces;
-	size_t n, cap;
-	unsigned defaults; // set by %{...}o
-	struct logfmt *made;
-};
-
-static struct logfmt_piece *
-add_piece(struct parser *p, enum logfmt_kind kind)
-{
-	VEC_GROW(p->pieces, p->cap, p->n);
-	struct logfmt_piece *piece = &p->pieces[p->n++];
-	*piece = (struct logfmt_piece){.kind = kind};
-	return piece;
-}
-
-static struct str
-kept(struct parser *p, struct str s)
-{
-	struct str copy = str_copy(&p->env->set->arena, s);
-	ASSERT(copy.p != NULL);
-	return copy;
-}
-
-// Text that follows text is one piece ("100%%").
-static void
-add_text(struct parser *p, struct str s)
-{
-	struct logfmt_piece *last = p->n > 0 ? &p->pieces[p->n - 1] : NULL;
-	if (last == NULL || last->kind != LOGFMT_TEXT) {
-		add_piece(p, LOGFMT_TEXT)->text = kept(p, s);
-		return;
-	}
-	char *joined = arena_alloc(&p->env->set->arena, last->text.n + s.n + 1, 1);
-	ASSERT(joined != NULL);
-	memcpy(joined, last->text.p, last->text.n);
-	memcpy(joined + last->text.n, s.p, s.n);
-	last->text = str_of(joined, last->text.n + s.n);
-}
-
-// "+Q,-X,E" on top of the defaults.
-static bool
-parse_flags(struct parser *p, unsigned *flags, struct err *err)
-{
-	size_t close = str_find_byte(str_slice(p->text, p->at, p->text.n), '}');
-	struct str list, word;
-	if (close == SIZE_MAX)
-		return err_set(err, "'}' is missing behind character %zu", p->at + 1);
-	list = str_slice(p->text, p->at, p->at + close);
-	while (str_next(&list, ',', &word)) {
-		bool off = word.n > 0 && word.p[0] == '-';
-		if (word.n > 0 && (off || word.p[0] == '+'))
-			word = str_slice(word, 1, word.n);
-		unsigned bit = str_eq(word, STR("Q"))   ? LOGFMT_QUOTE
-			       : str_eq(word, STR("X")) ? LOGFMT_HEX
-			       : str_eq(word, STR("E")) ? LOGFMT_ESCAPE
-							: 0;
-		if (bit == 0)
-			return err_set(err, "unknown flag '%.*s' at character %zu; Q X E are known",
-				       STR_ARG(word), p->at + 1);
-		*flags = off ? *flags & ~bit : *flags | bit;
-	}
-	p->at += close + 1;
-	return true;
-}
-
-// Up to the ']' that ends the expression: quotes and parentheses are stepped over.
-static size_t
-expr_end(struct str t, size_t at)
-{
-	char quote = 0;
-	int depth = 0;
-	for (; at < t.n; at++) {
-		char c = t.p[at];
-		if (c == '\\' && quote != '\'' && at + 1 < t.n)
-			at++;
-		else if (quote != 0 ? c == quote : (c == '"' || c == '\''))
-			quote = quote != 0 ? 0 : c;
-		else if (quote == 0 && c == '(')
-			depth++;
-		else if (quote == 0 && c == ')' && depth > 0)
-			depth--;
-		else if (quote == 0 && depth == 0 && c == ']')
-			return at;
-	}
-	return SIZE_MAX;
-}
-
-static bool
-parse_expr(struct parser *p, unsigned flags, struct err *err)
-{
-	size_t from = p->at + 1, end = expr_end(p->text, from);
-	if (end == SIZE_MAX)
-		return err_set(err, "']' is missing behind character %zu", p->at + 1);
-	struct expr *e = expr_parse(p->env, str_trim(str_slice(p->text, from, end)), err);
-	if (e == NULL)
-		return err_wrap(err, "%%[...] at character %zu", p->at);
-	struct logfmt_piece *piece = add_piece(p, LOGFMT_EXPR);
-	piece->expr = e;
-	piece->flags = flags;
-	p->made->needs |= e->needs;
-	p->at = end + 1;
-	return true;
-}
-
-static bool
-parse_alias(struct parser *p, unsigned flags, struct err *err)
-{
-	struct str rest = str_slice(p->text, p->at, p->text.n);
-	const struct logfmt_alias *a = logfmt_alias_find(rest);
-	if (a == NULL)
-		return err_set(err, "unknown alias '%%%.*s' at character %zu",
-			       (int)MIN(rest.n, (size_t)3), rest.p, p->at);
-	struct logfmt_piece *piece = add_piece(p, LOGFMT_ALIAS);
-	piece->alias = a;
-	piece->flags = flags;
-	p->made->has_alias = true;
-	p->at += strlen(a->name);
-	return true;
-}
-
-// Behind '%'.
-static bool
-parse_percent(struct parser *p, struct err *err)
-{
-	unsigned flags = p->defaults;
-	if (p->at < p->text.n && p->text.p[p->at] == '%') {
-		add_text(p, STR("%"));
-		p->at++;
-		return true;
-	}
-	if (p->at < p->text.n && p->text.p[p->at] == '{') {
-		p->at++;
-		if (!parse_flags(p, &flags, err))
-			return false;
-	}
-	if (p->at == p->text.n)
-		return err_set(err, "nothing stands behind '%%' at the end");
-	if (p->text.p[p->at] == '[')
-		return parse_expr(p, flags, err);
-	if (p->text.p[p->at] == 'o') { // prints nothing: its flags hold from here on
-		p->defaults = flags;
-		p->at++;
-		return true;
-	}
-	return parse_alias(p, flags, err);
-}
-
-static bool
-parse_all(struct parser *p, struct err *err)
-{
-	while (p->at < p->text.n) {
-		size_t from = p->at;
-		char c = p->text.p[from];
-		if (c == '%') {
-			p->at++;
-			if (!parse_percent(p, err))
-				return false;
-			continue;
-		}
-		while (p->at < p->text.n && p->text.p[p->at] != '%' &&
-		       (p->text.p[p->at] == ' ') == (c == ' '))
-			p->at++;
-		if (c == ' ')
-			add_piece(p, LOGFMT_SPACE)->text = kept(p, str_slice(p->text, from, p->at));
-		else
-			add_text(p, str_slice(p->text, from, p->at));
-	}
-	return true;
-}
-
-// A format without anything to evaluate is one text, spaces included.
-static void
-fold_const(struct parser *p)
-{
-	size_t n = 0, at = 0;
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->pieces[i].kind != LOGFMT_TEXT && p->pieces[i].kind != LOGFMT_SPACE)
-			return;
-		n += p->pieces[i].text.n;
-	}
-	if (p->n < 2)
-		return;
-	char *all = arena_alloc(&p->env->set->arena, n + 1, 1);
-	ASSERT(all != NULL);
-	for (size_t i = 0; i < p->n; at += p->pieces[i].text.n, i++)
-		memcpy(all + at, p->pieces[i].text.p, p->pieces[i].text.n);
-	all[n] = '\0';
-	p->n = 1;
-	p->pieces[0] = (struct logfmt_piece){.kind = LOGFMT_TEXT, .text = str_of(all, n)};
-}
-
-struct logfmt *
-logfmt_parse(struct expr_env *env, struct str text, struct err *err)
-{
-	struct arena *arena = &env->set->arena;
-	struct parser p = {.env = env, .text = text};
-	p.made = ARENA_NEW(arena, struct logfmt);
-	ASSERT(p.made != NULL);
-	if (!parse_all(&p, err)) {
-		mem_free(p.pieces);
-		return NULL;
-	}
-	fold_const(&p);
-	struct logfmt_piece *pieces =
-	    arena_zalloc(arena, (p.n + 1) * sizeof(*pieces), alignof(struct logfmt_piece));
-	ASSERT(pieces != NULL);
-	if (p.n > 0)
-		memcpy(pieces, p.pieces, p.n * sizeof(*pieces));
-	p.made->pieces = pieces;
-	p.made->n_pieces = (uint32_t)p.n;
-	mem_free(p.pieces);
-	return p.made;
 }

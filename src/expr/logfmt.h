@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Log formats: literal text, %[expr], %{flags} and HAProxy's aliases (%ci, %ST, %Tr, ...),
 // compiled to a list of pieces. The same language makes header values, returned bodies and
-// names of backends. Aliases print from a `struct log_values` that the host fills.
+// names of backends. Aliases print from a `struct log_values` that the host fills. A format may
+// also be encoded as JSON or CBOR: "%{+json}o %(status)ST %(host)[req.hdr(host)]".
 #pragma once
 
 #include "expr/expr.h"
@@ -18,18 +19,19 @@ struct log_values {
 	struct str cookie_in, cookie_out;      // %CC %CS
 	const struct str *req_caps, *res_caps; // %hr %hs; .p == NULL: not captured
 	uint16_t n_req_caps, n_res_caps;
-	struct sample_addr client, local;             // %ci %cp, %fi %fp
-	struct sample_addr server_local, server_peer; // %bi %bp, %si %sp
-	bool client_is_tls;                           // "~" after the frontend's name in %ft
-	char term[4];                                 // "----"; %ts prints two, %tsc four
-	uint16_t status;                              // 0: -1 is printed
-	bool redispatched;                            // "+" before %rc
-	bool log_asap;                                // "+" before %Ta and %B
-	uint64_t bytes_in, bytes_out;                 // %U %B
-	uint64_t accept_real_ns, request_real_ns;     // %t %T, %tr
+	struct sample_addr client, local;         // %ci %cp, %fi %fp
+	struct sample_addr server_peer;           // %si %sp
+	bool client_is_tls;                       // "~" after the frontend's name in %ft
+	char term[4];                             // "----"; %ts prints two, %tsc four
+	uint16_t status;                          // 0: -1 is printed
+	bool redispatched;                        // "+" before %rc
+	bool log_asap;                            // "+" before %Ta and %B
+	uint64_t bytes_in, bytes_out;             // %U %B
+	uint64_t accept_real_ns, request_real_ns; // %t %T, %tr
 	int64_t th_ms, ti_ms, tr_ms, tw_ms, tc_ms, tr_res_ms, td_ms, ta_ms, tt_ms, tq_ms, tu_ms;
 	uint32_t act_conn, fe_conn, be_conn, srv_conn, retries, srv_queue, be_queue;
-	uint32_t request_count; // %rt
+	uint32_t request_count;             // %rt
+	struct str tls_cipher, tls_version; // %sslc %sslv
 };
 
 #define LOGFMT_HTTP                                                                        \
@@ -40,6 +42,8 @@ struct log_values {
 	"%tsc %ac %fc %bc %sc %rc %sq %bq %CC %CS %hrl %hsl"
 #define LOGFMT_TCP "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"
 
+// The rows of aliases, for the reference: the i-th one's name without '%', or NULL behind the last.
+const char *logfmt_alias_at(size_t i, const char **help);
 // env->place decides which expressions may be used. An alias prints what the host knows by then.
 struct logfmt *logfmt_parse(struct expr_env *env, struct str text, struct err *err);
 // True when the whole is one piece of plain text (then no evaluation is needed).

@@ -13,13 +13,23 @@
 	struct logfmt_out *o UNUSED, const struct logfmt_piece *p UNUSED, \
 	    struct sample_ctx *ctx UNUSED, const struct log_values *v UNUSED
 
+// Never in quotes and mostly never in hexadecimal, as HAProxy.
 static void
-put_int(struct logfmt_out *o, int64_t n, unsigned flags)
+put_int(struct logfmt_out *o, int64_t n)
 {
 	char text[24];
-	int len =
-	    snprintf(text, sizeof(text), flags & LOGFMT_HEX ? "%04llX" : "%lld", (long long)n);
-	logfmt_put(o, text, (size_t)len); // never in quotes, as HAProxy
+	logfmt_put(o, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)n));
+}
+
+// What X means something for: ports, times of the clock, counters.
+static void
+put_hexable(struct logfmt_out *o, uint64_t n, int digits, unsigned flags)
+{
+	char text[24];
+	int len = flags & LOGFMT_HEX
+		      ? snprintf(text, sizeof(text), "%0*llX", digits, (unsigned long long)n)
+		      : snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	logfmt_put(o, text, (size_t)len);
 }
 
 static void
@@ -31,6 +41,7 @@ put_addr(struct logfmt_out *o, const struct sample_addr *a, unsigned flags)
 	if ((a->family == 4 || a->family == 6) && (flags & LOGFMT_HEX)) {
 		for (size_t i = 0; i < (a->family == 4 ? 4 : 16); i++)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%02X", a->ip[i]);
+		flags &= ~(unsigned)LOGFMT_QUOTE; // as HAProxy: digits need none
 	} else if (a->family == 4 || a->family == 6) {
 		memcpy(s.ip, a->ip, sizeof(s.ip));
 		n = sample_print_ip(&s, text, sizeof(text));
@@ -38,11 +49,21 @@ put_addr(struct logfmt_out *o, const struct sample_addr *a, unsigned flags)
 	logfmt_put_value(o, str_of(text, n), flags);
 }
 
+// One end of the connection to the server; family 0: there is none.
+static struct sample_addr
+server_end(const struct sample_ctx *ctx, bool local)
+{
+	struct sample_addr a = {0};
+	if (ctx->host != NULL && ctx->host->server_end != NULL)
+		(void)ctx->host->server_end(ctx, local, &a); // false leaves it empty
+	return a;
+}
+
 static void
 put_port(struct logfmt_out *o, const struct sample_addr *a, unsigned flags)
 {
 	if (a->family == 4 || a->family == 6)
-		put_int(o, a->port, flags);
+		put_hexable(o, a->port, 4, flags);
 	else
 		logfmt_put_value(o, STR(""), flags);
 }
@@ -94,23 +115,31 @@ put_or(struct logfmt_out *o, struct str s, struct str otherwise, unsigned flags)
 	logfmt_put_value(o, s.n > 0 ? s : otherwise, flags | LOGFMT_URL);
 }
 
-// "{a|b}", or as a list of quoted words.
+// "{a|b}", in quotes as a whole.
 static void
-put_captures(struct logfmt_out *o, const struct str *caps, unsigned n, bool list, unsigned flags)
+put_captures(struct logfmt_out *o, const struct str *caps, unsigned n, unsigned flags)
 {
+	const bool quoted = (flags & LOGFMT_QUOTE) != 0;
 	if (n == 0)
 		return;
-	if (!list)
-		logfmt_put(o, "{", 1);
+	logfmt_put(o, "\"{", quoted ? 2 : 0);
+	logfmt_put(o, "{", quoted ? 0 : 1);
 	for (unsigned i = 0; i < n; i++) {
-		if (i > 0)
-			logfmt_put(o, list ? " " : "|", 1);
-		if (list || caps[i].n > 0)
-			logfmt_put_value(o, caps[i],
-					 (list ? flags | LOGFMT_QUOTE : 0) | LOGFMT_CAPTURE);
+		logfmt_put(o, "|", i > 0);
+		if (caps[i].n > 0)
+			logfmt_put_value(o, caps[i], (flags & LOGFMT_ESCAPE) | LOGFMT_CAPTURE);
 	}
-	if (!list)
-		logfmt_put(o, "}", 1);
+	logfmt_put(o, "}\"", quoted ? 2 : 1);
+}
+
+// A list of words, each in its own quotes.
+static void
+put_capture_list(struct logfmt_out *o, const struct str *caps, unsigned n, unsigned flags)
+{
+	for (unsigned i = 0; i < n; i++) {
+		logfmt_put(o, " ", i > 0);
+		logfmt_put_value(o, caps[i], flags | LOGFMT_CAPTURE);
+	}
 }
 
 // Never in quotes.
@@ -131,14 +160,15 @@ put_query(struct logfmt_out *o, const struct log_values *v, unsigned flags)
 // clang-format off
 #define ALIAS(name, body) static void put_##name(PUT_ARGS) { body; }
 #define VALUE(field) logfmt_put_value(o, v->field, p->flags)
-#define NUMBER(expr) put_int(o, (int64_t)(expr), p->flags)
+#define NUMBER(expr) put_int(o, (int64_t)(expr))
+#define HEXABLE(expr) put_hexable(o, (uint64_t)(expr), 4, p->flags)
 
 ALIAS(ci, put_addr(o, &v->client, p->flags))
 ALIAS(cp, put_port(o, &v->client, p->flags))
 ALIAS(fi, put_addr(o, &v->local, p->flags))
 ALIAS(fp, put_port(o, &v->local, p->flags))
-ALIAS(bi, put_addr(o, &v->server_local, p->flags))
-ALIAS(bp, put_port(o, &v->server_local, p->flags))
+ALIAS(bi, struct sample_addr a = server_end(ctx, true); put_addr(o, &a, p->flags))
+ALIAS(bp, struct sample_addr a = server_end(ctx, true); put_port(o, &a, p->flags))
 ALIAS(si, put_addr(o, &v->server_peer, p->flags))
 ALIAS(sp, put_port(o, &v->server_peer, p->flags))
 ALIAS(t, put_time(o, v->accept_real_ns, true, false, p->flags))
@@ -147,8 +177,7 @@ ALIAS(Tl, put_time(o, v->accept_real_ns, true, true, p->flags))
 ALIAS(tr, put_time(o, v->request_real_ns, true, false, p->flags))
 ALIAS(trg, put_time(o, v->request_real_ns, false, true, p->flags))
 ALIAS(trl, put_time(o, v->request_real_ns, true, true, p->flags))
-ALIAS(Ts, NUMBER(v->accept_real_ns / NS_PER_S))
-ALIAS(ms, NUMBER(v->accept_real_ns / NS_PER_MS % 1000))
+ALIAS(Ts, HEXABLE(v->accept_real_ns / NS_PER_S))
 ALIAS(f, VALUE(frontend))
 ALIAS(b, VALUE(backend))
 ALIAS(s, put_or(o, v->server, STR("<NOSRV>"), p->flags))
@@ -177,10 +206,10 @@ ALIAS(sc, NUMBER(v->srv_conn))
 ALIAS(rc, if (v->redispatched) logfmt_put(o, "+", 1); NUMBER(v->retries))
 ALIAS(sq, NUMBER(v->srv_queue))
 ALIAS(bq, NUMBER(v->be_queue))
-ALIAS(hr, put_captures(o, v->req_caps, v->n_req_caps, false, p->flags))
-ALIAS(hs, put_captures(o, v->res_caps, v->n_res_caps, false, p->flags))
-ALIAS(hrl, put_captures(o, v->req_caps, v->n_req_caps, true, p->flags))
-ALIAS(hsl, put_captures(o, v->res_caps, v->n_res_caps, true, p->flags))
+ALIAS(hr, put_captures(o, v->req_caps, v->n_req_caps, p->flags))
+ALIAS(hs, put_captures(o, v->res_caps, v->n_res_caps, p->flags))
+ALIAS(hrl, put_capture_list(o, v->req_caps, v->n_req_caps, p->flags))
+ALIAS(hsl, put_capture_list(o, v->res_caps, v->n_res_caps, p->flags))
 ALIAS(r, put_or(o, v->request_line, STR("<BADREQ>"), p->flags))
 ALIAS(HM, put_or(o, v->method, STR("<BADREQ>"), p->flags))
 ALIAS(HU, put_or(o, v->uri, STR("<BADREQ>"), p->flags))
@@ -188,9 +217,29 @@ ALIAS(HP, put_or(o, v->path, STR("<BADREQ>"), p->flags))
 ALIAS(HQ, put_query(o, v, p->flags))
 ALIAS(HV, put_or(o, v->version, STR("<BADREQ>"), p->flags))
 ALIAS(ID, VALUE(unique_id))
-ALIAS(rt, NUMBER(v->request_count))
-ALIAS(pid, NUMBER(getpid()))
+ALIAS(rt, HEXABLE(v->request_count))
+ALIAS(pid, HEXABLE(getpid()))
+ALIAS(sslc, VALUE(tls_cipher))
+ALIAS(sslv, VALUE(tls_version))
 // clang-format on
+
+static void
+put_ms(PUT_ARGS)
+{
+	unsigned ms = (unsigned)(v->accept_real_ns / NS_PER_MS % 1000);
+	char text[8];
+	int n = snprintf(text, sizeof(text), p->flags & LOGFMT_HEX ? "%02X" : "%03u", ms);
+	logfmt_put(o, text, (size_t)n);
+}
+
+static void
+put_lc(PUT_ARGS)
+{
+	int64_t n = 0;
+	if (ctx->host != NULL && ctx->host->number != NULL &&
+	    ctx->host->number(ctx, SMP_NUM_LOG_COUNT, &n))
+		put_hexable(o, (uint64_t)n, 4, p->flags);
+}
 
 static void
 put_ft(PUT_ARGS)
@@ -214,68 +263,71 @@ put_H(PUT_ARGS)
 	logfmt_put_value(o, str_from_c(name), p->flags);
 }
 
-const struct logfmt_alias logfmt_aliases[] = {
-    {"ci", put_ci, "client's address"},
-    {"cp", put_cp, "client's port"},
-    {"fi", put_fi, "address the client connected to"},
-    {"fp", put_fp, "port the client connected to"},
-    {"bi", put_bi, "our address on the server's side"},
-    {"bp", put_bp, "our port on the server's side"},
-    {"si", put_si, "server's address"},
-    {"sp", put_sp, "server's port"},
-    {"t", put_t, "time of accept, local, with milliseconds"},
-    {"T", put_T, "time of accept, GMT"},
-    {"Tl", put_Tl, "time of accept, local, with zone"},
-    {"tr", put_tr, "time of the request, local, with milliseconds"},
-    {"trg", put_trg, "time of the request, GMT"},
-    {"trl", put_trl, "time of the request, local, with zone"},
-    {"Ts", put_Ts, "time of accept, seconds since 1970"},
-    {"ms", put_ms, "time of accept, its milliseconds"},
-    {"f", put_f, "frontend"},
-    {"ft", put_ft, "frontend, with ~ over TLS"},
-    {"b", put_b, "backend"},
-    {"s", put_s, "server"},
-    {"Th", put_Th, "time of handshakes"},
-    {"Ti", put_Ti, "idle time before the request"},
-    {"TR", put_TR, "time to receive the request's head"},
-    {"Tq", put_Tq, "Th + Ti + TR"},
-    {"Tw", put_Tw, "time in queues"},
-    {"Tc", put_Tc, "time to connect to the server"},
-    {"Tr", put_Tr, "time until the response's head"},
-    {"Td", put_Td, "time to transfer the response"},
-    {"Ta", put_Ta, "time from the request's first byte to the end"},
-    {"Tt", put_Tt, "time from accept to the end"},
-    {"Tu", put_Tu, "time as the user felt it"},
-    {"B", put_B, "bytes sent to the client"},
-    {"U", put_U, "bytes received from the client"},
-    {"ST", put_ST, "status"},
-    {"CC", put_CC, "cookie captured in the request"},
-    {"CS", put_CS, "cookie captured in the response"},
-    {"ts", put_ts, "how the session ended"},
-    {"tsc", put_tsc, "how the session ended, with the cookie's state"},
-    {"ac", put_ac, "connections of the process"},
-    {"fc", put_fc, "connections of the frontend"},
-    {"bc", put_bc, "connections of the backend"},
-    {"sc", put_sc, "connections of the server"},
-    {"rc", put_rc, "retries, + when redispatched"},
-    {"sq", put_sq, "requests before this one in the server's queue"},
-    {"bq", put_bq, "requests before this one in the backend's queue"},
-    {"hr", put_hr, "captured request headers"},
-    {"hs", put_hs, "captured response headers"},
-    {"hrl", put_hrl, "captured request headers as a list"},
-    {"hsl", put_hsl, "captured response headers as a list"},
-    {"r", put_r, "request line"},
-    {"HM", put_HM, "method"},
-    {"HP", put_HP, "path"},
-    {"HPO", put_HP, "path"},
-    {"HQ", put_HQ, "query with its '?'"},
-    {"HU", put_HU, "target"},
-    {"HV", put_HV, "HTTP version"},
-    {"ID", put_ID, "unique identifier"},
-    {"rt", put_rt, "number of the request"},
-    {"pid", put_pid, "process"},
-    {"H", put_H, "this host's name"},
-    {NULL, NULL, NULL},
+static const struct logfmt_alias logfmt_aliases[] = {
+    {"ci", put_ci, SMP_STR, "client's address", 0},
+    {"cp", put_cp, SMP_INT, "client's port", 0},
+    {"fi", put_fi, SMP_STR, "address the client connected to", 0},
+    {"fp", put_fp, SMP_INT, "port the client connected to", 0},
+    {"bi", put_bi, SMP_STR, "our address on the server's side", SMP_NEED_BC},
+    {"bp", put_bp, SMP_INT, "our port on the server's side", SMP_NEED_BC},
+    {"si", put_si, SMP_STR, "server's address", 0},
+    {"sp", put_sp, SMP_INT, "server's port", 0},
+    {"t", put_t, SMP_STR, "time of accept, local, with milliseconds", 0},
+    {"T", put_T, SMP_STR, "time of accept, GMT", 0},
+    {"Tl", put_Tl, SMP_STR, "time of accept, local, with zone", 0},
+    {"tr", put_tr, SMP_STR, "time of the request, local, with milliseconds", 0},
+    {"trg", put_trg, SMP_STR, "time of the request, GMT", 0},
+    {"trl", put_trl, SMP_STR, "time of the request, local, with zone", 0},
+    {"Ts", put_Ts, SMP_INT, "time of accept, seconds since 1970", 0},
+    {"ms", put_ms, SMP_INT, "time of accept, its milliseconds", 0},
+    {"f", put_f, SMP_STR, "frontend", 0},
+    {"ft", put_ft, SMP_STR, "frontend, with ~ over TLS", 0},
+    {"b", put_b, SMP_STR, "backend", 0},
+    {"s", put_s, SMP_STR, "server", 0},
+    {"Th", put_Th, SMP_INT, "time of handshakes", 0},
+    {"Ti", put_Ti, SMP_INT, "idle time before the request", 0},
+    {"TR", put_TR, SMP_INT, "time to receive the request's head", 0},
+    {"Tq", put_Tq, SMP_INT, "Th + Ti + TR", 0},
+    {"Tw", put_Tw, SMP_INT, "time in queues", 0},
+    {"Tc", put_Tc, SMP_INT, "time to connect to the server", 0},
+    {"Tr", put_Tr, SMP_INT, "time until the response's head", 0},
+    {"Td", put_Td, SMP_INT, "time to transfer the response", 0},
+    {"Ta", put_Ta, SMP_INT, "time from the request's first byte to the end", 0},
+    {"Tt", put_Tt, SMP_INT, "time from accept to the end", 0},
+    {"Tu", put_Tu, SMP_INT, "time as the user felt it", 0},
+    {"B", put_B, SMP_INT, "bytes sent to the client", 0},
+    {"U", put_U, SMP_INT, "bytes received from the client", 0},
+    {"ST", put_ST, SMP_INT, "status", 0},
+    {"CC", put_CC, SMP_STR, "cookie captured in the request", 0},
+    {"CS", put_CS, SMP_STR, "cookie captured in the response", 0},
+    {"ts", put_ts, SMP_STR, "how the session ended", 0},
+    {"tsc", put_tsc, SMP_STR, "how the session ended, with the cookie's state", 0},
+    {"ac", put_ac, SMP_INT, "connections of the process", 0},
+    {"fc", put_fc, SMP_INT, "connections of the frontend", 0},
+    {"bc", put_bc, SMP_INT, "connections of the backend", 0},
+    {"sc", put_sc, SMP_INT, "connections of the server", 0},
+    {"rc", put_rc, SMP_INT, "retries, + when redispatched", 0},
+    {"sq", put_sq, SMP_INT, "requests before this one in the server's queue", 0},
+    {"bq", put_bq, SMP_INT, "requests before this one in the backend's queue", 0},
+    {"hr", put_hr, SMP_STR, "captured request headers", 0},
+    {"hs", put_hs, SMP_STR, "captured response headers", 0},
+    {"hrl", put_hrl, SMP_STR, "captured request headers as a list", 0},
+    {"hsl", put_hsl, SMP_STR, "captured response headers as a list", 0},
+    {"r", put_r, SMP_STR, "request line", 0},
+    {"HM", put_HM, SMP_STR, "method", 0},
+    {"HP", put_HP, SMP_STR, "path", 0},
+    {"HPO", put_HP, SMP_STR, "path", 0},
+    {"HQ", put_HQ, SMP_STR, "query with its '?'", 0},
+    {"HU", put_HU, SMP_STR, "target", 0},
+    {"HV", put_HV, SMP_STR, "HTTP version", 0},
+    {"ID", put_ID, SMP_STR, "unique identifier", 0},
+    {"rt", put_rt, SMP_INT, "number of the request", 0},
+    {"pid", put_pid, SMP_INT, "process", 0},
+    {"lc", put_lc, SMP_INT, "number of the frontend's line", 0},
+    {"sslc", put_sslc, SMP_STR, "cipher of the client's connection, over TLS", 0},
+    {"sslv", put_sslv, SMP_STR, "version of TLS of the client's connection, over TLS", 0},
+    {"H", put_H, SMP_STR, "this host's name", 0},
+    {NULL, NULL, SMP_ANY, NULL, 0},
 };
 
 const struct logfmt_alias *
@@ -290,4 +342,11 @@ logfmt_alias_find(struct str text)
 			return a;
 	}
 	return NULL;
+}
+
+const char *
+logfmt_alias_at(size_t i, const char **help)
+{
+	*help = logfmt_aliases[i].help;
+	return logfmt_aliases[i].name;
 }

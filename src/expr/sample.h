@@ -89,6 +89,7 @@ enum sample_number {
 	SMP_NUM_UPTIME_S,
 	SMP_NUM_STOPPING,
 	SMP_NUM_ACT_CONN,
+	SMP_NUM_LOG_COUNT,     // lines that the frontend logged before this one
 	SMP_NUM_SERVER_STATUS, // status as received; `status` is what goes to the client
 };
 // A write to the shared table that could not take its lock at once, or is asked for by a rule.
@@ -104,6 +105,8 @@ struct sample_host {
 			  bool add);
 	// The session's variables, made at their first write. NULL: no memory, or no session.
 	struct var_scope *(*session)(const struct sample_ctx *ctx);
+	// An end of the connection to the server. False: there is none.
+	bool (*server_end)(const struct sample_ctx *ctx, bool local, struct sample_addr *out);
 	// What the client (or the server) has sent so far, while it is judged and not yet relayed.
 	bool (*payload)(const struct sample_ctx *ctx, bool response, struct str *bytes);
 };
@@ -115,8 +118,7 @@ enum var_scope_id { VAR_PROC, VAR_SESS, VAR_TXN, VAR_REQ, VAR_RES, VAR_SHM, VAR_
 struct sample_ctx {
 	struct http_head *req; // not const: parts of the target are found at first use
 	struct http_head *res;
-	const struct sample_addr *src, *dst;       // client's side: peer and local
-	const struct sample_addr *bc_src, *bc_dst; // server's side: local and peer
+	const struct sample_addr *src, *dst; // client's side: peer and local
 	struct arena *arena;
 	uint64_t now_mono_ns, now_boot_ns, now_real_ns;
 	uint64_t rand_state;  // any seed; advanced by rand() and uuid()

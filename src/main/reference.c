@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "expr/expr.h"
+#include "expr/logfmt.h"
 #include "main/modules.h"
 #include "metrics/metrics.h"
 #include "proxy/rule.h"
@@ -48,9 +49,26 @@ print_args(const struct arg_spec *a, struct sbuf *out)
 static void
 print_places(unsigned where, struct sbuf *out)
 {
-	sbuf_printf(out, "%s%s%s", where & RULE_HTTP_REQUEST ? " http-request" : "",
-		    where & RULE_HTTP_RESPONSE ? " http-response" : "",
-		    where & RULE_HTTP_AFTER_RESPONSE ? " http-after-response" : "");
+	static const struct {
+		unsigned where;
+		const char *name;
+	} lists[] = {
+	    {RULE_HTTP_REQUEST, "http-request"},
+	    {RULE_HTTP_RESPONSE, "http-response"},
+	    {RULE_HTTP_AFTER_RESPONSE, "http-after-response"},
+	    {RULE_REDIRECT, "redirect"},
+	    {RULE_TCP_CONNECTION, "tcp-request connection"},
+	    {RULE_TCP_SESSION, "tcp-request session"},
+	    {RULE_TCP_CONTENT, "tcp-request content"},
+	    {RULE_TCP_RESPONSE, "tcp-response content"},
+	};
+	const char *between = " ";
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		if (!(where & lists[i].where))
+			continue;
+		sbuf_printf(out, "%s%s", between, lists[i].name);
+		between = ", ";
+	}
 }
 
 // Text in a table's cell: '|' would end it.
@@ -119,6 +137,16 @@ print_convs(struct sbuf *out)
 }
 
 static void
+print_aliases(struct sbuf *out)
+{
+	const char *name, *help;
+	sbuf_add(out, STR("\n## Aliases of log formats\n\n| alias | what it prints |\n"
+			  "| --- | --- |\n"));
+	for (size_t i = 0; (name = logfmt_alias_at(i, &help)) != NULL; i++)
+		sbuf_printf(out, "| `%%%s` | %s |\n", name, help);
+}
+
+static void
 print_commands(struct sbuf *out)
 {
 	sbuf_add(out, STR("\n## Commands\n\n| command | level | what it does |\n"
@@ -158,6 +186,7 @@ reference_print_markdown(struct sbuf *out)
 	print_actions(out);
 	print_fetches(out);
 	print_convs(out);
+	print_aliases(out);
 	print_commands(out);
 	print_metrics(out);
 }
@@ -212,6 +241,14 @@ list_commands(struct sbuf *out)
 }
 
 static void
+list_aliases(struct sbuf *out)
+{
+	const char *name, *help;
+	for (size_t i = 0; (name = logfmt_alias_at(i, &help)) != NULL; i++)
+		sbuf_printf(out, "%%%s: %s\n", name, help);
+}
+
+static void
 list_keywords(struct sbuf *out)
 {
 	conf_print_keywords(main_modules, out);
@@ -225,6 +262,7 @@ static const struct {
     {"act", "actions", list_actions},
     {"smp", "sample fetches", list_fetches},
     {"cnv", "converters", list_convs},
+    {"log", "log aliases", list_aliases},
     {"cli", "commands", list_commands},
 };
 

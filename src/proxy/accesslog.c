@@ -366,6 +366,14 @@ format_of(const struct txn *t)
 	return no_request && p->logfmt_error != NULL ? p->logfmt_error : p->logfmt;
 }
 
+uint64_t
+accesslog_count(const struct proxy *frontend)
+{
+	static const struct metric_row row = {.offset = offsetof(struct fe_counters, log_lines),
+					      .kind = METRIC_COUNTER};
+	return metrics_read(&frontend->fe_stats, &row);
+}
+
 void
 accesslog_write(struct txn *t)
 {
@@ -374,6 +382,8 @@ accesslog_write(struct txn *t)
 	struct sbuf *line = &t->worker->log_line;
 	sbuf_clear(line);
 	logfmt_render_log(format_of(t), &t->ctx, line);
+	struct fe_counters *c = metrics_of(&t->frontend->fe_stats, t->worker->id);
+	METRIC_ADD(&c->log_lines, 1);
 	int level = t->log_level > 0 ? t->log_level - 1 : LOG_LEVEL_INFO;
 	if (t->log_level == 0 && t->frontend->options & PROXY_OPT_LOG_SEPARATE_ERRORS &&
 	    went_wrong(t))

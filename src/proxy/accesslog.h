@@ -15,6 +15,8 @@ struct txn;
 bool accesslog_open(struct proxy_set *set, struct err *err);
 void accesslog_close(struct proxy_set *set);
 void accesslog_write(struct txn *t);
+// How many lines of the frontend all workers wrote so far, whatever became of them.
+uint64_t accesslog_count(const struct proxy *frontend);
 // option logasap: now instead of at its end; what is not known yet is marked '+'.
 void accesslog_write_early(struct txn *t);
 // Fills v from a transaction that ends or has ended; strings live as long as the transaction.

@@ -151,6 +151,9 @@ compile_formats(struct conf *conf, const struct proxy_set *set, struct proxy *p)
 		p->logfmt_error = compile(conf, p, c->begin, p->logfmt_error_text, &EXPR_AT_LOG);
 	if (p->logfmt_sd_text.n > 0)
 		p->logfmt_sd = compile(conf, p, c->begin, p->logfmt_sd_text, &EXPR_AT_LOG);
+	const struct logfmt *const made[] = {p->logfmt, p->logfmt_error, p->logfmt_sd};
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		p->logs_server_end |= made[i] != NULL && logfmt_needs(made[i]) & SMP_NEED_BC;
 }
 
 // --- what is missing -------------------------------------------------------------------------

@@ -88,6 +88,9 @@ host_number(const struct sample_ctx *ctx, enum sample_number what, int64_t *out)
 	case SMP_NUM_ACT_CONN:
 		*out = (int64_t)proxy_current_connections(set);
 		return true;
+	case SMP_NUM_LOG_COUNT:
+		*out = (int64_t)accesslog_count(t->frontend);
+		return true;
 	case SMP_NUM_SERVER_STATUS:
 		*out = t->server_status;
 		return t->server_status != 0;
@@ -130,7 +133,24 @@ host_payload(const struct sample_ctx *ctx, bool response, struct str *bytes)
 	return true;
 }
 
+static bool
+host_server_end(const struct sample_ctx *ctx, bool local, struct sample_addr *out)
+{
+	const struct txn *t = ctx->host_data;
+	*out = (struct sample_addr){0};
+	if (t->server == NULL || (t->server_conn == NULL && t->times.connected_ns == 0))
+		return false;
+	if (!local)
+		client_sample_addr(&t->server->addr, out);
+	else if (t->server_conn != NULL)
+		txn_server_local(t, out);
+	else if (t->server_local != NULL)
+		*out = *t->server_local;
+	return out->family != 0;
+}
+
 const struct sample_host proxy_sample_host = {
+    .server_end = host_server_end,
     .payload = host_payload,
     .text = host_text,
     .number = host_number,

@@ -169,6 +169,7 @@ struct proxy {
 	struct logfmt *logfmt;       // NULL: no access log
 	struct logfmt *logfmt_error; // error-log-format: of what was no request; NULL: logfmt
 	struct logfmt *logfmt_sd;    // log-format-sd: structured data of rfc5424; NULL: "-"
+	bool logs_server_end;        // one of them shows our end of the server's connection
 	struct str logfmt_text;      // of log-format, until compiled
 	struct str logfmt_error_text, logfmt_sd_text;
 	struct str unique_id_header;

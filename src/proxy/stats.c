@@ -33,6 +33,7 @@ const struct metric_row stats_fe_rows[] = {
        "Edits of a message that found no room."),
     FE(internal_errors, "internal_errors_total", "eint", COUNTER, NULL,
        "Requests that failed by our own limits."),
+    FE(log_lines, "log_lines_total", NULL, COUNTER, NULL, "Lines of its access log."),
     FE(responses.n[1], "http_responses_1xx_total", "hrsp_1xx", COUNTER, NULL,
        "Responses with status 1xx."),
     FE(responses.n[2], "http_responses_2xx_total", "hrsp_2xx", COUNTER, NULL,

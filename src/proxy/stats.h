@@ -37,6 +37,7 @@ struct fe_counters {
 	struct metric server_aborts;   // server gone before the response's end
 	struct metric failed_rewrites; // an edit that found no room
 	struct metric internal_errors; // 500 of our own making
+	struct metric log_lines;       // of the access log, for %lc
 	struct class_counters responses;
 };
 

@@ -278,6 +278,24 @@ txn_server_closed(struct txn *t)
 }
 
 void
+txn_server_local(const struct txn *t, struct sample_addr *out)
+{
+	struct addr a;
+	conn_local(&t->server_conn->conn, &a);
+	client_sample_addr(&a, out);
+}
+
+// For the log line, which comes later.
+static void
+keep_server_local(struct txn *t)
+{
+	if (t->server_local == NULL)
+		t->server_local = ARENA_NEW(&t->arena, struct sample_addr);
+	if (t->server_local != NULL)
+		txn_server_local(t, t->server_local);
+}
+
+void
 txn_release_server(struct txn *t, bool reuse)
 {
 	struct server_conn *sc = t->server_conn;
@@ -285,6 +303,8 @@ txn_release_server(struct txn *t, bool reuse)
 		return;
 	count_server_give(t);
 	txn_give_place(t);
+	if (UNLIKELY(t->frontend->logs_server_end))
+		keep_server_local(t);
 	// While the kernel still sends our bytes the connection keeps us alive until CONN_CLOSED.
 	if (!conn_sending(&sc->conn)) {
 		t->server_conn = NULL;

@@ -148,8 +148,9 @@ struct txn {
 	uint64_t bytes_in, bytes_out;
 	struct str *req_captures, *res_captures; // capture.h; NULL until something was kept
 	struct str unique_id;                    // .p NULL until asked for
-	uint16_t server_status;                  // as received; rules may change res.status
-	struct rbuf *req_buf, *res_buf;          // hold the heads' bytes
+	struct sample_addr *server_local; // of the server connection let go of; NULL: not kept
+	uint16_t server_status;           // as received; rules may change res.status
+	struct rbuf *req_buf, *res_buf;   // hold the heads' bytes
 	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
 	struct flow up, down;               // request body, response body
@@ -241,6 +242,8 @@ void txn_add_date(struct txn *t);
 
 // Lets go of the server connection: back to the pool when `reuse`, else closed.
 void txn_release_server(struct txn *t, bool reuse);
+// Our end of the server connection, which must be there, from the kernel.
+void txn_server_local(const struct txn *t, struct sample_addr *out);
 // Leaves its backend's queue, and gives its place at the server back, if it has them.
 void txn_leave_queue(struct txn *t);
 void txn_give_place(struct txn *t);

@@ -135,9 +135,44 @@ test_refusals(struct fixture *f)
 	IS_STR(render(f, "%[path", VALUE), "error: ']' is missing behind character 2");
 	IS_STR(render(f, "%[pth]", VALUE), "error: %[...] at character 1: unknown fetch 'pth' at "
 					   "character 1; did you mean 'path'?");
-	IS_STR(render(f, "%{+Z}ci", VALUE), "error: unknown flag 'Z' at character 3; Q X E are "
-					    "known");
+	IS_STR(render(f, "%{+Z}ci", VALUE),
+	       "error: unknown flag 'Z' at character 3; Q X E json cbor "
+	       "bin are known");
 	IS_STR(render(f, "%{+Q", VALUE), "error: '}' is missing behind character 3");
+}
+
+static void
+test_encodings(struct fixture *f)
+{
+	fill_values();
+	IS_STR(render(f, "%{+json}o x %(st)ST %(s:str)ST %(p)[path] %(no)[hdr(x)] %ci", LOG_LINE),
+	       "{\"st\": 200, \"s\": \"200\", \"p\": \"/x]y\", \"no\": null}");
+	IS_STR(render(f, "%{+cbor}o %(st)ST %(no)[hdr(x)] %(b:bool)ac", HEADER),
+	       "BF62737418C8626E6FF66162F5FF");
+	IS_STR(render(f, "%{+cbor,+bin}o %(a)[int(23)]", VALUE), "\xbf\x61\x61\x17\xff");
+	IS_STR(render(f, "%{+cbor,+bin}o %(a)[int(23)]", HEADER), "BF616117FF");
+	IS_STR(render(f, "%{+cbor}[int(24)] %{+cbor}[int(-1)] %{+cbor}[int(-257)]", VALUE),
+	       "1818 20 390100");
+	IS_STR(render(f, "%{+cbor}[int(65536)] %{+cbor}[int(4294967296)]", VALUE),
+	       "1A00010000 1B0000000100000000");
+	IS_STR(render(f, "%{+cbor}[bin(c328)] %{+cbor}[bin(c3a4),lower]", VALUE), "42C328 62C3A4");
+	IS_STR(render(f, "%{+json}[str(a%22%5c%01%c3%a4%ff),url_dec] %{+json}[src]", LOG_LINE),
+	       "\"a\\\"\\\\\\u0001\xc3\xa4\xef\xbf\xbd\" \"192.0.2.7\"");
+	IS_STR(render(f, "%{+json}[bool(1)]%{+json}[int(-5)]%{+json}[meth(GET)]", LOG_LINE),
+	       "true-5\"GET\"");
+	values.log_asap = true;
+	IS_STR(render(f, "%{+json}B %(named)B", LOG_LINE), "1234 +1234");
+	IS_STR(render(f, "%{+json}o", VALUE),
+	       "error: an encoded format holds the items that have a "
+	       "name, and none has: write %(name)...");
+	IS_STR(render(f, "%ci %{+json}o %(a)ci", VALUE),
+	       "error: json, cbor and bin concern the whole: write %{...}o first");
+	IS_STR(render(f, "%(a.b)ci", VALUE), "error: 'a.b' at character 3 is no item's name: "
+					     "letters, digits, '_' and '-' make one");
+	IS_STR(render(f, "%(a:x)ci", VALUE),
+	       "error: type 'x' of item 'a' is none of str, sint, bool");
+	IS_STR(render(f, "%(a", VALUE), "error: ')' is missing behind character 3");
+	IS_STR(render(f, "%(a)o", VALUE), "error: %o at character 4 takes no name");
 }
 
 static void
@@ -174,6 +209,7 @@ main(void)
 	test_lines(&f);
 	test_pieces(&f);
 	test_refusals(&f);
+	test_encodings(&f);
 	test_const_and_full(&f);
 	fix_fini(&f);
 	return tap_done();
