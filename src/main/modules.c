@@ -7,8 +7,11 @@
 #include "cli/cli.h"
 #include "expr/expr.h"
 #include "expr/pattern_ref.h"
+#include "proxy/action_conn.h"
+#include "proxy/action_normalize.h"
 #include "proxy/action_wait.h"
 #include "proxy/explain.h"
+#include "proxy/fetch_body.h"
 #include "proxy/fetch_txn.h"
 #include "main/service.h"
 #include "proxy/setup.h"
@@ -16,17 +19,31 @@
 #include "proxy/verdict.h"
 
 const struct module *const main_modules[] = {
-    &proxy_global_module,  &proxy_module,
-    &proxy_options_module, &proxy_later_module,
-    &proxy_var_module,     &proxy_map_module,
-    &proxy_auth_module,    &proxy_pages_module,
-    &proxy_capture_module, &proxy_fetch_module,
-    &proxy_wait_module,    &proxy_explain_module,
-    &proxy_tcp_module,     &proxy_limits_module,
-    &policy_module,        &proxy_verdict_module,
-    &backend_module,       &expr_module,
-    &pattern_module,       &service_module,
-    &cli_module,           NULL,
+    &proxy_global_module,
+    &proxy_module,
+    &proxy_options_module,
+    &proxy_later_module,
+    &proxy_var_module,
+    &proxy_map_module,
+    &proxy_auth_module,
+    &proxy_pages_module,
+    &proxy_capture_module,
+    &proxy_fetch_module,
+    &proxy_wait_module,
+    &proxy_explain_module,
+    &proxy_conn_module,
+    &proxy_normalize_module,
+    &proxy_body_module,
+    &proxy_tcp_module,
+    &proxy_limits_module,
+    &policy_module,
+    &proxy_verdict_module,
+    &backend_module,
+    &expr_module,
+    &pattern_module,
+    &service_module,
+    &cli_module,
+    NULL,
 };
 
 size_t

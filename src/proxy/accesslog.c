@@ -133,7 +133,8 @@ accesslog_values(const struct txn *t, struct log_values *v)
 	v->term[0] = t->term_state[0];
 	v->term[1] = t->term_state[1];
 	v->term[2] = v->term[3] = '-';
-	v->status = t->flags & TXN_RESPONSE_SENT ? t->res.status : 0;
+	bool judged = t->ctx.res != NULL && !(t->flags & TXN_ENDED); // do-log, by a rule on it
+	v->status = t->flags & TXN_RESPONSE_SENT || judged ? t->res.status : 0;
 	v->bytes_in = t->bytes_in;
 	v->bytes_out = t->bytes_out;
 }
@@ -374,11 +375,9 @@ accesslog_count(const struct proxy *frontend)
 	return metrics_read(&frontend->fe_stats, &row);
 }
 
-void
-accesslog_write(struct txn *t)
+static void
+write_line(struct txn *t)
 {
-	if (t->flags & TXN_LOGGED || !is_wanted(t))
-		return;
 	struct sbuf *line = &t->worker->log_line;
 	sbuf_clear(line);
 	logfmt_render_log(format_of(t), &t->ctx, line);
@@ -394,6 +393,20 @@ accesslog_write(struct txn *t)
 		return;
 	for (struct log_target *l = t->worker->set->global.logs; l != NULL; l = l->next)
 		send_line(t, l, sbuf_str(line), level);
+}
+
+void
+accesslog_write(struct txn *t)
+{
+	if (!(t->flags & TXN_LOGGED) && is_wanted(t))
+		write_line(t);
+}
+
+void
+accesslog_write_more(struct txn *t)
+{
+	if (t->frontend->logfmt != NULL)
+		write_line(t);
 }
 
 void

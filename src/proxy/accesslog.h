@@ -17,6 +17,8 @@ void accesslog_close(struct proxy_set *set);
 void accesslog_write(struct txn *t);
 // How many lines of the frontend all workers wrote so far, whatever became of them.
 uint64_t accesslog_count(const struct proxy *frontend);
+// do-log: a line more, now.
+void accesslog_write_more(struct txn *t);
 // option logasap: now instead of at its end; what is not known yet is marked '+'.
 void accesslog_write_early(struct txn *t);
 // Fills v from a transaction that ends or has ended; strings live as long as the transaction.

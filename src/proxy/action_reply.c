@@ -2,6 +2,7 @@
 // Actions that end a rule list: allow, deny, reject, return, redirect. Answers are put into
 // txn->reply; what is constant was made when the configuration was read.
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "proxy/action_priv.h"
@@ -44,16 +45,18 @@ run_reject(const struct rule *r, struct txn *txn)
 	return RULE_CUT;
 }
 
-// The reset that ends the connection dies at the first router, so that the client waits in vain. A
-// client on the same network segment still sees it.
+// Under repair (with CAP_NET_ADMIN) a socket is closed without a word. Else the reset that ends the
+// connection dies at the first router, so that the client waits in vain; one on the same network
+// segment still sees it.
 static enum rule_verdict
 run_silent_drop(const struct rule *r, struct txn *txn)
 {
-	int fd = txn->client->conn.fd, ttl = 1;
-	const struct sample_addr *src = &txn->client->src;
-	// Where it fails, as on a unix socket, the client just sees the end.
-	(void)setsockopt(fd, src->family == 6 ? IPPROTO_IPV6 : IPPROTO_IP,
-			 src->family == 6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl));
+	int fd = txn->client->conn.fd, one = 1;
+	bool v6 = txn->client->src.family == 6;
+	// Where both fail, as on a unix socket, the client just sees the end.
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one)) != 0)
+		(void)setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				 v6 ? IPV6_UNICAST_HOPS : IP_TTL, &one, sizeof(one));
 	txn->flags |= TXN_RESET_CLIENT;
 	txn->reply.denied = true;
 	action_count_denied(r, txn);
@@ -534,8 +537,9 @@ const struct action_row actions_reply[] = {
      "status unless told otherwise."},
     {"reject", REQUEST | RULE_TCP, parse_nothing, run_reject, ACTION_FINAL, "reject",
      "Closes the connection without an answer."},
-    {"silent-drop", REQUEST | RESPONSE, parse_nothing, run_silent_drop, ACTION_FINAL, "silent-drop",
-     "Closes the connection so that a client behind a router does not hear of it."},
+    {"close", RULE_TCP_RESPONSE, parse_nothing, run_reject, ACTION_FINAL, "close", "As reject."},
+    {"silent-drop", REQUEST | RESPONSE | RULE_TCP, parse_nothing, run_silent_drop, ACTION_FINAL,
+     "silent-drop", "Closes the connection so that a client behind a router does not hear of it."},
     {"tarpit", REQUEST, parse_tarpit, run_tarpit, ACTION_FINAL,
      "tarpit [deny_status <status>] " REPLY_WORDS,
      "Refuses the request as deny does, 500 unless told otherwise, once 'timeout tarpit' has "

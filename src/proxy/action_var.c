@@ -373,8 +373,8 @@ const struct action_row actions_var[] = {
     {"set-timeout", REQUEST | RESPONSE, parse_set_timeout, run_set_timeout, ACTION_KEEPS,
      "set-timeout client|server|connect|queue|tarpit|tunnel <time>|<expr>",
      "This transaction's own time-out; an expression gives milliseconds."},
-    {"set-retries", REQUEST, parse_expr, run_set_retries, ACTION_KEEPS, "set-retries <expr>",
-     "How often connecting to a server may be tried again for this request."},
+    {"set-retries", REQUEST | RULE_TCP_CONTENT, parse_expr, run_set_retries, ACTION_KEEPS,
+     "set-retries <expr>", "How often connecting to a server may be tried again for this request."},
     {"set-log-level", ANY | RULE_TCP_CONTENT | RULE_TCP_RESPONSE, parse_set_log_level,
      run_set_log_level, ACTION_KEEPS, "set-log-level <level>",
      "The level of the access log's line: emerg, alert, crit, err, warning, notice, info, debug; "

@@ -98,11 +98,17 @@ struct capture_args {
 };
 
 static bool
+is_of_response(const struct rule *r)
+{
+	return (r->where & (RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE)) != 0;
+}
+
+static bool
 parse_capture_action(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
 		     struct err *err)
 {
 	struct capture_args *a = r->args = CONF_NEW(conf, struct capture_args);
-	bool response = r->where == RULE_HTTP_RESPONSE;
+	bool response = is_of_response(r);
 	struct capture_list *l = list_of(r->proxy, response);
 	struct str word, value;
 	struct expr_env env = action_env(r, line);
@@ -161,7 +167,7 @@ static enum rule_verdict
 run_capture(const struct rule *r, struct txn *txn)
 {
 	const struct capture_args *a = r->args;
-	bool response = r->where == RULE_HTTP_RESPONSE;
+	bool response = is_of_response(r);
 	const struct capture_slot *slot = slot_at(txn, response, a->id);
 	struct sample s;
 	struct str text;
@@ -198,8 +204,9 @@ conv_capture_res(const struct expr_arg *args, struct sample_ctx *ctx, struct sam
 }
 
 static const struct action_row capture_actions[] = {
-    {"capture", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_TCP_CONTENT, parse_capture_action,
-     run_capture, ACTION_KEEPS, "capture <expr> len <n>|id <n>",
+    {"capture",
+     RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE | RULE_TCP_CONTENT,
+     parse_capture_action, run_capture, ACTION_KEEPS, "capture <expr> len <n>|id <n>",
      "Keeps a value for the log: in a new slot (len, in a frontend's http-request), or in a "
      "declared one."},
     {.name = NULL},

@@ -40,11 +40,34 @@ is_interim(const struct txn *t)
 	return t->res.status < 200 && t->res.framing != HTTP_BODY_TUNNEL;
 }
 
+// What is left of the request's body, beside the answer. False: it breaks the framing.
+static bool
+relay_request(struct txn *t)
+{
+	if (t->up.state != FLOW_ON || t->seen & SEEN_SERVER_SEND_FAILED)
+		return true;
+	switch (flow_pump(&t->up)) {
+	case FLOW_WAITS:
+	case FLOW_FINISHED:
+		return true;
+	case FLOW_CUT:
+		t->up.state = FLOW_DONE; // the client gave up; the answer still goes out
+		return true;
+	case FLOW_BAD:
+		break;
+	}
+	txn_count_bad_body(t);
+	return false;
+}
+
 static enum step_verdict
 run_response_rules(struct txn *t)
 {
 	if (is_interim(t))
 		return txn_go(t, &step_send_response);
+	// A rule waits: the server may need the rest of the request to go on.
+	if (UNLIKELY(t->waiting_list != NULL) && !relay_request(t))
+		return txn_cut(t, "PH");
 	enum rule_verdict v = RULE_NEXT;
 	if (UNLIKELY(t->backend->tcp_response.first != NULL))
 		v = rule_list_walk(&t->backend->tcp_response, t);
@@ -296,26 +319,6 @@ relay_tunnel(struct txn *t)
 		return STEP_DONE;
 	relay_deadlines(t);
 	return STEP_WAIT;
-}
-
-// What is left of the request's body, beside the answer. False: it breaks the framing.
-static bool
-relay_request(struct txn *t)
-{
-	if (t->up.state != FLOW_ON || t->seen & SEEN_SERVER_SEND_FAILED)
-		return true;
-	switch (flow_pump(&t->up)) {
-	case FLOW_WAITS:
-	case FLOW_FINISHED:
-		return true;
-	case FLOW_CUT:
-		t->up.state = FLOW_DONE; // the client gave up; the answer still goes out
-		return true;
-	case FLOW_BAD:
-		break;
-	}
-	txn_count_bad_body(t);
-	return false;
 }
 
 static enum step_verdict
