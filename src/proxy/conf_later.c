@@ -100,7 +100,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "option smtpchk"),
     REFUSED(ALL, "option ssl-hello-chk"),
     REFUSED(ALL, "option spop-check"),
-    REFUSED(ALL, "option httpslog"),
     REFUSED(ALL, "option external-check"),
     REFUSED(ALL, "option http-restrict-req-hdr-names"),
     {.sections = NULL},

@@ -98,20 +98,22 @@ parse_httplog(struct conf *conf, void *obj, const struct conf_line *line, struct
 {
 	struct proxy *p = conf_proxy_of(obj);
 	bool tcp = str_eq(line->argv[1], STR("tcplog"));
+	bool https = str_eq(line->argv[1], STR("httpslog"));
 	p->options &= ~(unsigned)(PROXY_OPT_HTTPLOG | PROXY_OPT_TCPLOG);
 	if (line->flags & CONF_LINE_NO) {
 		p->logfmt_text = STR_NULL;
 		return true;
 	}
 	struct str word = line->argc > line->args ? line->argv[line->args] : STR("");
-	if (word.n > 0 && (tcp || !str_eq(word, STR("clf"))))
+	if (word.n > 0 && (tcp || https || !str_eq(word, STR("clf"))))
 		return err_set(err, "'%.*s' is not expected here%s", STR_ARG(word),
-			       tcp ? "" : ": 'clf' or the end of the line is");
+			       tcp || https ? "" : ": 'clf' or the end of the line is");
 	if (p->conf->logfmt_given)
 		conf_warn(conf, line, "'option %.*s' replaces the log format set above",
 			  STR_ARG(line->argv[1]));
 	p->options |= tcp ? PROXY_OPT_TCPLOG : PROXY_OPT_HTTPLOG;
 	p->logfmt_text = tcp          ? STR(LOGFMT_TCP)
+			 : https      ? STR(LOGFMT_HTTPS)
 			 : word.n > 0 ? STR(LOGFMT_HTTP_CLF)
 				      : STR(LOGFMT_HTTP);
 	p->conf->logfmt_line = line;
@@ -326,6 +328,11 @@ static const struct conf_keyword option_keywords[] = {
      .parse = parse_httplog,
      .flags = CONF_NO | CONF_EXTRA,
      .help = "HAProxy's HTTP access line; 'clf': Apache's."},
+    {.sections = FRONT,
+     .words = "option httpslog",
+     .parse = parse_httplog,
+     .flags = CONF_NO | CONF_EXTRA,
+     .help = "As httplog, with what is known of TLS behind it."},
     {.sections = FRONT,
      .words = "option tcplog",
      .parse = parse_httplog,

@@ -2,6 +2,7 @@
 // What happens to transactions, as counters of the process, frontend, backend and server.
 #include "proxy/count.h"
 
+#include "metrics/rate.h"
 #include "proxy/conns.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
@@ -43,6 +44,7 @@ count_connection(const struct client *c)
 	struct fe_counters *f = metrics_of(&c->bind->frontend->fe_stats, c->worker->id);
 	struct proc_counters *p = of_process(c->worker);
 	METRIC_ADD(&f->conns, 1);
+	rate_count(&f->conn_rate, loop_now_ns(c->worker->loop));
 	METRIC_ADD(&f->conns_now, 1);
 	METRIC_RAISE(&f->conns_max, METRIC_GET(&f->conns_now));
 	METRIC_ADD(&p->conns, 1);
@@ -61,7 +63,9 @@ count_connection_end(const struct client *c)
 void
 count_request(const struct txn *t)
 {
-	METRIC_ADD(&of_frontend(t)->requests, 1);
+	struct fe_counters *f = of_frontend(t);
+	METRIC_ADD(&f->requests, 1);
+	rate_count(&f->request_rate, loop_now_ns(t->worker->loop));
 	METRIC_ADD(&of_process(t->worker)->requests, 1);
 }
 
@@ -70,6 +74,7 @@ count_routed(const struct txn *t)
 {
 	struct be_counters *b = of_backend(t);
 	METRIC_ADD(&b->sessions, 1);
+	rate_count(&b->session_rate, loop_now_ns(t->worker->loop));
 	METRIC_ADD(&b->sessions_now, 1);
 	METRIC_RAISE(&b->sessions_max, METRIC_GET(&b->sessions_now));
 }
@@ -87,6 +92,7 @@ count_server_take(const struct txn *t, bool reused)
 {
 	struct be_counters *s = of_server(t);
 	METRIC_ADD(&s->sessions, 1);
+	rate_count(&s->session_rate, loop_now_ns(t->worker->loop));
 	METRIC_ADD(&s->sessions_now, 1);
 	METRIC_RAISE(&s->sessions_max, METRIC_GET(&s->sessions_now));
 	if (reused)

@@ -5,6 +5,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/module.h"
@@ -220,6 +221,113 @@ END(fc_src_port, src, true)
 END(fc_dst, dst, false)
 END(fc_dst_port, dst, true)
 
+// Whether the host has that address: then a socket can be bound to it. Asked of the kernel each
+// time, as addresses come and go.
+static bool
+is_local(const struct sample_addr *a)
+{
+	struct addr addr = {.len = sizeof(addr.in)};
+	if (a->family == 6) {
+		addr.len = sizeof(addr.in6);
+		addr.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+		__builtin_memcpy(&addr.in6.sin6_addr, a->ip, 16);
+	} else {
+		addr.in = (struct sockaddr_in){.sin_family = AF_INET};
+		__builtin_memcpy(&addr.in.sin_addr, a->ip, 4);
+	}
+	int fd = socket(addr.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool local = fd >= 0 && bind(fd, &addr.sa, addr.len) == 0;
+	if (fd >= 0)
+		(void)close(fd); // nothing was sent
+	return local;
+}
+
+static bool
+give_local(const struct sample_addr *a, struct sample *out)
+{
+	if (a == NULL || (a->family != 4 && a->family != 6))
+		return false;
+	sample_set_bool(out, is_local(a));
+	return true;
+}
+
+FETCH(src_is_local)
+{
+	return give_local(ctx->src, out);
+}
+
+FETCH(dst_is_local)
+{
+	return give_local(ctx->dst, out);
+}
+
+FETCH(fc_src_is_local)
+{
+	const struct txn *t = txn_of(ctx);
+	return t != NULL && t->client != NULL && give_local(&t->client->src, out);
+}
+
+FETCH(fc_dst_is_local)
+{
+	const struct txn *t = txn_of(ctx);
+	return t != NULL && t->client != NULL && give_local(&t->client->dst, out);
+}
+
+// HAProxy's numbers of what becomes of a connection before its first byte. A client's has no such
+// beginning here, without TLS and the PROXY protocol, so it never fails there.
+static const struct {
+	uint8_t reason; // enum reason_id; NONE: of all others
+	uint8_t number;
+	struct str text;
+} conn_errors[] = {
+    {REASON_NO_FDS, 3, {"Too many sockets on the system", 30}},
+    {REASON_NO_MEMORY, 4, {"Out of system buffers", 21}},
+    {REASON_NO_PORTS, 9, {"Out of local source ports on the system", 39}},
+    {REASON_NONE, 0, {"Success", 7}},
+};
+
+static size_t
+conn_error_of(const struct txn *t)
+{
+	size_t i = 0;
+	while (conn_errors[i].reason != REASON_NONE &&
+	       (t->reason == NULL || t->reason->id != conn_errors[i].reason))
+		i++;
+	return i;
+}
+
+NUMBER(fc_err, 0)
+NUMBER(bc_err, conn_errors[conn_error_of(t)].number)
+
+FETCH(fc_err_str)
+{
+	sample_set_str(out, STR("Success"));
+	return txn_of(ctx) != NULL;
+}
+
+FETCH(bc_err_str)
+{
+	const struct txn *t = txn_of(ctx);
+	if (t == NULL)
+		return false;
+	sample_set_str(out, conn_errors[conn_error_of(t)].text);
+	return true;
+}
+
+// What a connection without TLS and without the PROXY protocol has not.
+FETCH(no)
+{
+	sample_set_bool(out, false);
+	return txn_of(ctx) != NULL;
+}
+
+FETCH(nothing)
+{
+	(void)ctx;
+	(void)out;
+	return false;
+}
+
 static bool
 check_rtt(struct expr_arg *args, struct expr_env *env UNUSED, enum sample_type *out UNUSED,
 	  struct err *err)
@@ -372,6 +480,39 @@ static const struct fetch_row fetches[] = {
 	"the address the client connected to, as the connection has it"),
     INT("fc_dst_port", TXN, fc_dst_port,
 	"the port the client connected to, as the connection has it"),
+    ROW("src_is_local", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, src_is_local, NULL,
+	"true when the client's address is one of this host"),
+    ROW("dst_is_local", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, dst_is_local, NULL,
+	"true when the address that the client wanted is one of this host"),
+    ROW("fc_src_is_local", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, fc_src_is_local, NULL,
+	"as src_is_local, of the address that the connection has"),
+    ROW("fc_dst_is_local", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, fc_dst_is_local, NULL,
+	"as dst_is_local, of the address that the connection has"),
+    INT("fc_err", CONN, fc_err, "0: no connection of a client fails before its first byte"),
+    ROW("fc_err_str", NULL, NULL, SMP_STR, SMP_NEED_CONN, fc_err_str, NULL, "fc_err in words"),
+    INT("bc_err", RES, bc_err,
+	"HAProxy's number of why connecting to the server failed; 0: it did not"),
+    ROW("bc_err_str", NULL, NULL, SMP_STR, SMP_NEED_RES, bc_err_str, NULL, "bc_err in words"),
+    ROW("fc_rcvd_proxy", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, no, NULL,
+	"false: clients do not speak the PROXY protocol here"),
+    ROW("fc_pp_unique_id", NULL, NULL, SMP_STR, SMP_NEED_CONN, nothing, NULL,
+	"the PROXY protocol's identifier: never there"),
+    ROW("ssl_fc", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, no, NULL,
+	"false: clients do not speak TLS here"),
+    ROW("ssl_bc", NULL, NULL, SMP_BOOL, SMP_NEED_RES, no, NULL,
+	"false: TLS is not spoken to servers here"),
+    ROW("ssl_fc_is_resumed", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, no, NULL, "false: as ssl_fc"),
+    ROW("ssl_fc_has_crt", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, nothing, NULL,
+	"never there: as ssl_fc"),
+    ROW("ssl_c_used", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, nothing, NULL, "never there: as ssl_fc"),
+    INT("ssl_fc_err", CONN, nothing, "never there: as ssl_fc"),
+    INT("ssl_c_err", CONN, nothing, "never there: as ssl_fc"),
+    INT("ssl_c_ca_err", CONN, nothing, "never there: as ssl_fc"),
+    ROW("ssl_fc_sni", NULL, NULL, SMP_STR, SMP_NEED_CONN, nothing, NULL, "never there: as ssl_fc"),
+    ROW("ssl_fc_protocol", NULL, NULL, SMP_STR, SMP_NEED_CONN, nothing, NULL,
+	"never there: as ssl_fc"),
+    ROW("ssl_fc_cipher", NULL, NULL, SMP_STR, SMP_NEED_CONN, nothing, NULL,
+	"never there: as ssl_fc"),
     ROW("fc_rtt", NULL, unit_arg, SMP_INT, SMP_NEED_TXN, fc_rtt, check_rtt,
 	"the round-trip time to the client that the kernel measured, in ms (default) or us"),
     ROW("fc_rttvar", NULL, unit_arg, SMP_INT, SMP_NEED_TXN, fc_rttvar, check_rtt,

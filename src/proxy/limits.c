@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What operators and rules see of maxconn and queues: `set maxconn`, and the fetches that count
-// connections and requests that wait.
+// What operators and rules see of maxconn, queues and rates: `set maxconn`, and the fetches that
+// count connections and requests, those that wait, and those of the last second.
 #include "base/module.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
 #include "expr/fetch.h"
+#include "metrics/rate.h"
 #include "proxy/cli_proxy_priv.h"
 #include "proxy/kept.h"
 #include "proxy/policy_server.h"
@@ -216,6 +217,31 @@ fetch_srv_queue(const struct expr_arg *args UNUSED, struct sample_ctx *ctx UNUSE
 	return true;
 }
 
+#define RATE_FETCH(name, which, blocks, counters, member)                                      \
+	static bool fetch_##name(const struct expr_arg *args, struct sample_ctx *ctx,          \
+				 struct sample *out)                                           \
+	{                                                                                      \
+		const struct proxy *p = own_proxy(args, ctx, SMP_TEXT_##which);                \
+		if (p == NULL)                                                                 \
+			return false;                                                          \
+		sample_set_int(out, (int64_t)rate_read(&p->blocks, offsetof(counters, member), \
+						       ctx->now_mono_ns));                     \
+		return true;                                                                   \
+	}
+RATE_FETCH(fe_sess_rate, FRONTEND, fe_stats, struct fe_counters, conn_rate)
+RATE_FETCH(fe_req_rate, FRONTEND, fe_stats, struct fe_counters, request_rate)
+RATE_FETCH(be_sess_rate, BACKEND, be_stats, struct be_counters, session_rate)
+
+static bool
+fetch_srv_sess_rate(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
+{
+	const struct server *s = args[0].ptr;
+	sample_set_int(out,
+		       (int64_t)rate_read(&s->stats, offsetof(struct be_counters, session_rate),
+					  ctx->now_mono_ns));
+	return true;
+}
+
 #define NAME_ARG(var, what, fl)                                                \
 	static const struct arg_spec var[] = {                                 \
 	    {.type = ARG_NAME, .name = (what), .flags = (fl) | ARG_NOT_EMPTY}, \
@@ -240,6 +266,10 @@ static const struct fetch_row fetches[] = {
     ROW(fe_conn, frontend, frontend, "connections that the frontend has now"),
     ROW(srv_conn, server, server, "requests that the server has now"),
     ROW(srv_conn_free, server, server, "room below the server's maxconn; -1: unlimited"),
+    ROW(fe_sess_rate, frontend, frontend, "connections to the frontend in the last second"),
+    ROW(fe_req_rate, frontend, frontend, "requests to the frontend in the last second"),
+    ROW(be_sess_rate, backend, backend, "requests to the backend in the last second"),
+    ROW(srv_sess_rate, server, server, "requests given to the server in the last second"),
     ROW(srv_queue, server, server, "0: requests wait for a backend, not for one server"),
     {0},
 };

@@ -38,6 +38,7 @@ struct fe_counters {
 	struct metric failed_rewrites; // an edit that found no room
 	struct metric internal_errors; // 500 of our own making
 	struct metric log_lines;       // of the access log, for %lc
+	struct metric conn_rate, request_rate; // metrics/rate.h
 	struct class_counters responses;
 };
 
@@ -65,6 +66,7 @@ struct be_counters {
 	struct metric no_server; // 503: none usable
 	struct metric failed_rewrites;
 	struct metric internal_errors;
+	struct metric session_rate;                                // metrics/rate.h
 	struct metric queue_ms, connect_ms, response_ms, total_ms; // sums
 	struct class_counters responses;
 };
