@@ -136,12 +136,28 @@ conv_nbsrv(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sa
 	return true;
 }
 
+// Of "backend/server".
+static const struct server *
+named_server(const struct expr_arg *args, struct str text)
+{
+	struct str rest = text, name;
+	const struct backend *b = str_next(&rest, '/', &name) ? named(args, name) : NULL;
+	return b != NULL && rest.p != NULL ? backend_find_server(b, rest) : NULL;
+}
+
+// Requests wait for any server of their backend, never for one.
+static bool
+conv_srv_queue(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *smp)
+{
+	bool known = named_server(args, smp->s) != NULL;
+	sample_set_int(smp, 0);
+	return known;
+}
+
 static bool
 conv_srv_is_up(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *smp)
 {
-	struct str rest = smp->s, name;
-	const struct backend *b = str_next(&rest, '/', &name) ? named(args, name) : NULL;
-	const struct server *s = b != NULL && rest.p != NULL ? backend_find_server(b, rest) : NULL;
+	const struct server *s = named_server(args, smp->s);
 	if (s == NULL)
 		return false;
 	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
@@ -157,6 +173,13 @@ static const struct conv_row convs[] = {
      .conv = conv_nbsrv,
      .link = conv_map,
      .help = "number of servers of the backend of that name that take requests"},
+    {.name = "srv_queue",
+     .in = SMP_STR,
+     .out = SMP_INT,
+     .flags = ROW_VOLATILE,
+     .conv = conv_srv_queue,
+     .link = conv_map,
+     .help = "of \"backend/server\": 0, as requests wait for a backend, not for one server"},
     {.name = "srv_is_up",
      .in = SMP_STR,
      .out = SMP_BOOL,

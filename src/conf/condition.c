@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The conditions of .if, .elif and -cc: numbers, predicates, !, &&, || and parentheses, && binding
 // closer. Both sides of an operator are always read, so a faulty right side is a fault even where
-// the left side decides. true, false and strstr() are known beyond what haproxy 2.6 has.
+// the left side decides. true, false, strstr() and enabled() are known beyond what haproxy 2.6 has.
 #include "conf/conf_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define MAX_DEPTH     64u
 #define MAX_ARGS      2
@@ -107,9 +108,31 @@ eval_version_atleast(const struct conf_options *opt, const struct cond_args *a)
 	return !eval_version_before(opt, a);
 }
 
+// What HAProxy's command line can switch off; here most cannot, or is not there.
+static bool
+eval_enabled(const struct conf_options *opt UNUSED, const struct cond_args *a)
+{
+	static const char *const always[] = {"EPOLL", "POLL", "GETADDRINFO", "REUSEPORT"};
+	for (size_t k = 0; k < ARRAY_LEN(always); k++)
+		if (strcasecmp(always[k], a->text[0]) == 0)
+			return true;
+	return false;
+}
+
+// Of a TLS library: there is none, so it has no version and no name.
+static bool
+eval_no_tls(const struct conf_options *opt UNUSED, const struct cond_args *a UNUSED)
+{
+	return false;
+}
+
 static const struct predicate predicates[] = {
     {{"defined", 7}, 1, eval_defined},
+    {{"enabled", 7}, 1, eval_enabled},
     {{"feature", 7}, 1, eval_feature},
+    {{"openssl_version_atleast", 23}, 1, eval_no_tls},
+    {{"openssl_version_before", 22}, 1, eval_no_tls},
+    {{"ssllib_name_startswith", 22}, 1, eval_no_tls},
     {{"streq", 5}, 2, eval_streq},
     {{"strneq", 6}, 2, eval_strneq},
     {{"strstr", 6}, 2, eval_strstr},

@@ -280,6 +280,12 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 	struct pattern_list *l = pattern_list_new(&env->set->arena, &f.opts);
 	expr_set_own_list(env->set, l);
 	const struct str *words = argv + 1 + used;
+	if (e->row->flags & ROW_VERSION && e->n_steps == 0 && f.opts.match == PAT_INT &&
+	    !f.said_match) {
+		words = acl_versions(&env->set->arena, n_values, words, err);
+		if (words == NULL)
+			return false;
+	}
 	if (!acl_check_values(e, &f.opts, n_values, words, err) ||
 	    !use_files(l, env, &f, n_values, words, err) ||
 	    !pattern_list_add_words(l, f.has_id ? 0 : n_values, words, err) ||

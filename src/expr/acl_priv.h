@@ -64,6 +64,9 @@ enum acl_result acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx);
 // Refuses values that can never match (acl_trap.c).
 bool acl_check_values(const struct expr *e, const struct pattern_opts *o, int argc,
 		      const struct str *argv, struct err *err);
+// Words that may be versions as numbers (acl_version.c); NULL: one is none.
+const struct str *acl_versions(struct arena *arena, int n, const struct str *words,
+			       struct err *err);
 bool acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct acl_test *t,
 		    struct err *err);
 void acl_add_test(struct expr_set *set, struct acl *a, const struct acl_test *t);

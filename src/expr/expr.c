@@ -92,6 +92,7 @@ add_own_rows(struct expr_set *set)
 	add_convs(set, expr_convs_map);
 	add_convs(set, expr_convs_http);
 	add_convs(set, expr_convs_more);
+	add_convs(set, expr_convs_forwarded);
 }
 
 struct expr_set *

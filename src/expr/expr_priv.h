@@ -140,4 +140,5 @@ const struct pattern_entry *pattern_match_groups(const struct pattern_list *l, s
 extern const struct fetch_row expr_fetches_const[], expr_fetches_conn[], expr_fetches_http[],
     expr_fetches_state[], expr_fetches_target[], expr_fetches_block[], expr_fetches_payload[];
 extern const struct conv_row expr_convs_text[], expr_convs_int[], expr_convs_code[],
-    expr_convs_hash[], expr_convs_misc[], expr_convs_map[], expr_convs_http[], expr_convs_more[];
+    expr_convs_hash[], expr_convs_misc[], expr_convs_map[], expr_convs_http[], expr_convs_more[],
+    expr_convs_forwarded[];

@@ -104,6 +104,7 @@ enum row_flag {
 	ROW_PURE_CONST = 1 << 1,  // depends on its arguments alone: int, str, bool...
 	ROW_ITERATES = 1 << 3,    // may have several values; an ACL tries them all (ctx->iter)
 	ROW_CHANGES = 1 << 4,     // a converter whose answer commands may change: never folded
+	ROW_VERSION = 1 << 5,     // INT: an ACL's values may be written as versions: 3.1
 	ROW_ACL_ALIASES = 1 << 2, // hdr -> hdr_beg, hdr_dom, ...: text fetches with these aliases
 };
 

@@ -89,7 +89,7 @@ eval_condition(const struct options *o)
 	bool result;
 	if (!conf_eval_condition(NULL, str_from_c(o->condition), &result, &err)) {
 		fprintf(stderr, "%s\n", err.text);
-		return 1;
+		return 2; // neither true nor false
 	}
 	if (o->verbose)
 		printf("Condition: %s\n", result ? "TRUE" : "FALSE");

@@ -491,6 +491,25 @@ test_counts(struct fixture *f)
 	f->ctx.more = false;
 }
 
+// Of a fetch that gives a version, whose values are numbers of 16 bits and 16 more.
+static void
+test_versions(struct fixture *f)
+{
+	static const char *const good[] = {"3.1",    "3",          "3.0:3.3", ":3",
+					   "gt 3.2", "eq 3.1 3.3", "3:"};
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		char text[64];
+		(void)snprintf(text, sizeof(text), "v%zu req.ssl_ver %s", i, good[i]);
+		IS_STR(fix_acl(f, text), "");
+	}
+	IS_STR(fix_acl(f, "v req.ssl_ver 3.x"),
+	       "acl 'v': '3.x' is no version (3.1) and no range of some (3.0:3.3)");
+	IS_STR(fix_acl(f, "v req.ssl_ver 3.70000"),
+	       "acl 'v': '3.70000' is no version (3.1) and no range of some (3.0:3.3)");
+	OK(strstr(fix_acl(f, "v req.ssl_ver -m int 3.1"), "3.1") != NULL);
+	OK(strstr(fix_acl(f, "v req.len 3.1"), "3.1") != NULL);
+}
+
 int
 main(void)
 {
@@ -518,6 +537,7 @@ main(void)
 	test_fold(&f);
 	test_memo(&f);
 	test_counts(&f);
+	test_versions(&f);
 	fix_fini(&f);
 	return tap_done();
 }

@@ -410,6 +410,43 @@ test_arena_full(struct fixture *f)
 	f->ctx.arena = &f->arena;
 }
 
+// RFC 7239: the examples of its sections 4 and 6, and what breaks its grammar.
+static void
+test_forwarded(struct fixture *f)
+{
+	static const struct {
+		const char *expr, *want;
+	} rows[] = {
+	    {"str('for=\"_gazonk\"'),rfc7239_is_valid", "bool:1"},
+	    {"str('For=\"[2001:db8:cafe::17]:4711\"'),rfc7239_is_valid", "bool:1"},
+	    {"str('for=192.0.2.60;proto=http;by=203.0.113.43'),rfc7239_is_valid", "bool:1"},
+	    {"str('for=192.0.2.60;ext=1'),rfc7239_is_valid", "bool:1"},
+	    {"str('for=192.0.2.43, for=198.51.100.17'),rfc7239_is_valid", "bool:0"},
+	    {"str('for=192.0.2.43:80'),rfc7239_is_valid", "bool:0"},
+	    {"str('for=a;for=b'),rfc7239_is_valid", "bool:0"},
+	    {"str('for=_a;for=_b'),rfc7239_is_valid", "bool:0"},
+	    {"str('proto=gopher'),rfc7239_is_valid", "bool:0"},
+	    {"str('for=_a;'),rfc7239_is_valid", "bool:0"},
+	    {"str('for=\"_a'),rfc7239_is_valid", "bool:0"},
+	    {"str('for'),rfc7239_is_valid", "bool:0"},
+	    {"str(''),rfc7239_is_valid", "bool:0"},
+	    {"str('for=_a;proto=https'),rfc7239_field(proto)", "string:https"},
+	    {"str('for=\"_\\\\a\"'),rfc7239_field(for)", "none"},
+	    {"str('host=\"a\\\"b\"'),rfc7239_field(host)", "string:a\"b"},
+	    {"str('for=_a'),rfc7239_field(by)", "none"},
+	    {"str('[2001:db8::1]:4711'),rfc7239_n2nn", "ip6:2001:db8::1"},
+	    {"str('[2001:db8::1]:4711'),rfc7239_n2np", "int:4711"},
+	    {"str('192.0.2.1:_x'),rfc7239_n2np", "string:_x"},
+	    {"str('192.0.2.1'),rfc7239_nn", "ip4:192.0.2.1"},
+	    {"str('192.0.2.1'),rfc7239_np", "none"},
+	    {"str('unknown:80'),rfc7239_nn", "string:unknown"},
+	    {"str('192.0.2.1:70000'),rfc7239_nn", "none"},
+	    {"str('2001:db8::1'),rfc7239_nn", "none"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		IS_STR(fix_eval(f, rows[i].expr), rows[i].want);
+}
+
 int
 main(void)
 {
@@ -432,6 +469,7 @@ main(void)
 	test_rows(&f);
 	test_absent();
 	test_arena_full(&f);
+	test_forwarded(&f);
 	fix_fini(&f);
 	return tap_done();
 }
