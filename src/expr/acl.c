@@ -102,6 +102,14 @@ suggest_alias(struct expr_set *set, struct str word, struct err *err)
 		(void)snprintf(err->text + n, sizeof(err->text) - n, "; did you mean '%s'?", near);
 }
 
+// The old names of bytes are compared as such; req.payload wants an -m.
+static bool
+is_payload_keyword(struct str word)
+{
+	struct str name = str_slice(word, 0, str_find_byte(word, '('));
+	return str_eq(name, STR("payload")) || str_eq(name, STR("payload_lv"));
+}
+
 static struct expr *
 parse_criterion(struct expr_env *env, struct str word, enum pat_match *match, struct err *err)
 {
@@ -113,8 +121,10 @@ parse_criterion(struct expr_env *env, struct str word, enum pat_match *match, st
 		suggest_alias(env->set, word, err);
 		return NULL;
 	}
+	if (!aliased && is_payload_keyword(word))
+		alias = PAT_BIN;
 	// a converter behind the keyword drops the match that the keyword meant
-	*match = aliased && e->n_steps == 0 ? alias : pat_match_default(expr_type(e));
+	*match = alias != PAT_NONE && e->n_steps == 0 ? alias : pat_match_default(expr_type(e));
 	return e;
 }
 

@@ -121,15 +121,16 @@ print_fetches(struct sbuf *out)
 static void
 print_convs(struct sbuf *out)
 {
-	sbuf_add(out, STR("\n## Converters\n\n| converter | from | to | what it gives |\n"
-			  "| --- | --- | --- | --- |\n"));
+	sbuf_add(out,
+		 STR("\n## Converters\n\n| converter | other names | from | to | what it gives "
+		     "|\n| --- | --- | --- | --- | --- |\n"));
 	struct expr_set *set = expr_set_new(main_modules);
 	const struct conv_row *r;
 	for (size_t i = 0; (r = expr_set_conv_at(set, i)) != NULL; i++) {
 		sbuf_printf(out, "| `%s", r->name);
 		print_args(r->args, out);
-		sbuf_printf(out, "` | %s | %s | ", sample_type_name(r->in),
-			    sample_type_name(r->out));
+		sbuf_printf(out, "` | %s | %s | %s | ", r->aliases != NULL ? r->aliases : "",
+			    sample_type_name(r->in), sample_type_name(r->out));
 		print_cell(r->help, out);
 		sbuf_add(out, STR(" |\n"));
 	}
@@ -226,7 +227,9 @@ list_convs(struct sbuf *out)
 	for (size_t i = 0; (r = expr_set_conv_at(set, i)) != NULL; i++) {
 		sbuf_add(out, str_from_c(r->name));
 		print_args(r->args, out);
-		sbuf_printf(out, ": %s => %s\n", sample_type_name(r->in), sample_type_name(r->out));
+		sbuf_printf(out, ": %s => %s%s%s\n", sample_type_name(r->in),
+			    sample_type_name(r->out), r->aliases != NULL ? ", also " : "",
+			    r->aliases != NULL ? r->aliases : "");
 	}
 	expr_set_free(&set);
 }

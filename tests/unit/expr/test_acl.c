@@ -506,6 +506,8 @@ test_versions(struct fixture *f)
 	       "acl 'v': '3.x' is no version (3.1) and no range of some (3.0:3.3)");
 	IS_STR(fix_acl(f, "v req.ssl_ver 3.70000"),
 	       "acl 'v': '3.70000' is no version (3.1) and no range of some (3.0:3.3)");
+	IS_STR(fix_acl(f, "bytes payload(0,2) 0102"), "");
+	OK(strstr(fix_acl(f, "bytes req.payload(0,2) 0102"), "-m") != NULL);
 	OK(strstr(fix_acl(f, "v req.ssl_ver -m int 3.1"), "3.1") != NULL);
 	OK(strstr(fix_acl(f, "v req.len 3.1"), "3.1") != NULL);
 }
