@@ -10,6 +10,7 @@
 #include "main/modules.h"
 #include "metrics/metrics.h"
 #include "proxy/rule.h"
+#include "proxy/rule_explain.h"
 #include "proxy/stats.h"
 
 static const char *
@@ -49,24 +50,11 @@ print_args(const struct arg_spec *a, struct sbuf *out)
 static void
 print_places(unsigned where, struct sbuf *out)
 {
-	static const struct {
-		unsigned where;
-		const char *name;
-	} lists[] = {
-	    {RULE_HTTP_REQUEST, "http-request"},
-	    {RULE_HTTP_RESPONSE, "http-response"},
-	    {RULE_HTTP_AFTER_RESPONSE, "http-after-response"},
-	    {RULE_REDIRECT, "redirect"},
-	    {RULE_TCP_CONNECTION, "tcp-request connection"},
-	    {RULE_TCP_SESSION, "tcp-request session"},
-	    {RULE_TCP_CONTENT, "tcp-request content"},
-	    {RULE_TCP_RESPONSE, "tcp-response content"},
-	};
 	const char *between = " ";
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-		if (!(where & lists[i].where))
+	for (unsigned bit = 1; bit <= RULE_TCP_RESPONSE; bit <<= 1) {
+		if (!(where & bit))
 			continue;
-		sbuf_printf(out, "%s%s", between, lists[i].name);
+		sbuf_printf(out, "%s%s", between, rule_list_name((enum rule_where)bit));
 		between = ", ";
 	}
 }

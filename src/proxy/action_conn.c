@@ -148,18 +148,6 @@ run_hint(const struct rule *r, struct txn *t)
 
 // --- do-log ------------------------------------------------------------------------------------
 
-static bool
-parse_nothing(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
-	      struct err *err)
-{
-	(void)conf;
-	(void)line;
-	(void)at;
-	(void)r;
-	(void)err;
-	return true;
-}
-
 static enum rule_verdict
 run_log(const struct rule *r, struct txn *t)
 {
@@ -172,7 +160,7 @@ run_log(const struct rule *r, struct txn *t)
 #define ANYWHERE (HTTP | RULE_TCP)
 
 static const struct action_row actions[] = {
-    {"do-log", ANYWHERE, parse_nothing, run_log, ACTION_KEEPS, "do-log",
+    {"do-log", ANYWHERE, NULL, run_log, ACTION_KEEPS, "do-log",
      "Writes a line to the access log now, beside the one at the end."},
     {"early-hint", RULE_HTTP_REQUEST, parse_hint, run_hint, ACTION_KEEPS,
      "early-hint <name> <format>",

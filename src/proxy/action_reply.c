@@ -15,18 +15,6 @@
 #define RESPONSE RULE_HTTP_RESPONSE
 #define AFTER    RULE_HTTP_AFTER_RESPONSE
 
-static bool
-parse_nothing(struct conf *conf, const struct conf_line *line, int *at, struct rule *rule,
-	      struct err *err)
-{
-	(void)conf;
-	(void)line;
-	(void)at;
-	(void)rule;
-	(void)err;
-	return true;
-}
-
 static enum rule_verdict
 run_allow(const struct rule *r, struct txn *txn)
 {
@@ -527,18 +515,18 @@ run_redirect(const struct rule *r, struct txn *txn)
 	"[hdr <name> <format>]*"
 
 const struct action_row actions_reply[] = {
-    {"allow", REQUEST | RESPONSE | AFTER, parse_nothing, run_allow, ACTION_FINAL, "allow",
+    {"allow", REQUEST | RESPONSE | AFTER, NULL, run_allow, ACTION_FINAL, "allow",
      "Leaves the rule list; the message goes on."},
-    {"accept", REQUEST | RESPONSE | AFTER | RULE_TCP, parse_nothing, run_allow, ACTION_FINAL,
-     "accept", "As allow."},
+    {"accept", REQUEST | RESPONSE | AFTER | RULE_TCP, NULL, run_allow, ACTION_FINAL, "accept",
+     "As allow."},
     {"deny", REQUEST | RESPONSE, parse_deny, run_deny, ACTION_FINAL,
      "deny [deny_status <status>] " REPLY_WORDS,
      "Refuses the message: 403 for a request, 502 for a response, with the error page of that "
      "status unless told otherwise."},
-    {"reject", REQUEST | RULE_TCP, parse_nothing, run_reject, ACTION_FINAL, "reject",
+    {"reject", REQUEST | RULE_TCP, NULL, run_reject, ACTION_FINAL, "reject",
      "Closes the connection without an answer."},
-    {"close", RULE_TCP_RESPONSE, parse_nothing, run_reject, ACTION_FINAL, "close", "As reject."},
-    {"silent-drop", REQUEST | RESPONSE | RULE_TCP, parse_nothing, run_silent_drop, ACTION_FINAL,
+    {"close", RULE_TCP_RESPONSE, NULL, run_reject, ACTION_FINAL, "close", "As reject."},
+    {"silent-drop", REQUEST | RESPONSE | RULE_TCP, NULL, run_silent_drop, ACTION_FINAL,
      "silent-drop", "Closes the connection so that a client behind a router does not hear of it."},
     {"tarpit", REQUEST, parse_tarpit, run_tarpit, ACTION_FINAL,
      "tarpit [deny_status <status>] " REPLY_WORDS,

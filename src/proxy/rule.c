@@ -153,7 +153,7 @@ rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 			   .line = line->line};
 	int at = 2;
 	struct expr_env env = action_env(r, line);
-	if (!row->parse(conf, line, &at, r, err))
+	if (row->parse != NULL && !row->parse(conf, line, &at, r, err))
 		return err_wrap(err, "%s %s", rule_list_name(where), row->name);
 	if (!conf_proxy_cond(proxy, line, at, env.place, &r->cond, err))
 		return err_wrap(err, "%s %s", rule_list_name(where), row->name);

@@ -49,7 +49,8 @@ struct action_row {
 	const char *name; // "set-header"; a trailing '*' matches words that begin so ("lua.*")
 	unsigned where;   // enum rule_where bits
 	// line->argv[*at] is the first word behind the action's name; leaves *at at the first word
-	// it does not know (then "if"/"unless" or the end must stand). Fills rule->args.
+	// it does not know (then "if"/"unless" or the end must stand). Fills rule->args. NULL: it
+	// takes no words.
 	bool (*parse)(struct conf *conf, const struct conf_line *line, int *at, struct rule *rule,
 		      struct err *err);
 	// On a worker, one transaction. No allocation but the transaction's arena. What answers
