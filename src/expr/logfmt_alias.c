@@ -149,12 +149,23 @@ put_term(struct logfmt_out *o, const struct log_values *v, size_t letters)
 	logfmt_put_value(o, str_of(v->term, v->term[0] != '\0' ? letters : 0), 0);
 }
 
-// Without a query: nothing, not "-".
+// A part that a target may lack: then nothing, not "-".
 static void
-put_query(struct logfmt_out *o, const struct log_values *v, unsigned flags)
+put_part(struct logfmt_out *o, const struct log_values *v, struct str part, unsigned flags)
 {
-	if (v->request_line.n == 0 || v->query.n > 0 || flags & LOGFMT_QUOTE)
-		put_or(o, v->query, v->request_line.n == 0 ? STR("<BADREQ>") : STR(""), flags);
+	if (v->request_line.n == 0 || part.n > 0 || flags & LOGFMT_QUOTE)
+		put_or(o, part, v->request_line.n == 0 ? STR("<BADREQ>") : STR(""), flags);
+}
+
+// Without scheme and host; "*" is no path.
+static struct str
+bare_path(struct str path)
+{
+	size_t scheme = str_find(path, STR("://"));
+	if (path.n == 0 || path.p[0] == '/')
+		return path;
+	struct str rest = scheme == SIZE_MAX ? STR("") : str_slice(path, scheme + 3, path.n);
+	return str_slice(rest, str_find_byte(rest, '/'), rest.n);
 }
 
 // clang-format off
@@ -214,7 +225,8 @@ ALIAS(r, put_or(o, v->request_line, STR("<BADREQ>"), p->flags))
 ALIAS(HM, put_or(o, v->method, STR("<BADREQ>"), p->flags))
 ALIAS(HU, put_or(o, v->uri, STR("<BADREQ>"), p->flags))
 ALIAS(HP, put_or(o, v->path, STR("<BADREQ>"), p->flags))
-ALIAS(HQ, put_query(o, v, p->flags))
+ALIAS(HPO, put_part(o, v, bare_path(v->path), p->flags))
+ALIAS(HQ, put_part(o, v, v->query, p->flags))
 ALIAS(HV, put_or(o, v->version, STR("<BADREQ>"), p->flags))
 ALIAS(ID, VALUE(unique_id))
 ALIAS(rt, HEXABLE(v->request_count))
@@ -315,8 +327,8 @@ static const struct logfmt_alias logfmt_aliases[] = {
     {"hsl", put_hsl, SMP_STR, "captured response headers as a list", 0},
     {"r", put_r, SMP_STR, "request line", 0},
     {"HM", put_HM, SMP_STR, "method", 0},
-    {"HP", put_HP, SMP_STR, "path", 0},
-    {"HPO", put_HP, SMP_STR, "path", 0},
+    {"HP", put_HP, SMP_STR, "target without its query", 0},
+    {"HPO", put_HPO, SMP_STR, "path, without scheme and host", 0},
     {"HQ", put_HQ, SMP_STR, "query with its '?'", 0},
     {"HU", put_HU, SMP_STR, "target", 0},
     {"HV", put_HV, SMP_STR, "HTTP version", 0},
