@@ -157,7 +157,8 @@ static void
 print_metrics(struct sbuf *out)
 {
 	static const struct metric_row *const tables[] = {stats_proc_rows, stats_fe_rows,
-							  stats_be_rows, stats_srv_rows};
+							  stats_listener_rows, stats_be_rows,
+							  stats_srv_rows};
 	sbuf_add(out, STR("\n## Counters\n\n| metric | column of show stat | what it counts |\n"
 			  "| --- | --- | --- |\n"));
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)

@@ -337,7 +337,9 @@ action_count_denied(const struct rule *r, const struct txn *txn)
 	bool request = (r->where & RULE_IN_REQUEST) != 0;
 	if (r->proxy->caps & PROXY_FRONTEND) {
 		struct fe_counters *c = metrics_of(&r->proxy->fe_stats, w);
+		struct listener_counters *l = txn->listener;
 		METRIC_ADD(request ? &c->denied_req : &c->denied_res, 1);
+		METRIC_ADD(request ? &l->denied_req : &l->denied_res, 1);
 	} else {
 		struct be_counters *c = metrics_of(&r->proxy->be_stats, w);
 		METRIC_ADD(request ? &c->denied_req : &c->denied_res, 1);

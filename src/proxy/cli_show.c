@@ -140,7 +140,7 @@ add_label(struct line *l, const char *name, struct str value)
 }
 
 // What to show: HAProxy's filter <proxy> <type> <sid>; -1: any. Types: 1 frontend, 2 backend,
-// 4 server.
+// 4 server, 8 listener.
 struct filter {
 	struct str proxy;
 	int64_t iid, type, sid;
@@ -200,6 +200,22 @@ add_frontend(struct table *t, const struct proxy_set *set, const struct proxy *p
 	add_text(l, "mode", STR("http"));
 }
 
+static void
+add_listener(struct table *t, const struct bind *b)
+{
+	const struct proxy *p = b->frontend;
+	struct line *l = begin_line(t, p, b->stat_name, stats_listener_rows, &b->stats);
+	add_label(l, "listener", b->stat_name);
+	add_text(l, "status", p->disabled ? STR("STOP") : STR("OPEN"));
+	uint32_t limit = atomic_load_explicit(&b->limit->max, memory_order_relaxed);
+	if (limit != 0)
+		add_number(l, "slim", limit);
+	add_number(l, "sid", b->id);
+	add_text(l, "type", STR("3"));
+	add_text(l, "addr", b->text);
+	add_text(l, "mode", p->mode == PROXY_TCP ? STR("tcp") : STR("http"));
+}
+
 static uint64_t
 changed_s(const struct server *srv)
 {
@@ -257,6 +273,26 @@ wanted(const struct filter *f, const struct proxy *p)
 	return f->proxy.n == 0 || str_eq(f->proxy, p->name);
 }
 
+static bool
+has_id(const struct filter *f, uint32_t id)
+{
+	return f->sid < 0 || (uint64_t)f->sid == id;
+}
+
+// HAProxy's order: the frontend's line is followed by its listeners'.
+static void
+add_frontend_side(struct table *t, const struct proxy_set *set, const struct filter *f,
+		  const struct proxy *p)
+{
+	if ((f->type & 1) && f->sid < 0)
+		add_frontend(t, set, p);
+	if (!(f->type & 8) || !(p->options & PROXY_OPT_SOCKET_STATS))
+		return;
+	for (const struct bind *b = p->binds; b != NULL; b = b->next)
+		if (has_id(f, b->id))
+			add_listener(t, b);
+}
+
 static void
 fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 {
@@ -264,13 +300,12 @@ fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 		const struct proxy *p = set->all[i];
 		if (!wanted(f, p))
 			continue;
-		if ((p->caps & PROXY_FRONTEND) && (f->type & 1) && f->sid < 0)
-			add_frontend(t, set, p);
+		if (p->caps & PROXY_FRONTEND)
+			add_frontend_side(t, set, f, p);
 		if (p->backend == NULL)
 			continue;
 		for (size_t j = 0; j < p->backend->n_servers; j++)
-			if ((f->type & 4) &&
-			    (f->sid < 0 || (uint64_t)f->sid == p->backend->servers[j]->id))
+			if ((f->type & 4) && has_id(f, p->backend->servers[j]->id))
 				add_server(t, p, p->backend->servers[j]);
 		if ((f->type & 2) && f->sid < 0)
 			add_backend(t, p);

@@ -159,7 +159,11 @@ client_open(struct proxy_worker *w, const struct bind *bind, int fd, uint8_t pla
 		(void)close(fd); // out of memory: the peer sees a closed connection
 		return;
 	}
-	*c = (struct client){.magic = CLIENT_MAGIC, .worker = w, .bind = bind, .places = places};
+	*c = (struct client){.magic = CLIENT_MAGIC,
+			     .worker = w,
+			     .bind = bind,
+			     .listener = metrics_of(&bind->stats, w->id),
+			     .places = places};
 	conn_init(&c->conn, w->loop, client_event);
 	conn_open(&c->conn, fd);
 	c->accept_ns = loop_now_ns(w->loop);

@@ -56,7 +56,6 @@ static const struct conf_keyword later_keywords[] = {
     IGNORED(ALL, "option nolinger"),
     IGNORED(ALL, "option persist"),
     IGNORED(ALL, "option prefer-last-server"),
-    IGNORED(ALL, "option socket-stats"),
     IGNORED(ALL, "option splice-auto"),
     IGNORED(ALL, "option splice-request"),
     IGNORED(ALL, "option splice-response"),

@@ -72,6 +72,7 @@ static const struct {
     {"redispatch", PROXY_OPT_REDISPATCH, 0},
     {"abortonclose", PROXY_OPT_ABORTONCLOSE, 0},
     {"http-buffer-request", PROXY_OPT_BUFFER_REQUEST, 0},
+    {"socket-stats", PROXY_OPT_SOCKET_STATS, 0},
 };
 
 static bool
@@ -353,6 +354,8 @@ static const struct conf_keyword option_keywords[] = {
      .parse = parse_http_via,
      .flags = CONF_NO | CONF_EXTRA,
      .help = "option http-via [NAME]: adds Via to requests."},
+    OPTION(FRONT, "socket-stats",
+	   "show stat and show metrics have a row for each listener of it; all count anyway."),
     OPTION(FRONT, "dontlognull", "Connections on which nothing was sent are not logged."),
     OPTION(FRONT, "dontlog-normal", "Only requests that went wrong are logged."),
     OPTION(FRONT, "logasap", "The line is written when the response begins."),

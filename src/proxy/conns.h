@@ -11,6 +11,7 @@
 #include "proxy/worker.h"
 
 struct bind;
+struct listener_counters;
 struct server;
 struct txn;
 
@@ -25,7 +26,8 @@ struct client {
 	struct conn conn;
 	struct proxy_worker *worker;
 	const struct bind *bind;
-	struct txn *txn; // NULL while idle
+	struct listener_counters *listener; // of bind, this worker's
+	struct txn *txn;                    // NULL while idle
 	struct list in_worker;
 	uint64_t accept_ns;   // monotonic
 	uint8_t places;       // for gate_give

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What happens to transactions, as counters of the process, frontend, backend and server.
+// What happens to transactions, as counters of the process, frontend, listener, backend and
+// server.
 #include "proxy/count.h"
 
 #include "metrics/rate.h"
@@ -47,6 +48,9 @@ count_connection(const struct client *c)
 	rate_count(&f->conn_rate, loop_now_ns(c->worker->loop));
 	METRIC_ADD(&f->conns_now, 1);
 	METRIC_RAISE(&f->conns_max, METRIC_GET(&f->conns_now));
+	METRIC_ADD(&c->listener->conns, 1);
+	METRIC_ADD(&c->listener->conns_now, 1);
+	METRIC_RAISE(&c->listener->conns_max, METRIC_GET(&c->listener->conns_now));
 	METRIC_ADD(&p->conns, 1);
 	METRIC_ADD(&p->conns_now, 1);
 	METRIC_RAISE(&p->conns_max, METRIC_GET(&p->conns_now));
@@ -57,6 +61,7 @@ count_connection_end(const struct client *c)
 {
 	struct fe_counters *f = metrics_of(&c->bind->frontend->fe_stats, c->worker->id);
 	METRIC_ADD(&f->conns_now, -1);
+	METRIC_ADD(&c->listener->conns_now, -1);
 	METRIC_ADD(&of_process(c->worker)->conns_now, -1);
 }
 
@@ -126,6 +131,7 @@ count_bad_request(const struct txn *t, enum http_reason_id why, uint64_t offset)
 {
 	(void)offset;
 	METRIC_ADD(&of_frontend(t)->bad_requests, 1);
+	METRIC_ADD(&t->listener->bad_requests, 1);
 	METRIC_ADD(&of_process(t->worker)->bad_request[why], 1);
 }
 
@@ -192,6 +198,8 @@ count_end(const struct txn *t)
 	struct proc_counters *p = of_process(t->worker);
 	METRIC_ADD(&f->bytes_in, t->bytes_in);
 	METRIC_ADD(&f->bytes_out, t->bytes_out);
+	METRIC_ADD(&t->listener->bytes_in, t->bytes_in);
+	METRIC_ADD(&t->listener->bytes_out, t->bytes_out);
 	METRIC_ADD(&p->bytes_in, t->bytes_in);
 	METRIC_ADD(&p->bytes_out, t->bytes_out);
 	if (t->times.head_ns != 0 && t->flags & TXN_RESPONSE_SENT)

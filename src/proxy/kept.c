@@ -53,7 +53,8 @@ struct kept {
 	struct ledger_kind process;
 	struct ledger_object *objects;
 	size_t n_objects, cap_objects;
-	struct sbuf lost, set; // names, for the log
+	struct hash_map servers, listeners; // names of theirs
+	struct sbuf lost, set;              // names, for the log
 	unsigned n_lost, n_set;
 };
 
@@ -61,6 +62,8 @@ struct kept {
 
 static const struct ledger_kind frontend_kind = {"frontend", stats_fe_rows,
 						 sizeof(struct fe_counters)};
+static const struct ledger_kind listener_kind = {"listener", stats_listener_rows,
+						 sizeof(struct listener_counters)};
 static const struct ledger_kind backend_kind = {"backend", stats_be_rows,
 						sizeof(struct be_counters)};
 static const struct ledger_kind server_kind = {"server", stats_srv_rows,
@@ -109,15 +112,62 @@ add(struct kept *k, const struct ledger_kind *kind, struct str name, struct metr
 	    (struct ledger_object){.kind = kind, .name = name, .blocks = blocks};
 }
 
-// "backend/server", in memory that goes with the kept.
+// Puts it there once; the map owns it then.
+static bool
+claim_name(struct hash_map *names, struct str name)
+{
+	if (hash_map_get(names, name) != NULL)
+		return false;
+	return hash_map_put(names, name, MEM_NEW(size_t));
+}
+
+// "proxy/what", of a second one "proxy/what#2", in memory that goes with `names`.
+static struct str
+unique_name(struct hash_map *names, struct str proxy, struct str what)
+{
+	size_t room = proxy.n + what.n + sizeof("/#18446744073709551615");
+	char *p = mem_alloc(room);
+	int n = snprintf(p, room, "%.*s/%.*s", STR_ARG(proxy), STR_ARG(what));
+	size_t *more = hash_map_get(names, str_of(p, (size_t)n)); // than one of that name
+	for (struct str name; !claim_name(names, name = str_of(p, (size_t)n));)
+		n = snprintf(p, room, "%.*s/%.*s#%zu", STR_ARG(proxy), STR_ARG(what), ++*more + 1);
+	return str_of(p, (size_t)n);
+}
+
+static void
+free_names(struct hash_map *names)
+{
+	for (size_t i = 0; i < names->n_slots; i++) {
+		mem_free((void *)(uintptr_t)names->slots[i].key.p);
+		mem_free(names->slots[i].value);
+	}
+	hash_map_fini(names);
+}
+
 static void
 add_server(struct kept *k, struct server *s)
 {
-	size_t n = s->backend->name.n + 1 + s->name.n;
-	char *name = mem_alloc(n + 1);
-	(void)snprintf(name, n + 1, "%.*s/%.*s", STR_ARG(s->backend->name), STR_ARG(s->name));
-	add(k, &server_kind, str_of(name, n), &s->stats);
-	add(k, &server_state_kind, str_of(name, n), &s->state);
+	struct str name = unique_name(&k->servers, s->backend->name, s->name);
+	add(k, &server_kind, name, &s->stats);
+	add(k, &server_state_kind, name, &s->state);
+}
+
+static void
+add_listener(struct kept *k, struct bind *b)
+{
+	struct str proxy = b->frontend->name, what = b->name.n > 0 ? b->name : b->text;
+	struct str name = unique_name(&k->listeners, proxy, what);
+	b->stat_name = str_slice(name, proxy.n + 1, name.n);
+	add(k, &listener_kind, name, &b->stats);
+}
+
+static void
+add_frontend(struct kept *k, struct proxy *p)
+{
+	add(k, &frontend_kind, p->name, &p->fe_stats);
+	add(k, &frontend_state_kind, p->name, &p->fe_state);
+	for (struct bind *b = p->binds; b != NULL; b = b->next)
+		add_listener(k, b);
 }
 
 static void
@@ -127,10 +177,8 @@ add_objects(struct kept *k, struct proxy_set *set)
 	add(k, &k->process, STR(""), &set->stats);
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct proxy *p = set->all[i];
-		if (p->caps & PROXY_FRONTEND) {
-			add(k, &frontend_kind, p->name, &p->fe_stats);
-			add(k, &frontend_state_kind, p->name, &p->fe_state);
-		}
+		if (p->caps & PROXY_FRONTEND)
+			add_frontend(k, p);
 		if (p->backend == NULL)
 			continue;
 		add(k, &backend_kind, p->name, &p->be_stats);
@@ -142,9 +190,8 @@ add_objects(struct kept *k, struct proxy_set *set)
 static void
 free_objects(struct kept *k)
 {
-	for (size_t i = 0; i < k->n_objects; i++)
-		if (k->objects[i].kind == &server_kind) // shared with its state
-			mem_free((void *)(uintptr_t)k->objects[i].name.p);
+	free_names(&k->servers);
+	free_names(&k->listeners);
 	mem_free(k->objects);
 	mem_free(k->process_rows);
 	mem_free(k->process_names);
@@ -220,6 +267,8 @@ init_others(struct proxy_set *set, unsigned n_workers)
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct proxy *p = set->all[i];
 		init_rest(&p->fe_stats, sizeof(struct fe_counters), n_workers);
+		for (struct bind *b = p->binds; b != NULL; b = b->next)
+			init_rest(&b->stats, sizeof(struct listener_counters), n_workers);
 		init_rest(&p->fe_state, sizeof(struct frontend_state), 1);
 		init_rest(&p->be_stats, sizeof(struct be_counters), n_workers);
 		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++) {
@@ -251,7 +300,6 @@ kept_add(struct proxy_set *set, const struct ledger_kind *kind, struct str name,
 static bool
 make_ledger(struct kept *k, struct proxy_set *set, unsigned n_workers, struct err *err)
 {
-	add_objects(k, set);
 	int fd = set->kept_file(set, ledger_bytes(k->objects, k->n_objects, n_workers), err);
 	if (fd < 0)
 		return false;
@@ -265,6 +313,7 @@ kept_init(struct proxy_set *set, unsigned n_workers, struct err *err)
 {
 	struct kept *k = kept_of(set);
 	k->made = true;
+	add_objects(k, set);
 	bool good = set->kept_file == NULL || make_ledger(k, set, n_workers, err);
 	init_others(set, n_workers);
 	for (size_t i = 0; i < set->n_all; i++)
@@ -280,6 +329,8 @@ fini_blocks(struct proxy_set *set)
 		struct proxy *p = set->all[i];
 		metrics_fini(&p->fe_stats);
 		metrics_fini(&p->fe_state);
+		for (struct bind *b = p->binds; b != NULL; b = b->next)
+			metrics_fini(&b->stats);
 		metrics_fini(&p->be_stats);
 		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++) {
 			metrics_fini(&p->backend->servers[j]->stats);

@@ -273,7 +273,10 @@ offline_judge(struct offline *o, struct proxy_worker *w)
 		err_set(&o->err, "no memory for a client");
 		return;
 	}
-	*c = (struct client){.worker = w, .bind = p->binds, .src = o->src};
+	*c = (struct client){.worker = w,
+			     .bind = p->binds,
+			     .listener = metrics_of(&p->binds->stats, w->id),
+			     .src = o->src};
 	conn_init(&c->conn, w->loop, NULL);
 	client_sample_addr(&p->binds->addr, &c->dst);
 	c->accept_ns = loop_now_ns(w->loop);

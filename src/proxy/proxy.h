@@ -48,6 +48,7 @@ enum proxy_options {
 	PROXY_OPT_LOG_SEPARATE_ERRORS = 1 << 12,
 	PROXY_OPT_ABORTONCLOSE = 1 << 13, // a client's half-close ends its request
 	PROXY_OPT_BUFFER_REQUEST = 1 << 14,
+	PROXY_OPT_SOCKET_STATS = 1 << 15, // listeners are shown one by one
 };
 
 // Nanoseconds; 0: no limit.
@@ -60,12 +61,14 @@ struct proxy_timeouts {
 struct bind {
 	struct bind *next;
 	struct proxy *frontend;
-	struct str text;           // as configured
-	struct str name;           // so_name
-	struct addr addr;          // for inherited descriptors: what getsockname says
-	int inherited_fd;          // -1: we create the sockets
-	bool addr_is_exact;        // no wildcard: what clients connected to; set at start
-	struct listener *listener; // set at start
+	struct str text;            // as configured
+	struct str name;            // so_name
+	struct str stat_name;       // name or text, unique in its frontend; set at start
+	struct metric_blocks stats; // proxy/stats.h: struct listener_counters; likewise
+	struct addr addr;           // for inherited descriptors: what getsockname says
+	int inherited_fd;           // -1: we create the sockets
+	bool addr_is_exact;         // no wildcard: what clients connected to; set at start
+	struct listener *listener;  // set at start
 	uint32_t id;
 	uint32_t unix_mode;     // permission bits, 0: umask decides
 	int unix_uid, unix_gid; // -1: unchanged

@@ -1,28 +1,45 @@
 // SPDX-License-Identifier: MIT
-// Rows of the proxy's counters. A server's rows are a backend's under another prefix; columns are
-// named as HAProxy 2.6 does in `show stat`.
+// Rows of the proxy's counters. A listener has some of a frontend's; a server's rows are a
+// backend's under another prefix; columns are named as HAProxy 2.6 does in `show stat`.
 #include "proxy/stats.h"
 
 #include "proxy/proxy.h"
 
-#define FE(m, name, col, kind, unit, help)                                                        \
-	{                                                                                         \
-		"frontend_" name, col, offsetof(struct fe_counters, m), METRIC_##kind, unit, help \
+#define CLIENT_ROW(prefix, type, m, name, col, kind, unit, help)                          \
+	{                                                                                 \
+		prefix "_" name, col, offsetof(struct type, m), METRIC_##kind, unit, help \
 	}
+#define FE(...) CLIENT_ROW("frontend", fe_counters, __VA_ARGS__)
+
+// What frontends and listeners count alike.
+#define CLIENT_ROWS(p, t)                                                                  \
+	CLIENT_ROW(p, t, conns, "connections_total", "conn_tot", COUNTER, NULL,            \
+		   "Connections accepted."),                                               \
+	    CLIENT_ROW(p, t, conns, "sessions_total", "stot", COUNTER, NULL,               \
+		       "Sessions; one per connection."),                                   \
+	    CLIENT_ROW(p, t, conns_now, "current_sessions", "scur", GAUGE, NULL,           \
+		       "Connections open now."),                                           \
+	    CLIENT_ROW(p, t, conns_max, "max_sessions", "smax", MAX, NULL,                 \
+		       "Most connections open at once on one worker."),                    \
+	    CLIENT_ROW(p, t, bytes_in, "bytes_in_total", "bin", COUNTER, "bytes",          \
+		       "Bytes received from clients."),                                    \
+	    CLIENT_ROW(p, t, bytes_out, "bytes_out_total", "bout", COUNTER, "bytes",       \
+		       "Bytes sent to clients."),                                          \
+	    CLIENT_ROW(p, t, denied_req, "requests_denied_total", "dreq", COUNTER, NULL,   \
+		       "Requests denied by a rule."),                                      \
+	    CLIENT_ROW(p, t, denied_res, "responses_denied_total", "dresp", COUNTER, NULL, \
+		       "Responses denied by a rule."),                                     \
+	    CLIENT_ROW(p, t, bad_requests, "request_errors_total", "ereq", COUNTER, NULL,  \
+		       "Requests refused as malformed, too big, cut or late.")
+
+const struct metric_row stats_listener_rows[] = {
+    CLIENT_ROWS("listener", listener_counters),
+    {.name = NULL},
+};
 
 const struct metric_row stats_fe_rows[] = {
-    FE(conns, "connections_total", "conn_tot", COUNTER, NULL, "Connections accepted."),
-    FE(conns, "sessions_total", "stot", COUNTER, NULL, "Sessions; one per connection."),
-    FE(conns_now, "current_sessions", "scur", GAUGE, NULL, "Connections open now."),
-    FE(conns_max, "max_sessions", "smax", MAX, NULL,
-       "Most connections open at once on one worker."),
+    CLIENT_ROWS("frontend", fe_counters),
     FE(requests, "http_requests_total", "req_tot", COUNTER, NULL, "Requests received."),
-    FE(bytes_in, "bytes_in_total", "bin", COUNTER, "bytes", "Bytes received from clients."),
-    FE(bytes_out, "bytes_out_total", "bout", COUNTER, "bytes", "Bytes sent to clients."),
-    FE(denied_req, "requests_denied_total", "dreq", COUNTER, NULL, "Requests denied by a rule."),
-    FE(denied_res, "responses_denied_total", "dresp", COUNTER, NULL, "Responses denied by a rule."),
-    FE(bad_requests, "request_errors_total", "ereq", COUNTER, NULL,
-       "Requests refused as malformed, too big, cut or late."),
     FE(replies, "intercepted_requests_total", "intercepted", COUNTER, NULL,
        "Requests that rules answered without a server."),
     FE(client_aborts, "client_aborts_total", "cli_abrt", COUNTER, NULL,
@@ -157,6 +174,8 @@ stats_clear(struct proxy_set *set, unsigned worker)
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct proxy *p = set->all[i];
 		metrics_clear(&p->fe_stats, worker, stats_fe_rows);
+		for (const struct bind *b = p->binds; b != NULL; b = b->next)
+			metrics_clear(&b->stats, worker, stats_listener_rows);
 		metrics_clear(&p->be_stats, worker, stats_be_rows);
 		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++)
 			metrics_clear(&p->backend->servers[j]->stats, worker, stats_srv_rows);

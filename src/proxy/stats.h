@@ -42,6 +42,13 @@ struct fe_counters {
 	struct class_counters responses;
 };
 
+// Of one bind line's address: a cache line's worth.
+struct listener_counters {
+	struct metric conns, conns_now, conns_max;
+	struct metric bytes_in, bytes_out;
+	struct metric denied_req, denied_res, bad_requests;
+};
+
 // Of a backend, and of each server; what makes no sense for one of them stays 0.
 struct be_counters {
 	struct metric sessions;     // transactions given to it
@@ -82,8 +89,8 @@ struct proc_counters {
 	struct metric bad_request[HTTP_REASONS], bad_response[HTTP_REASONS];
 };
 
-extern const struct metric_row stats_fe_rows[], stats_be_rows[], stats_srv_rows[],
-    stats_proc_rows[];
+extern const struct metric_row stats_fe_rows[], stats_listener_rows[], stats_be_rows[],
+    stats_srv_rows[], stats_proc_rows[];
 
 // On worker `worker` itself: counters and maxima back to zero; gauges stay.
 void stats_clear(struct proxy_set *set, unsigned worker);

@@ -61,6 +61,7 @@ txn_new(struct client *c)
 	t->worker = w;
 	t->client = c;
 	c->txn = t;
+	t->listener = c->listener;
 	t->frontend = c->bind->frontend;
 	t->flags = c->n_requests > 0 ? TXN_NOT_FIRST : 0;
 	t->term_state[0] = t->term_state[1] = '-';

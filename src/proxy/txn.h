@@ -130,6 +130,7 @@ struct txn {
 	struct proxy_worker *worker;
 	struct client *client;
 	struct server_conn *server_conn;        // NULL while none
+	struct listener_counters *listener;     // the client's, which may leave before the end
 	const struct proxy *frontend, *backend; // backend: NULL before routing
 	struct server *server;
 	const struct rule *last_rule;         // that decided

@@ -400,7 +400,7 @@ const struct verb verbs[] = {
      .usage = "",
      .line = "show stat",
      .json = "show stat json",
-     .help = "counters of frontends, backends and servers, as CSV"},
+     .help = "counters of frontends, listeners, backends and servers, as CSV"},
     {.name = "sess", .usage = "", .line = "show sess", .help = "list the requests under way"},
     {.name = "explain",
      .usage = "[on [every N] | off | ID]",
