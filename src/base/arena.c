@@ -57,6 +57,16 @@ arena_reset(struct arena *a)
 	a->used_bytes = keep->bytes;
 }
 
+void
+arena_rewind(struct arena *a, char *mark)
+{
+	struct arena_block *b = a->block;
+	if (b == NULL)
+		return;
+	bool here = (uintptr_t)mark >= (uintptr_t)b->data && (uintptr_t)mark <= (uintptr_t)a->end;
+	a->at = here ? mark : b->data;
+}
+
 void *
 arena_grow(struct arena *a, size_t bytes, size_t align)
 {

@@ -26,6 +26,9 @@ void arena_fini(struct arena *a);
 // Forgets all allocations; keeps one block to start with warm memory.
 void arena_reset(struct arena *a);
 void *arena_grow(struct arena *a, size_t bytes, size_t align);
+// Gives back what was allocated since a->at was `mark`; nobody may use it any more. What an older
+// block had left by then is lost, the newest block is all free.
+void arena_rewind(struct arena *a, char *mark);
 // Text made by printf, NUL-terminated; NULL at the cap.
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

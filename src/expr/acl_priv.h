@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "expr/expr_priv.h"
 
 #define ACL_MAX_FILES 64
@@ -61,6 +62,16 @@ void acl_test_reads(const struct acl_test *t, struct acl_reads *r);
 void acl_test_fold(struct expr_set *set, struct acl_test *t);
 void cond_fold(struct cond *c, struct cond_term *terms);
 enum acl_result acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx);
+// Behind an evaluation of `a` that began when the arena was at `mark`: the texts that converters
+// made for it go, unless something else may hold on to them. However many conditions a request
+// meets, they take the room of the one that takes most.
+static inline void
+acl_tidy(const struct acl *a, struct sample_ctx *ctx, char *mark)
+{
+	if (UNLIKELY(ctx->arena->at != mark) && !(a->reads.classes & MEMO_NEVER))
+		arena_rewind(ctx->arena, mark);
+}
+
 // Refuses values that can never match (acl_trap.c).
 bool acl_check_values(const struct expr *e, const struct pattern_opts *o, int argc,
 		      const struct str *argv, struct err *err);

@@ -82,7 +82,11 @@ any_test(const struct acl *a, struct sample_ctx *ctx)
 static inline enum acl_result
 eval_now(const struct acl *a, struct sample_ctx *ctx)
 {
-	return LIKELY(a->n_tests == 1) ? acl_test_eval(a->tests, ctx) : any_test(a, ctx);
+	char *mark = ctx->arena->at;
+	enum acl_result r =
+	    LIKELY(a->n_tests == 1) ? acl_test_eval(a->tests, ctx) : any_test(a, ctx);
+	acl_tidy(a, ctx, mark);
+	return r;
 }
 
 // While data may still come the next answer may be another one.

@@ -31,10 +31,12 @@ static enum acl_result
 trace_term(const struct trace *tr, const struct cond_term *term)
 {
 	enum acl_result best = ACL_FAIL;
+	char *mark = tr->ctx->arena->at;
 	for (uint32_t i = 0; i < term->acl->n_tests && best != ACL_PASS; i++) {
 		enum acl_result r = trace_test(tr, term, &term->acl->tests[i]);
 		best = MAX(best, r);
 	}
+	acl_tidy(term->acl, tr->ctx, mark);
 	return term->negated ? (enum acl_result)(ACL_PASS - best) : best;
 }
 

@@ -14,8 +14,7 @@
 #include "proxy/host.h"
 #include "proxy/count.h"
 
-#define TXN_MAGIC       0x7c5a0001
-#define TXN_ARENA_BYTES 65536u
+#define TXN_MAGIC 0x7c5a0001
 
 static void
 init_context(struct txn *t)
@@ -56,6 +55,7 @@ txn_new(struct client *c)
 	memset(t, 0, offsetof(struct txn, arena));
 	if (fresh)
 		arena_init(&t->arena, TXN_ARENA_BYTES);
+	t->arena.cap_bytes = TXN_ARENA_BYTES;
 	t->magic = TXN_MAGIC;
 	t->id = ((uint64_t)(w->id + 1) << 48) | ++w->next_txn;
 	t->worker = w;

@@ -23,7 +23,9 @@ struct proxy_worker;
 struct rule;
 struct switch_rule;
 
-#define TXN_IOV 24
+#define TXN_IOV          24
+#define TXN_ARENA_BYTES  65536u
+#define TXN_ANSWER_BYTES 4096u // more, for an error's answer
 
 // What we answer ourselves: deny, return, redirect, error pages. Bytes live in the configuration
 // or the transaction's arena.

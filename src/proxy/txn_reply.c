@@ -106,6 +106,7 @@ txn_fail(struct txn *t, unsigned status, const char *term)
 {
 	if (!can_answer(t))
 		return txn_cut(t, term);
+	t->arena.cap_bytes = TXN_ARENA_BYTES + TXN_ANSWER_BYTES;
 	bool bad_request = status == 400 || status == 408 || status == 414 || status == 431 ||
 			   status == 501 || status == 505;
 	txn_error_page(t, status);
