@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Servers: built once, then only their weight and admin bits change, by atomics.
+// Servers: built once, then only their weight, admin bits and address change, by atomics.
 #include "backend/backend.h"
 
 #include "base/clock.h"
@@ -7,6 +7,45 @@
 
 #define BACKEND_MAGIC 0xba5e0001
 #define SERVER_MAGIC  0xba5e0002
+
+// --- addresses -----------------------------------------------------------------------------------
+
+static const struct server_addr *
+make_addr(const struct addr *a, uint32_t epoch)
+{
+	struct server_addr *made = MEM_NEW(struct server_addr);
+	made->addr = *a;
+	made->epoch = epoch;
+	(void)addr_text(a, made->text); // fits
+	return made;
+}
+
+const struct server_addr *
+server_addr_publish(struct server *s, const struct addr *a)
+{
+	CHECK_MAGIC(s, SERVER_MAGIC);
+	const struct server_addr *before = server_addr(s);
+	atomic_store_explicit(&s->addr, make_addr(a, before->epoch + 1), memory_order_release);
+	return before;
+}
+
+void
+server_addr_free(const struct server *s, const struct server_addr *before)
+{
+	if (before != s->addr_configured) // which is there for comparing
+		mem_free((void *)(uintptr_t)before);
+}
+
+// --- building ------------------------------------------------------------------------------------
+
+static void
+free_server(struct server *s)
+{
+	server_addr_free(s, server_addr(s));
+	mem_free((void *)(uintptr_t)s->addr_configured);
+	s->magic = 0;
+	mem_free(s);
+}
 
 struct backend *
 backend_new(struct str name, uint32_t index)
@@ -28,10 +67,8 @@ backend_free(struct backend **b)
 	if (*b == NULL)
 		return;
 	CHECK_MAGIC(*b, BACKEND_MAGIC);
-	for (size_t i = 0; i < (*b)->n_servers; i++) {
-		(*b)->servers[i]->magic = 0;
-		mem_free((*b)->servers[i]);
-	}
+	for (size_t i = 0; i < (*b)->n_servers; i++)
+		free_server((*b)->servers[i]);
 	(*b)->magic = 0;
 	mem_free((*b)->servers);
 	mem_free(*b);
@@ -65,7 +102,8 @@ backend_add_server(struct backend *b, struct str name, const struct addr *addr, 
 	struct server *s = MEM_NEW(struct server);
 	s->magic = SERVER_MAGIC;
 	s->name = name;
-	s->addr = *addr;
+	s->addr_configured = make_addr(addr, 0);
+	atomic_init(&s->addr, s->addr_configured);
 	s->backend = b;
 	s->index = (uint32_t)b->n_servers;
 	s->id = s->index + 1;
@@ -75,6 +113,8 @@ backend_add_server(struct backend *b, struct str name, const struct addr *addr, 
 	b->servers[b->n_servers++] = s;
 	return s;
 }
+
+// --- changing ------------------------------------------------------------------------------------
 
 void
 backend_changed(struct backend *b)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A backend's servers and how one is chosen. The configuration builds struct backend and struct
-// server once; afterwards names and addresses are read-only, while `admin` and `weight` are
+// server once; afterwards names are read-only, while `admin` and `weight` are
 // atomics that the keeper stores (CLI, later health checks and Lua) and workers load. Each store
 // is followed by backend_changed(), which raises `epoch`; a worker that sees another epoch
 // rebuilds its own private turn table. So no operator command stalls a request and no request
@@ -23,14 +23,24 @@ enum server_admin {
 	SERVER_DOWN = 1 << 2,  // failed its checks (later issue)
 };
 
+// Where a server is. Never changed: another address is another object, which the keeper publishes
+// by its pointer, so nobody sees half of one.
+struct server_addr {
+	struct addr addr;
+	uint32_t epoch; // how many of this server were before it, modulo 2^32
+	char text[ADDR_TEXT_BYTES];
+};
+
 struct server {
 	uint32_t magic;
 	uint32_t id;    // 1.. within its backend, as HAProxy numbers them
 	uint32_t index; // 0.. within its backend; indexes per-worker tables
 	struct str name;
 	struct backend *backend;
-	struct addr addr;
-	struct str addr_text; // as configured, for messages
+	_Atomic(const struct server_addr *) addr; // server_addr()
+	const struct server_addr *addr_configured;
+	struct str
+	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
 	uint32_t weight_configured;       // 0..256
 	struct limit limit;               // maxconn: requests at once, of all workers
@@ -80,6 +90,18 @@ bool server_set_state(struct server *s, struct str state, struct err *err);
 // "N" (0..256) or "N%" of the configured weight.
 bool server_set_weight(struct server *s, struct str weight, struct err *err);
 const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT", "DOWN"
+// Its address now. Any thread; on a worker and on the keeper it is there until their loop's turn
+// ends, so keep a copy, not the pointer.
+static inline const struct server_addr *
+server_addr(const struct server *s)
+{
+	return atomic_load_explicit(&s->addr, memory_order_acquire);
+}
+// Publishes another address; returns the one before, for server_addr_free. Keeper, or before the
+// threads.
+const struct server_addr *server_addr_publish(struct server *s, const struct addr *a);
+// Once no thread can still read it: each worker has ended the turn in which another was published.
+void server_addr_free(const struct server *s, const struct server_addr *before);
 
 // One worker's view of one backend: turn table and idle connections. Owned by that worker.
 struct backend_worker {

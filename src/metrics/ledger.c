@@ -497,14 +497,22 @@ ledger_join(struct ledger *own, const struct ledger *before, bool over, ledger_l
 }
 
 bool
-ledger_get(const struct ledger *l, struct str kind, struct str name, const char *counter,
-	   uint64_t *out)
+ledger_get_all(const struct ledger *l, struct str kind, struct str name, const char *counter,
+	       uint64_t *out, size_t n)
 {
 	CHECK_MAGIC(l, LEDGER_MAGIC);
 	const struct object_record *o = find(l, kind, name);
 	const struct row_record *r = o != NULL ? find_row(l, o->kind, str_from_c(counter)) : NULL;
-	if (r == NULL)
+	if (r == NULL || n > (l->kinds[o->kind].block_bytes - r->offset) / sizeof(struct metric))
 		return false;
-	*out = sum_in(l, o, r->offset, r->kind);
+	for (size_t i = 0; i < n; i++)
+		out[i] = sum_in(l, o, r->offset + (uint32_t)(i * sizeof(struct metric)), r->kind);
 	return true;
+}
+
+bool
+ledger_get(const struct ledger *l, struct str kind, struct str name, const char *counter,
+	   uint64_t *out)
+{
+	return ledger_get_all(l, kind, name, counter, out, 1);
 }

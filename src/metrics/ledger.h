@@ -50,3 +50,6 @@ void ledger_join(struct ledger *own, const struct ledger *before, bool over, led
 // The sum of one counter of one object in a ledger. False: there is no such thing.
 bool ledger_get(const struct ledger *l, struct str kind, struct str name, const char *counter,
 		uint64_t *out);
+// The same of n gauges in a row, of which `counter` names the first.
+bool ledger_get_all(const struct ledger *l, struct str kind, struct str name, const char *counter,
+		    uint64_t *out, size_t n);

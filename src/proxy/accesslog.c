@@ -129,7 +129,7 @@ accesslog_values(const struct txn *t, struct log_values *v)
 	v->unique_id = proxy_unique_id(t);
 	fill_captures(t, v);
 	if (t->server != NULL)
-		client_sample_addr(&t->server->addr, &v->server_peer);
+		v->server_peer = t->server_peer;
 	v->term[0] = t->term_state[0];
 	v->term[1] = t->term_state[1];
 	v->term[2] = v->term[3] = '-';

@@ -44,9 +44,8 @@ next_server_name(void *iter)
 	return n->at < n->backend->n_servers ? n->backend->servers[n->at++]->name.p : NULL;
 }
 
-// NULL: the session has its refusal.
-static struct backend *
-find_backend(struct cli_session *s, struct str name)
+struct backend *
+cli_find_backend(struct cli_session *s, struct str name)
 {
 	const struct proxy_set *set = set_of(s);
 	const struct proxy *p = hash_map_get(&set->backends, name);
@@ -69,7 +68,7 @@ cli_find_server(struct cli_session *s, struct str word)
 		cli_error(s, "Require 'backend/server'.");
 		return NULL;
 	}
-	const struct backend *b = find_backend(s, str_slice(word, 0, slash));
+	const struct backend *b = cli_find_backend(s, str_slice(word, 0, slash));
 	struct str name = str_slice(word, slash + 1, word.n);
 	int64_t id;
 	if (b == NULL)
@@ -150,17 +149,24 @@ run_set_server(struct cli_session *s, const struct cli_args *a)
 	struct str what = a->argv[1], value = a->argv[2];
 	if (srv == NULL)
 		return CLI_DONE;
-	if (str_eq(what, STR("state")))
+	if (str_eq(what, STR("addr")))
+		return cli_set_server_addr(s, srv, a);
+	if (a->argc == 3 && str_eq(what, STR("state")))
 		return set_state(s, srv, value);
-	if (str_eq(what, STR("weight")))
+	if (a->argc == 3 && str_eq(what, STR("weight")))
 		return set_weight(s, srv, value);
-	static const char *const later[] = {"addr",       "port",       "health",    "agent",
-					    "check-port", "check-addr", "fqdn",      "ssl",
-					    "agent-addr", "agent-port", "agent-send"};
+	if (str_eq(what, STR("fqdn")))
+		return cli_error(s,
+				 "'set server fqdn' is not there: tidegate looks no name up while "
+				 "it runs. Give the address itself: 'set server addr'.");
+	static const char *const later[] = {"health", "agent",      "check-port", "check-addr",
+					    "ssl",    "agent-addr", "agent-port", "agent-send"};
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (str_eq(what, str_from_c(later[i])))
 			return cli_error(s, "'set server %s' comes in a later tidegate.", later[i]);
-	return cli_error(s, "'%.*s' is neither 'state' nor 'weight'.", STR_ARG(what));
+	if (str_eq(what, STR("state")) || str_eq(what, STR("weight")))
+		return cli_usage(s, a);
+	return cli_error(s, "'%.*s' is neither 'state' nor 'weight' nor 'addr'.", STR_ARG(what));
 }
 
 // --- states --------------------------------------------------------------------------------------
@@ -170,6 +176,7 @@ print_server_state(struct cli_session *s, const struct proxy *p, const struct se
 		   uint64_t now_s)
 {
 	char host[ADDR_TEXT_BYTES];
+	const struct addr *at = &server_addr(srv)->addr;
 	uint32_t admin = atomic_load_explicit(&srv->admin, memory_order_relaxed);
 	uint64_t changed =
 	    atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed) / NS_PER_S;
@@ -177,11 +184,10 @@ print_server_state(struct cli_session *s, const struct proxy *p, const struct se
 	// HAProxy's bits of srv_admin_state: 1 forced maintenance, 8 forced drain.
 	unsigned bits = (admin & SERVER_MAINT ? 1u : 0) | (admin & SERVER_DRAIN ? 8u : 0);
 	cli_printf(s, "%u %.*s %u %.*s %s %d %u %u %u %llu 1 0 0 0 0 0 0 - %u - 0 0 - - 0\n", p->id,
-		   STR_ARG(p->name), srv->id, STR_ARG(srv->name), addr_host_text(&srv->addr, host),
+		   STR_ARG(p->name), srv->id, STR_ARG(srv->name), addr_host_text(at, host),
 		   up ? 2 : 0, bits, atomic_load_explicit(&srv->weight, memory_order_relaxed),
 		   srv->weight_configured,
-		   (unsigned long long)(now_s > changed ? now_s - changed : 0),
-		   addr_port(&srv->addr));
+		   (unsigned long long)(now_s > changed ? now_s - changed : 0), addr_port(at));
 }
 
 static enum cli_status
@@ -189,7 +195,7 @@ run_show_servers_state(struct cli_session *s, const struct cli_args *a)
 {
 	const struct proxy_set *set = set_of(s);
 	uint64_t now_s = clock_real_ns() / NS_PER_S;
-	if (a->argc > 0 && find_backend(s, a->argv[0]) == NULL)
+	if (a->argc > 0 && cli_find_backend(s, a->argv[0]) == NULL)
 		return CLI_DONE;
 	cli_add(s, STR("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state "
 		       "srv_uweight srv_iweight srv_time_since_last_change srv_check_status "
@@ -209,13 +215,12 @@ run_show_servers_state(struct cli_session *s, const struct cli_args *a)
 static void
 print_server(struct cli_session *s, const struct server *srv, uint64_t now_s)
 {
-	char address[ADDR_TEXT_BYTES];
 	uint64_t changed =
 	    atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed) / NS_PER_S;
 	cli_printf(s, "%.*s/%.*s %s %s weight %u configured %u requests %lld since %llus\n",
 		   STR_ARG(srv->backend->name), STR_ARG(srv->name), server_state_name(srv),
-		   addr_text(&srv->addr, address),
-		   atomic_load_explicit(&srv->weight, memory_order_relaxed), srv->weight_configured,
+		   server_addr(srv)->text, atomic_load_explicit(&srv->weight, memory_order_relaxed),
+		   srv->weight_configured,
 		   (long long)policy_sum_of(&srv->stats,
 					    offsetof(struct be_counters, sessions_now)),
 		   (unsigned long long)(now_s > changed ? now_s - changed : 0));
@@ -226,7 +231,7 @@ run_show_servers(struct cli_session *s, const struct cli_args *a)
 {
 	const struct proxy_set *set = set_of(s);
 	uint64_t now_s = clock_real_ns() / NS_PER_S;
-	const struct backend *only = a->argc > 0 ? find_backend(s, a->argv[0]) : NULL;
+	const struct backend *only = a->argc > 0 ? cli_find_backend(s, a->argv[0]) : NULL;
 	if (a->argc > 0 && only == NULL)
 		return CLI_DONE;
 	for (size_t i = 0; i < set->n_all; i++) {
@@ -355,7 +360,13 @@ const struct cli_command cli_proxy_commands[] = {
      .args = "[BACKEND]",
      .max_args = 1,
      .run = run_show_servers_state,
-     .help = "states and weights in HAProxy's file format"},
+     .help = "states, weights and addresses in HAProxy's file format"},
+    {.words = "show servers conn",
+     .level = CLI_USER,
+     .args = "[BACKEND]",
+     .max_args = 1,
+     .run = cli_show_servers_conn,
+     .help = "addresses, and connections in use and idle, for each worker too"},
     {.words = "enable server",
      .level = CLI_ADMIN,
      .args = "BACKEND/SERVER",
@@ -372,11 +383,11 @@ const struct cli_command cli_proxy_commands[] = {
      .help = "put a server into maintenance"},
     {.words = "set server",
      .level = CLI_ADMIN,
-     .args = "BACKEND/SERVER state ready|drain|maint | weight N[%]",
+     .args = "BACKEND/SERVER state ready|drain|maint | weight N[%] | addr ADDRESS [port PORT]",
      .min_args = 3,
-     .max_args = 3,
+     .max_args = 5,
      .run = run_set_server,
-     .help = "change a server's state or weight"},
+     .help = "change a server's state, weight or address"},
     {.words = "set weight",
      .level = CLI_ADMIN,
      .args = "BACKEND/SERVER N[%]",

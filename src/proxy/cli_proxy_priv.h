@@ -14,6 +14,14 @@ enum cli_status cli_show_stat(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_metrics(struct cli_session *s, const struct cli_args *a);
 // The server that "backend/server" names; NULL: the session was told.
 struct server *cli_find_server(struct cli_session *s, struct str word);
+// Likewise of a backend's name.
+struct backend *cli_find_backend(struct cli_session *s, struct str name);
+
+// cli_addr.c
+// Arguments: BACKEND/SERVER addr ADDRESS [port PORT].
+enum cli_status cli_set_server_addr(struct cli_session *s, struct server *srv,
+				    const struct cli_args *a);
+enum cli_status cli_show_servers_conn(struct cli_session *s, const struct cli_args *a);
 
 // cli_sess.c
 // "0x1000000000007", as show sess prints it.

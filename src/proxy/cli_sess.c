@@ -86,8 +86,9 @@ print_detail(const struct txn *t, uint64_t now_ns, struct sbuf *out)
 			    t->flags & TXN_REUSED ? " reused" : "",
 			    t->flags & TXN_REDISPATCHED ? " redispatched" : "");
 	if (t->server != NULL) {
-		sbuf_printf(out, "  server=%.*s (id=%u) addr=%s\n", STR_ARG(t->server->name),
-			    (unsigned)t->server->id, addr_text(&t->server->addr, text));
+		n = print_address(&t->server_peer, text, sizeof(text));
+		sbuf_printf(out, "  server=%.*s (id=%u) addr=%.*s\n", STR_ARG(t->server->name),
+			    (unsigned)t->server->id, (int)n, text);
 	}
 	if (t->server_conn != NULL)
 		print_conn("server", &t->server_conn->conn, out);

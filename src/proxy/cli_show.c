@@ -145,6 +145,7 @@ struct filter {
 	struct str proxy;
 	int64_t iid, type, sid;
 	bool json;
+	bool addresses; // for operators, as HAProxy has it
 };
 
 struct table {
@@ -225,7 +226,7 @@ changed_s(const struct server *srv)
 }
 
 static void
-add_server(struct table *t, const struct proxy *p, const struct server *srv)
+add_server(struct table *t, const struct proxy *p, const struct server *srv, bool addresses)
 {
 	struct line *l = begin_line(t, p, srv->name, stats_srv_rows, &srv->stats);
 	add_label(l, "server", srv->name);
@@ -240,6 +241,8 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv)
 	add_number(l, "sid", srv->id);
 	add_text(l, "type", STR("2"));
 	add_text(l, "mode", STR("http"));
+	if (addresses)
+		add_text(l, "addr", str_from_c(server_addr(srv)->text));
 }
 
 static void
@@ -306,7 +309,7 @@ fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 			continue;
 		for (size_t j = 0; j < p->backend->n_servers; j++)
 			if ((f->type & 4) && has_id(f, p->backend->servers[j]->id))
-				add_server(t, p, p->backend->servers[j]);
+				add_server(t, p, p->backend->servers[j], f->addresses);
 		if ((f->type & 2) && f->sid < 0)
 			add_backend(t, p);
 	}
@@ -368,7 +371,10 @@ enum cli_status
 cli_show_stat(struct cli_session *s, const struct cli_args *a)
 {
 	struct filter f;
-	return parse_filter(a, &f) ? render(s, &f, false) : cli_usage(s, a);
+	if (!parse_filter(a, &f))
+		return cli_usage(s, a);
+	f.addresses = cli_level(s) >= CLI_OPERATOR;
+	return render(s, &f, false);
 }
 
 enum cli_status

@@ -237,7 +237,7 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 	    backend_add_server(p->backend, conf_strdup(conf, line->values[0].s), &addr, err);
 	if (s == NULL)
 		return false;
-	s->addr_text = conf_strdup(conf, from->text);
+	s->addr_written = conf_strdup(conf, from->text);
 	apply(s, &o);
 	return true;
 }

@@ -42,8 +42,10 @@ struct server_conn {
 	struct conn conn;
 	struct proxy_worker *worker;
 	struct server *server;
-	struct txn *txn;  // NULL while idle or closing
-	struct list idle; // in the pool
+	uint32_t addr_epoch;     // of the server's address that it goes to
+	struct sample_addr peer; // the same address, for logs
+	struct txn *txn;         // NULL while idle or closing
+	struct list idle;        // in the pool
 };
 
 // An address as fetches and logs see it.
@@ -73,3 +75,5 @@ struct server_conn *server_conn_new(struct proxy_worker *w, struct server *s, st
 // Takes it off the transaction and rests it in the pool, or closes it.
 void server_conn_release(struct server_conn *sc, bool reuse);
 void server_conn_close_idle(struct proxy_worker *w);
+// Those to another address than the server has now.
+void server_conn_close_moved(struct proxy_worker *w, const struct server *s);

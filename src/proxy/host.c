@@ -141,7 +141,7 @@ host_server_end(const struct sample_ctx *ctx, bool local, struct sample_addr *ou
 	if (t->server == NULL || (t->server_conn == NULL && t->times.connected_ns == 0))
 		return false;
 	if (!local)
-		client_sample_addr(&t->server->addr, out);
+		*out = t->server_peer;
 	else if (t->server_conn != NULL)
 		txn_server_local(t, out);
 	else if (t->server_local != NULL)

@@ -11,12 +11,21 @@
 #include "base/sbuf.h"
 #include "metrics/ledger.h"
 #include "proxy/proxy.h"
+#include "proxy/server_addr.h"
 
-// What was set, and what the configuration said.
+// An address as text, filled up with zeros.
+#define ADDR_WORDS (ADDR_TEXT_BYTES / sizeof(struct metric))
+
+// What was set, and what the configuration said. A process may be killed while it writes, or
+// another read meanwhile: of the two places of an address, the one that addr_turn's last bit names
+// is whole.
 struct server_state {
 	struct metric admin, weight, maxconn;
 	struct metric conf_admin, conf_weight, conf_maxconn;
 	struct metric changed_real_ns;
+	struct metric addr_turn;
+	struct metric addr_0[ADDR_WORDS], addr_1[ADDR_WORDS]; // empty: as configured
+	struct metric conf_addr[ADDR_WORDS];                  // as written
 };
 
 struct frontend_state {
@@ -32,7 +41,9 @@ static const struct metric_row server_state_rows[] = {
     WORD(server_state, admin),           WORD(server_state, weight),
     WORD(server_state, maxconn),         WORD(server_state, conf_admin),
     WORD(server_state, conf_weight),     WORD(server_state, conf_maxconn),
-    WORD(server_state, changed_real_ns), {.name = NULL},
+    WORD(server_state, changed_real_ns), WORD(server_state, addr_turn),
+    WORD(server_state, addr_0),          WORD(server_state, addr_1),
+    WORD(server_state, conf_addr),       {.name = NULL},
 };
 
 static const struct metric_row frontend_state_rows[] = {
@@ -207,6 +218,40 @@ state_of(const struct metric_blocks *b)
 }
 
 static void
+put_text(struct metric words[ADDR_WORDS], const char *text)
+{
+	uint64_t bytes[ADDR_WORDS] = {0};
+	memcpy(bytes, text, strnlen(text, sizeof(bytes) - 1));
+	for (size_t i = 0; i < ADDR_WORDS; i++)
+		METRIC_SET(&words[i], bytes[i]);
+}
+
+void
+kept_server_addr(const struct server *s)
+{
+	struct server_state *w = state_of(&s->state);
+	const struct server_addr *a = server_addr(s);
+	bool configured = addr_eq(&a->addr, &s->addr_configured->addr);
+	uint64_t turn = METRIC_GET(&w->addr_turn) + 1;
+	// Nobody sees the old place change before it sees that it is the old one.
+	atomic_thread_fence(memory_order_release);
+	put_text(turn & 1 ? w->addr_1 : w->addr_0, configured ? "" : a->text);
+	atomic_store_explicit(&w->addr_turn.v, turn, memory_order_release);
+}
+
+// What the configuration says of its address: a name that stands for another address by now is not
+// another word. One too long to be kept is known by its address.
+static const char *
+written_addr(const struct server *s, char text[ADDR_TEXT_BYTES])
+{
+	if (s->addr_written.n == 0 || s->addr_written.n >= ADDR_TEXT_BYTES)
+		return s->addr_configured->text;
+	memcpy(text, s->addr_written.p, s->addr_written.n);
+	text[s->addr_written.n] = '\0';
+	return text;
+}
+
+static void
 keep_server(const struct server *s)
 {
 	struct server_state *w = state_of(&s->state);
@@ -246,6 +291,8 @@ note_configuration(struct proxy *p)
 		METRIC_SET(&w->conf_admin, METRIC_GET(&w->admin));
 		METRIC_SET(&w->conf_weight, METRIC_GET(&w->weight));
 		METRIC_SET(&w->conf_maxconn, METRIC_GET(&w->maxconn));
+		char text[ADDR_TEXT_BYTES];
+		put_text(w->conf_addr, written_addr(s, text));
 	}
 	if (p->backend != NULL)
 		p->backend->changed = keep_backend;
@@ -372,7 +419,23 @@ word_text(const char *word, uint64_t v, char text[WORD_TEXT_BYTES])
 	return v & SERVER_MAINT ? "maint" : v & SERVER_DRAIN ? "drain" : "ready";
 }
 
-// What was set counts where the configuration says what it said then. True: *out is what was set.
+// What was set counts where the configuration says what it said then; either way it is told.
+static bool
+counts(struct kept *k, struct str object, const char *what, bool unchanged, const char *set,
+       const char *then, const char *now)
+{
+	if (unchanged)
+		sbuf_printf(&k->set, "%s%.*s %s %s", k->n_set++ > 0 ? ", " : "", STR_ARG(object),
+			    what, set);
+	else
+		log_msg(LOG_NOTICE,
+			"%.*s: %s was set to %s while the configuration said %s; it says %s now, "
+			"which counts",
+			STR_ARG(object), what, set, then, now);
+	return unchanged;
+}
+
+// True: *out is what was set, and counts.
 static bool
 was_set(struct kept *k, const struct ledger_object *o, const char *word, const char *conf_word,
 	uint64_t configured, uint64_t *out)
@@ -384,18 +447,60 @@ was_set(struct kept *k, const struct ledger_object *o, const char *word, const c
 	    !ledger_get(l, kind, o->name, conf_word, &then) || *out == then)
 		return false;
 	char texts[3][WORD_TEXT_BYTES];
-	const char *name = strcmp(word, "admin") == 0 ? "state" : word;
-	if (then == configured) {
-		sbuf_printf(&k->set, "%s%.*s %s %s", k->n_set++ > 0 ? ", " : "", STR_ARG(o->name),
-			    name, word_text(word, *out, texts[0]));
-		return true;
+	return counts(k, o->name, strcmp(word, "admin") == 0 ? "state" : word, then == configured,
+		      word_text(word, *out, texts[0]), word_text(word, then, texts[1]),
+		      word_text(word, configured, texts[2]));
+}
+
+static bool
+get_text(const struct kept *k, struct str name, const char *word, char text[ADDR_TEXT_BYTES])
+{
+	uint64_t words[ADDR_WORDS];
+	if (!ledger_get_all(k->last, STR("server-state"), name, word, words, ADDR_WORDS))
+		return false;
+	memcpy(text, words, sizeof(words));
+	text[ADDR_TEXT_BYTES - 1] = '\0';
+	return true;
+}
+
+// Its process may still be writing. Empty: none was set.
+static bool
+get_addr(const struct kept *k, struct str name, char text[ADDR_TEXT_BYTES])
+{
+	uint64_t turn, again = 0;
+	for (int tries = 0; tries < 16; tries++) {
+		if (!ledger_get(k->last, STR("server-state"), name, "addr_turn", &turn))
+			return false;
+		atomic_thread_fence(memory_order_acquire);
+		if (!get_text(k, name, turn & 1 ? "addr_1" : "addr_0", text))
+			return false;
+		atomic_thread_fence(memory_order_acquire);
+		if (ledger_get(k->last, STR("server-state"), name, "addr_turn", &again) &&
+		    again == turn)
+			return true;
 	}
-	log_msg(LOG_NOTICE,
-		"%.*s: %s was set to %s while the configuration said %s; it says %s now, which "
-		"counts",
-		STR_ARG(o->name), name, word_text(word, *out, texts[0]),
-		word_text(word, then, texts[1]), word_text(word, configured, texts[2]));
 	return false;
+}
+
+static void
+take_addr(struct kept *k, const struct ledger_object *o, struct server *s)
+{
+	char set[ADDR_TEXT_BYTES], then[ADDR_TEXT_BYTES], text[ADDR_TEXT_BYTES];
+	const char *now = written_addr(s, text);
+	struct addr a;
+	struct err err;
+	if (!get_addr(k, o->name, set) || set[0] == '\0' ||
+	    !get_text(k, o->name, "conf_addr", then))
+		return;
+	if (!server_addr_parse_text(str_from_c(set), &a, &err)) {
+		log_msg(LOG_WARNING, "%.*s: the address that was set is lost: %s", STR_ARG(o->name),
+			err.text);
+		return;
+	}
+	if (!counts(k, o->name, "address", strcmp(then, now) == 0, set, then, now))
+		return;
+	server_addr_free(s, server_addr_publish(s, &a)); // nobody reads yet
+	kept_server_addr(s);
 }
 
 static void
@@ -412,6 +517,7 @@ take_server(struct kept *k, const struct ledger_object *o)
 				      memory_order_relaxed);
 	if (was_set(k, o, "maxconn", "conf_maxconn", METRIC_GET(&w->conf_maxconn), &v))
 		server_set_maxconn(s, (uint32_t)MIN(v, (uint64_t)INT32_MAX));
+	take_addr(k, o, s);
 	if (ledger_get(k->last, STR("server-state"), o->name, "changed_real_ns", &v))
 		atomic_store_explicit(&s->changed_real_ns, v, memory_order_relaxed);
 	backend_changed(s->backend);

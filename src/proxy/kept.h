@@ -9,6 +9,7 @@
 struct err;
 struct ledger;
 struct proxy;
+struct server;
 
 struct ledger_kind;
 struct metric_blocks;
@@ -25,3 +26,5 @@ void kept_fini(struct proxy_set *set);
 void kept_take(struct proxy_set *set, struct ledger **before, bool over, bool last);
 // Something of it was set. Any thread.
 void kept_frontend(const struct proxy *p);
+// Another address was published (server_addr.h). Keeper, or before the threads.
+void kept_server_addr(const struct server *s);

@@ -23,6 +23,13 @@ leave_pool(struct server_conn *sc)
 }
 
 static void
+close_resting(struct server_conn *sc)
+{
+	leave_pool(sc);
+	conn_close(&sc->conn);
+}
+
+static void
 server_conn_closed(struct server_conn *sc)
 {
 	struct proxy_worker *w = sc->worker;
@@ -48,8 +55,14 @@ server_conn_event(struct conn *conn, enum conn_event ev, const struct reason *wh
 		return;
 	}
 	// At rest: it was closed, rested too long, or the server speaks unasked (RFC 9112 9.2).
-	leave_pool(sc);
-	conn_close(conn);
+	close_resting(sc);
+}
+
+// It goes to another address than the server has now.
+static bool
+has_moved(const struct server_conn *sc)
+{
+	return sc->addr_epoch != server_addr(sc->server)->epoch;
 }
 
 struct server_conn *
@@ -60,9 +73,10 @@ server_conn_from_pool(struct proxy_worker *w, struct server *s, bool ask)
 		struct server_conn *sc = LIST_ENTRY(sw->idle.next, struct server_conn, idle);
 		CHECK_MAGIC(sc, SERVER_CONN_MAGIC);
 		leave_pool(sc);
-		if (LIKELY(ask ? conn_is_quiet_now(&sc->conn) : conn_is_quiet(&sc->conn)))
+		bool quiet = ask ? conn_is_quiet_now(&sc->conn) : conn_is_quiet(&sc->conn);
+		if (LIKELY(quiet && !has_moved(sc)))
 			return sc;
-		conn_close(&sc->conn); // it spoke or left in this very turn
+		conn_close(&sc->conn); // it spoke or left in this very turn, or the server moved
 	}
 	return NULL;
 }
@@ -76,8 +90,11 @@ server_conn_new(struct proxy_worker *w, struct server *s, struct txn *t)
 	*sc = (struct server_conn){.magic = SERVER_CONN_MAGIC, .worker = w, .server = s, .txn = t};
 	list_init(&sc->idle);
 	w->n_server_conns++;
+	const struct server_addr *to = server_addr(s);
+	sc->addr_epoch = to->epoch;
+	client_sample_addr(&to->addr, &sc->peer);
 	conn_init(&sc->conn, w->loop, server_conn_event);
-	conn_connect(&sc->conn, &s->addr, NULL);
+	conn_connect(&sc->conn, &to->addr, NULL);
 	return sc;
 }
 
@@ -89,7 +106,7 @@ server_conn_release(struct server_conn *sc, bool reuse)
 	const struct backend *b = s->backend;
 	struct server_worker *sw = pool_of(sc->worker, s);
 	bool keep = reuse && !sc->worker->draining && b->reuse != BACKEND_REUSE_NEVER &&
-		    sw->n_idle < b->pool_max_idle && conn_is_quiet(&sc->conn);
+		    sw->n_idle < b->pool_max_idle && conn_is_quiet(&sc->conn) && !has_moved(sc);
 	if (!keep) {
 		conn_close(&sc->conn);
 		return;
@@ -106,6 +123,17 @@ server_conn_release(struct server_conn *sc, bool reuse)
 }
 
 void
+server_conn_close_moved(struct proxy_worker *w, const struct server *s)
+{
+	struct list *idle = &pool_of(w, s)->idle;
+	LIST_FOREACH_SAFE (it, idle) {
+		struct server_conn *sc = LIST_ENTRY(it, struct server_conn, idle);
+		if (has_moved(sc))
+			close_resting(sc);
+	}
+}
+
+void
 server_conn_close_idle(struct proxy_worker *w)
 {
 	for (size_t i = 0; i < w->set->n_backends; i++) {
@@ -113,9 +141,7 @@ server_conn_close_idle(struct proxy_worker *w)
 		for (size_t s = 0; s < bw->backend->n_servers; s++) {
 			struct list *idle = &bw->servers[s].idle;
 			LIST_FOREACH_SAFE (it, idle) {
-				struct server_conn *sc = LIST_ENTRY(it, struct server_conn, idle);
-				leave_pool(sc);
-				conn_close(&sc->conn);
+				close_resting(LIST_ENTRY(it, struct server_conn, idle));
 			}
 		}
 	}

@@ -135,6 +135,7 @@ struct txn {
 	struct listener_counters *listener;     // the client's, which may leave before the end
 	const struct proxy *frontend, *backend; // backend: NULL before routing
 	struct server *server;
+	struct sample_addr server_peer;       // where the last attempt at it went
 	const struct rule *last_rule;         // that decided
 	const struct rule_list *waiting_list; // whose rule waits, or NULL
 	const struct rule *waiting_rule;

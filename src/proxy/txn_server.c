@@ -55,6 +55,14 @@ may_reuse(const struct txn *t)
 	return true;
 }
 
+// The connection outlives the transaction or is outlived by it; where it goes to is logged.
+static void
+attach(struct txn *t, struct server_conn *sc)
+{
+	t->server_conn = sc;
+	t->server_peer = sc->peer;
+}
+
 // On a pooled connection, or on a new one.
 static enum step_verdict
 connect_to(struct txn *t, struct server *s)
@@ -65,7 +73,7 @@ connect_to(struct txn *t, struct server *s)
 	struct server_conn *sc = may_reuse(t) ? server_conn_from_pool(t->worker, s, ask) : NULL;
 	if (sc != NULL) {
 		t->flags |= TXN_REUSED;
-		t->server_conn = sc;
+		attach(t, sc);
 		sc->txn = t;
 		count_server_take(t, true);
 		return txn_go(t, &step_send_head);
@@ -74,7 +82,7 @@ connect_to(struct txn *t, struct server *s)
 	sc = server_conn_new(t->worker, s, t);
 	if (sc == NULL)
 		return txn_fail(t, 503, "RC");
-	t->server_conn = sc;
+	attach(t, sc);
 	count_server_take(t, false);
 	server_deadline(t, TXN_TIMEOUT(t, t->backend, connect_ns));
 	return txn_go(t, &step_connecting);
@@ -286,9 +294,10 @@ no_response(struct txn *t)
 	t->down.eof = false;
 	t->reason = NULL;
 	t->flags &= ~(uint32_t)TXN_REUSED;
-	t->server_conn = server_conn_new(t->worker, t->server, t);
-	if (t->server_conn == NULL)
+	struct server_conn *sc = server_conn_new(t->worker, t->server, t);
+	if (sc == NULL)
 		return txn_fail(t, 503, "RC");
+	attach(t, sc);
 	count_server_take(t, false);
 	server_deadline(t, TXN_TIMEOUT(t, t->backend, connect_ns));
 	return txn_go(t, &step_connecting);

@@ -181,6 +181,21 @@ build_maint(struct request *r, struct err *err)
 	return true;
 }
 
+static bool
+build_addr(struct request *r, struct err *err)
+{
+	sbuf_add(&r->line, STR("set server"));
+	if (!add_word(r, r->argv[0], err))
+		return false;
+	sbuf_add(&r->line, STR(" addr"));
+	if (!add_word(r, r->argv[1], err))
+		return false;
+	if (r->argc < 3)
+		return true;
+	sbuf_add(&r->line, STR(" port"));
+	return add_word(r, r->argv[2], err);
+}
+
 // The command with all arguments as names of variables.
 static bool
 build_names(struct request *r, const char *command, struct err *err)
@@ -436,6 +451,13 @@ const struct verb verbs[] = {
      .max_args = 2,
      .line = "set server $1 weight $2",
      .help = "change a server's weight: 0 to 256, or a share of the configured one, 50%"},
+    {.name = "addr",
+     .usage = "BACKEND/SERVER ADDRESS [PORT]",
+     .min_args = 2,
+     .max_args = 3,
+     .build = build_addr,
+     .help = "send a server's requests to another IP address or unix socket; without PORT to the "
+	     "same port"},
     {.name = NULL},
 };
 

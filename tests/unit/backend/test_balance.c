@@ -135,6 +135,34 @@ test_avoid_and_many(void)
 	backend_worker_fini(&worker);
 }
 
+// Each address is whole, counted, and read until it is freed.
+static void
+test_addresses(void)
+{
+	struct err err;
+	struct addr there;
+	fresh();
+	struct server *a = add("a", "1", false);
+	const struct server_addr *first = server_addr(a);
+	OK(first == a->addr_configured && first->epoch == 0);
+	IS_STR(first->text, "-");
+	const struct server_addr *before = first;
+	for (uint32_t i = 1; i < 4; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "[::1]:%u", i);
+		OK(addr_parse(&there, str_from_c(text), 0, &err));
+		const struct server_addr *old = server_addr_publish(a, &there);
+		OK(old == before);
+		before = server_addr(a);
+		IS_INT(before->epoch, i);
+		IS_STR(before->text, text);
+		OK(addr_eq(&before->addr, &there));
+		server_addr_free(a, old);
+	}
+	OK_MSG(a->addr_configured == first && first->epoch == 0, "what was configured stays");
+	add("b", "1", false);
+}
+
 int
 main(void)
 {
@@ -142,6 +170,7 @@ main(void)
 	test_states();
 	test_backups();
 	test_avoid_and_many();
+	test_addresses();
 	backend_free(&backend);
 	return tap_done();
 }

@@ -92,6 +92,9 @@ test_lines(void)
 	IS_STR(LINE("drain", "app/s1"), "set server app/s1 state drain");
 	IS_STR(LINE("disable", "app/s1"), "disable server app/s1");
 	IS_STR(LINE("weight", "app/s1", "50%"), "set server app/s1 weight 50%");
+	IS_STR(LINE("addr", "app/s1", "::1"), "set server app/s1 addr ::1");
+	IS_STR(LINE("addr", "app/s1", "10.0.0.7", "80"), "set server app/s1 addr 10.0.0.7 port 80");
+	IS_STR(LINE("addr", "app/s1", "unix@/a b"), "set server app/s1 addr unix@/a\\ b");
 	IS_STR(LINE("show info;show stat"), "show info;show stat");
 	IS_STR(LINE("show", "sess", "a;b"), "show sess a\\;b");
 }
@@ -104,6 +107,9 @@ test_refusals(void)
 	OK(LINE("get", "m", "--ttl", "3")[0] == '!');
 	OK(LINE("set", "m", "1", "--ttl")[0] == '!');
 	OK(LINE("set", "m", "a\nb")[0] == '!');
+	OK(LINE("addr", "app/s1")[0] == '!');
+	OK(LINE("addr", "app/s1", "unix@/a\nb")[0] == '!');
+	OK(LINE("addr", "app/s1", "::1", "80", "81")[0] == '!');
 	OK(LINE("maint", "maybe")[0] == '!');
 	OK(LINE("maint", "off", "--for", "3m")[0] == '!');
 	OK(LINE("show info\nquit")[0] == '!');

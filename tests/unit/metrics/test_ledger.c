@@ -114,6 +114,13 @@ joining(bool over)
 	OK(ledger_get(own, STR("frontend"), STR("a"), "requests", &v) && v == (over ? 121 : 100));
 	OK(!ledger_get(own, STR("frontend"), STR("b"), "requests", &v));
 	OK(!ledger_get(own, STR("frontend"), STR("a"), "gone", &v));
+	uint64_t all[5] = {0};
+	OK(ledger_get_all(own, STR("frontend"), STR("a"), "most", all, 4));
+	OK(ledger_get_all(own, STR("frontend"), STR("a"), "requests", all, 2));
+	IS_INT(all[0], over ? 121 : 100);
+	OK_MSG(!ledger_get_all(own, STR("frontend"), STR("a"), "requests", all, 3),
+	       "no further than the block");
+	OK(!ledger_get_all(own, STR("frontend"), STR("a"), "gone", all, 1));
 	for (unsigned w = 0; w < 3; w++)
 		metrics_clear(&n[0], w, new_rows);
 	IS_INT(read_by_name(&n[0], "requests"), 0);
@@ -142,12 +149,13 @@ damage(void)
 	for (off_t at = 0; at < size; at++) {
 		for (unsigned bit = 0; bit < 8; bit += 3) {
 			char turned = (char)(bytes[at] ^ (1 << bit));
-			uint64_t v;
+			uint64_t v[4];
 			(void)!pwrite(fd, &turned, 1, at);
 			l = ledger_open(fd, &err);
 			l != NULL ? opened++ : refused++;
 			if (l != NULL)
-				(void)ledger_get(l, STR("frontend"), STR("a"), "requests", &v);
+				(void)ledger_get_all(l, STR("frontend"), STR("a"), "requests", v,
+						     ARRAY_LEN(v));
 			ledger_free(&l);
 			(void)!pwrite(fd, &bytes[at], 1, at);
 		}
