@@ -217,6 +217,11 @@ expr_set_shm(struct expr_set *set, struct tidevars *shm, bool allow_undeclared)
 	set->shm = shm;
 	set->shm_open = shm != NULL;
 	set->allow_undeclared = allow_undeclared;
+	// Scripts load before expressions are linked, and are told of names that are not there;
+	// what fails here is told by the link.
+	for (struct expr_pending *p = set->pending; shm != NULL && p != NULL; p = p->next)
+		if (p->shm != NULL)
+			(void)var_shm_resolve(set, p->shm, NULL);
 }
 
 static struct expr_pending *

@@ -49,8 +49,8 @@ void expr_set_env(struct expr_set *set, struct str name, struct str value);
 // False: neither -s nor the environment has it. The text lives as long as the set.
 bool expr_env_get(struct expr_set *set, struct str name, struct str *value);
 // The shared table, once it is open: var(shm.x) resolves against it. allow_undeclared: unknown
-// names are made at first use instead of being refused. An expression that names shm. before
-// the table is open (the vars section may stand last) is resolved by expr_set_link.
+// names that expressions use are made instead of being refused. An expression that names shm.
+// before the table is open (the vars section may stand last) is resolved by expr_set_link.
 void expr_set_shm(struct expr_set *set, struct tidevars *shm, bool allow_undeclared);
 // After all files: resolves shm. names and calls the rows' link functions. Each failure goes to
 // report(arg, file, line, text); false if there was any.

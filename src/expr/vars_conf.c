@@ -301,6 +301,12 @@ take_stored(struct conf *c, const struct vars_section *s, struct tidevars *t, co
 		if (!vars_take(t, file, v->name, &why))
 			good = conf_error(c, v->line, "%s", why.text);
 	}
+	// Rules and scripts may name what a program declared; that it fits is not ours to check.
+	for (uint32_t h = 0, n = tidevars_count(file); h < n; h++) {
+		const char *name = tidevars_name(file, h);
+		if (name != NULL)
+			(void)vars_take(t, file, str_from_c(name), &why);
+	}
 	tidevars_close(&file);
 	return good;
 }

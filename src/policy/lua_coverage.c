@@ -125,6 +125,7 @@ policy_lua_coverage_chunk(lua_State *L)
 	guard_postpone(s->guard);
 	struct lua_scan_sink sink = {.line = code_line,
 				     .env = -1,
+				     .table_upvalue = -1,
 				     .arg = file_of(s->coverage, ar.source)};
 	bool understood = lua_scan_upvalues(L, uses, &sink);
 	guard_resume(s->guard);

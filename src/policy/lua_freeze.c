@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "policy/lua_priv.h"
 #include "policy/lua_scan.h"
+#include "tidegate/vars.h"
 
 // Stack slots of the walk's frame.
 enum { QUEUE = 1, SEEN, FROZEN, SHADOW, ITEM };
@@ -252,31 +253,48 @@ shorten_env(lua_State *L, int n)
 	lua_pop(L, 2);
 }
 
-// Globals that a function reads, kept aside while stops are postponed: nothing may be raised then.
-struct read_globals {
+// Names that a function uses, globals or variables of the shared table, kept aside while stops are
+// postponed: nothing may be raised then.
+struct used_names {
 	size_t n;
 	struct {
 		char name[64];
 		int line;
+		bool variable;
 	} at[64];
 };
 
 static void
-keep_global(void *arg, struct str name, int line)
+keep_name(struct used_names *u, struct str name, int line, bool variable)
 {
-	struct read_globals *g = arg;
-	if (g->n == ARRAY_LEN(g->at) || name.n >= sizeof(g->at[0].name))
-		return; // more than anybody reads in one go
-	(void)snprintf(g->at[g->n].name, sizeof(g->at[0].name), "%.*s", STR_ARG(name));
-	g->at[g->n++].line = line;
+	if (u->n == ARRAY_LEN(u->at) || name.n >= sizeof(u->at[0].name))
+		return; // more than anybody uses in one go
+	for (size_t i = 0; i < u->n; i++)
+		if (u->at[i].line == line && u->at[i].variable == variable &&
+		    str_eq(name, str_from_c(u->at[i].name)))
+			return;
+	(void)snprintf(u->at[u->n].name, sizeof(u->at[0].name), "%.*s", STR_ARG(name));
+	u->at[u->n].variable = variable;
+	u->at[u->n++].line = line;
 }
 
-// The upvalue (from 0) of ITEM that is E, or -1. [-0, +0, -]
+static void
+keep_global(void *arg, struct str name, int line)
+{
+	keep_name(arg, name, line, false);
+}
+
+static void
+keep_variable(void *arg, struct str name, int line)
+{
+	keep_name(arg, name, line, true);
+}
+
+// The upvalue (from 0) of ITEM that is the value on top, which is popped, or -1. [-1, +0, -]
 static int
-env_upvalue(lua_State *L)
+find_upvalue(lua_State *L)
 {
 	int found = -1;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
 	for (int i = 1; found < 0 && lua_getupvalue(L, ITEM, i) != NULL; i++) {
 		if (lua_rawequal(L, -1, -2))
 			found = i - 1;
@@ -286,13 +304,24 @@ env_upvalue(lua_State *L)
 	return found;
 }
 
+// Pushes `vars`, or nil where the script has made something else of it. [-0, +1, m]
 static void
-tell_absent(const struct policy_state *s, const char *chunk, int line, const char *name)
+push_vars(lua_State *L)
+{
+	lua_pushglobaltable(L);
+	lua_pushliteral(L, "vars");
+	if (lua_rawget(L, -2) != LUA_TUSERDATA) {
+		lua_pop(L, 1);
+		lua_pushnil(L);
+	}
+	lua_remove(L, -2);
+}
+
+static void
+tell_absent(const struct policy_state *s, const char *chunk, int line, const char *text)
 {
 	const struct policy_engine *e = s->policy->engine;
-	char text[128];
 	guard_postpone(s->guard);
-	(void)snprintf(text, sizeof(text), "nothing defines '%s', so it is nil here", name);
 	if (e->host->remark != NULL)
 		e->host->remark(e->data, chunk, line, text);
 	else
@@ -300,18 +329,50 @@ tell_absent(const struct policy_state *s, const char *chunk, int line, const cha
 	guard_resume(s->guard);
 }
 
-// A global that is not there when the script has loaded never will be: most are misspelt, and what
-// is nil makes a predicate fail or say no. [-0, +0, m]
-static void
-warn_of_absent(lua_State *L, const struct read_globals *g, const char *chunk)
+// [-0, +0, m]
+static bool
+global_is_absent(lua_State *L, const char *name, char *text, size_t room)
 {
 	lua_pushglobaltable(L);
-	for (size_t i = 0; i < g->n; i++) {
-		if (lua_pushstring(L, g->at[i].name), lua_rawget(L, -2) == LUA_TNIL)
-			tell_absent(state_of(L), chunk, g->at[i].line, g->at[i].name);
-		lua_pop(L, 1);
+	lua_pushstring(L, name);
+	bool absent = lua_rawget(L, -2) == LUA_TNIL;
+	lua_pop(L, 2);
+	(void)snprintf(text, room, "nothing defines '%s', so it is nil here", name);
+	return absent;
+}
+
+static bool
+variable_is_absent(const struct policy_state *s, const char *name, char *text, size_t room)
+{
+	struct tidevars_error why;
+	uint32_t handle;
+	if (s->policy->engine->vars == NULL)
+		return false; // tests of a script alone
+	guard_postpone(s->guard);
+	bool absent = tidevars_find(s->policy->engine->vars, name, strlen(name), &handle, &why) !=
+		      TIDEVARS_OK;
+	guard_resume(s->guard);
+	if (absent)
+		(void)snprintf(text, room, "vars.%s: %s; a call that comes here fails", name,
+			       why.text);
+	return absent;
+}
+
+// A global that is not there when the script has loaded never will be: most are misspelt, and what
+// is nil makes a predicate fail or say no. A variable may still come, from a program, but rarely
+// does. [-0, +0, m]
+static void
+warn_of_absent(lua_State *L, const struct used_names *u, const char *chunk)
+{
+	const struct policy_state *s = state_of(L);
+	for (size_t i = 0; i < u->n; i++) {
+		char text[640];
+		bool absent = u->at[i].variable
+				  ? variable_is_absent(s, u->at[i].name, text, sizeof(text))
+				  : global_is_absent(L, u->at[i].name, text, sizeof(text));
+		if (absent)
+			tell_absent(s, chunk, u->at[i].line, text);
 	}
-	lua_pop(L, 1);
 }
 
 // [-0, +0, e]
@@ -320,10 +381,17 @@ check_assignments(lua_State *L)
 {
 	uint8_t uses[LUA_SCAN_UPVALUES] = {0};
 	struct guard *g = state_of(L)->guard;
-	struct read_globals globals = {0};
-	const struct lua_scan_sink sink = {.global = keep_global,
-					   .env = env_upvalue(L),
-					   .arg = &globals};
+	struct used_names used = {0};
+	struct lua_scan_sink sink = {.global = keep_global,
+				     .field = keep_variable,
+				     .table = STR("vars"),
+				     .arg = &used};
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
+	sink.env = find_upvalue(L);
+	push_vars(L);
+	if (lua_isnil(L, -1))
+		sink.field = NULL;
+	sink.table_upvalue = find_upvalue(L);
 	guard_postpone(g);
 	lua_pushvalue(L, ITEM);
 	bool understood = lua_scan_upvalues(L, uses, state_of(L)->testing ? &sink : NULL);
@@ -335,7 +403,7 @@ check_assignments(lua_State *L)
 	if (!understood)
 		luaL_error(L, "%s:%d: bytecode of an unknown layout, or no memory to read it",
 			   ar.short_src, ar.linedefined);
-	warn_of_absent(L, &globals, ar.short_src);
+	warn_of_absent(L, &used, ar.short_src);
 	for (int i = 0; i < LUA_SCAN_UPVALUES; i++) {
 		if (uses[i] == 0)
 			shorten_env(L, i + 1);

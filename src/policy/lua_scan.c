@@ -3,7 +3,8 @@
 // instruction that assigns to a local of an enclosing function, and for the two that do anything
 // with one but read a field of it. A function inside that assigns to
 // an upvalue it got from the function's own upvalues counts as the function's assignment; one
-// that assigns to the function's locals does not.
+// that assigns to the function's locals does not. Of one table it also finds the fields that are
+// named, by following the registers that hold it along the code.
 #include "policy/lua_scan.h"
 
 #include <lauxlib.h>
@@ -14,13 +15,31 @@
 #include "base/sbuf.h"
 
 // lopcodes.h
+#define OP_LOADNIL  8u
 #define OP_GETUPVAL 9u
 #define OP_SETUPVAL 10u
 #define OP_GETTABUP 11u
+#define OP_GETFIELD 14u
 #define OP_SETTABUP 15u
+#define OP_SETFIELD 18u
+#define OP_SELF     20u
+#define OP_MMBIN    46u
+#define OP_MMBINK   48u
+#define OP_CONCAT   53u
 #define OP_CLOSE    54u
+#define OP_TBC      55u
 #define OP_JMP      56u
+#define OP_EQ       57u
+#define OP_TEST     66u
+#define OP_TESTSET  67u
+#define OP_CALL     68u
 #define OP_TAILCALL 69u
+#define OP_RETURN1  72u
+#define OP_FORLOOP  73u
+#define OP_TFORLOOP 77u
+#define OP_SETLIST  78u
+#define OP_VARARG   80u
+#define OP_EXTRAARG 82u
 #define ABSLINEINFO 0x80u // ldebug.h: the line stands in the list of absolute ones
 #define MAX_DEPTH   210   // of nested functions; the compiler allows 200 C levels
 #define HEADER_TAIL 1u    // number of upvalues of the outermost function
@@ -31,13 +50,19 @@ struct reader {
 	const struct lua_scan_sink *sink; // or NULL
 };
 
+// Upvalues of one function, -1: none.
+struct scope {
+	int env;   // _ENV
+	int table; // the table whose fields are told
+};
+
 // What is read of one function before it can be told of: names stand behind the code, lines behind
 // everything.
 struct function {
 	const unsigned char *code, *constants, *lines, *absolute;
 	size_t n_code, n_constants, n_lines;
 	int first_line;
-	int env; // the upvalue _ENV, or -1
+	struct scope scope;
 	bool is_vararg;
 };
 
@@ -145,12 +170,80 @@ next_line(const struct function *f, size_t i, int line, struct reader *absolute)
 static void
 tell_global(const struct reader *r, const struct function *f, uint32_t word, int line)
 {
-	if ((word & 0x7f) != OP_GETTABUP || f->env < 0 || (int)(word >> 16 & 0xff) != f->env)
+	if ((word & 0x7f) != OP_GETTABUP || (int)(word >> 16 & 0xff) != f->scope.env)
 		return;
 	struct str name = constant(r, f, word >> 24);
 	if (name.p != NULL)
 		r->sink->global(r->sink->arg, name, line);
 }
+
+// ---- the fields of one table ----------------------------------------------------------------
+
+// Which registers hold the table, on the way straight through the code: each such way is one that
+// a call can take, as conditions fall.
+struct held {
+	bool in[256];
+	unsigned op; // before
+};
+
+// What an instruction writes where it is not its register A alone.
+enum effect { WRITES_A, WRITES_NOTHING, WRITES_FROM_A, ENDS };
+static const struct {
+	unsigned char first, last;
+	enum effect effect;
+} effects[] = {
+    {OP_LOADNIL, OP_LOADNIL, WRITES_FROM_A},    {OP_SETUPVAL, OP_SETUPVAL, WRITES_NOTHING},
+    {OP_SETTABUP, OP_SETFIELD, WRITES_NOTHING}, {OP_SELF, OP_SELF, WRITES_FROM_A},
+    {OP_MMBIN, OP_MMBINK, WRITES_NOTHING},      {OP_CONCAT, OP_CONCAT, WRITES_FROM_A},
+    {OP_CLOSE, OP_TBC, WRITES_NOTHING},         {OP_EQ, OP_TEST, WRITES_NOTHING},
+    {OP_CALL, OP_CALL, WRITES_FROM_A},          {OP_TAILCALL, OP_RETURN1, ENDS},
+    {OP_FORLOOP, OP_TFORLOOP, WRITES_FROM_A},   {OP_SETLIST, OP_SETLIST, WRITES_NOTHING},
+    {OP_VARARG, OP_VARARG, WRITES_FROM_A},      {OP_VARARG + 1, OP_EXTRAARG, WRITES_NOTHING},
+};
+
+// A jump that no condition stands before ends the way.
+static enum effect
+effect_of(unsigned op, unsigned before)
+{
+	if (op == OP_JMP)
+		return before >= OP_EQ && before <= OP_TESTSET ? WRITES_NOTHING : ENDS;
+	for (size_t i = 0; i < ARRAY_LEN(effects); i++)
+		if (op >= effects[i].first && op <= effects[i].last)
+			return effects[i].effect;
+	return WRITES_A;
+}
+
+static void
+forget(struct held *h, unsigned op, unsigned a)
+{
+	enum effect effect = effect_of(op, h->op);
+	unsigned from = effect == ENDS ? 0 : a;
+	unsigned n = effect == WRITES_NOTHING ? 0 : effect == WRITES_A ? 1 : 256 - from;
+	memset(h->in + from, 0, n);
+	h->op = op;
+}
+
+static void
+tell_field(const struct reader *r, const struct function *f, struct held *h, uint32_t word,
+	   int line)
+{
+	unsigned op = word & 0x7f, a = word >> 7 & 0xff, b = word >> 16 & 0xff, c = word >> 24;
+	bool up_a = (int)a == f->scope.table, up_b = (int)b == f->scope.table;
+	struct str name = STR_NULL;
+	if ((op == OP_GETFIELD && h->in[b]) || (op == OP_GETTABUP && up_b))
+		name = constant(r, f, c);
+	else if ((op == OP_SETFIELD && h->in[a]) || (op == OP_SETTABUP && up_a))
+		name = constant(r, f, b);
+	if (name.p != NULL)
+		r->sink->field(r->sink->arg, name, line);
+	forget(h, op, a);
+	if (op == OP_GETTABUP && (int)b == f->scope.env)
+		h->in[a] = str_eq(constant(r, f, c), r->sink->table);
+	else if (op == OP_GETUPVAL)
+		h->in[a] = up_b;
+}
+
+// ---- lines ----------------------------------------------------------------------------------
 
 // Behind a tail call the compiler puts a return, perhaps with the end of a block, that never run;
 // they stand in the line of its last argument.
@@ -176,6 +269,7 @@ tell(const struct reader *r, const struct function *f)
 	const struct lua_scan_sink *sink = r->sink;
 	struct reader absolute = {.at = f->absolute, .end = r->end};
 	struct idle idle = {0};
+	struct held held = {0};
 	int line = f->first_line;
 	for (size_t i = 0; i < f->n_code; i++) {
 		uint32_t word;
@@ -183,6 +277,8 @@ tell(const struct reader *r, const struct function *f)
 		line = next_line(f, i, line, &absolute);
 		if (sink->global != NULL)
 			tell_global(r, f, word, line);
+		if (sink->field != NULL)
+			tell_field(r, f, &held, word, line);
 		// The first of a function with `...` makes it ready; the last returns where no
 		// statement does.
 		bool runs =
@@ -233,22 +329,22 @@ scan_code(struct reader *r, uint8_t *uses, struct function *f)
 	}
 }
 
-// Which of n upvalues is the outer function's `env`.
+// Which of n upvalues is the outer function's upvalue `of`.
 static int
-find_env(const unsigned char *upvalues, size_t n, int env)
+find_upvalue(const unsigned char *upvalues, size_t n, int of)
 {
-	for (size_t i = 0; env >= 0 && i < n; i++)
-		if (!upvalues[i * 3] && upvalues[i * 3 + 1] == env)
+	for (size_t i = 0; of >= 0 && i < n; i++)
+		if (!upvalues[i * 3] && upvalues[i * 3 + 1] == of)
 			return (int)i;
 	return -1;
 }
 
-// Marks in `outer` what this function assigns to by way of the outer function's upvalues. `env`:
-// the outer function's upvalue _ENV; the outermost one's own.
+// Marks in `outer` what this function assigns to by way of the outer function's upvalues. `scope`:
+// the outer function's; the outermost one's own.
 static void
-scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int env, int depth)
+scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, struct scope scope, int depth)
 {
-	struct function f = {.env = env};
+	struct function f = {.scope = scope};
 	if (depth > MAX_DEPTH) {
 		r->bad = true;
 		return;
@@ -266,10 +362,11 @@ scan_function(struct reader *r, uint8_t *uses, uint8_t *outer, int env, int dept
 	if (upvalues == NULL && n > 0)
 		r->bad = true;
 	else if (outer != NULL)
-		f.env = find_env(upvalues, n, env);
+		f.scope = (struct scope){find_upvalue(upvalues, n, scope.env),
+					 find_upvalue(upvalues, n, scope.table)};
 	for (size_t inner = take_size(r); inner > 0 && !r->bad; inner--) {
 		uint8_t its[LUA_SCAN_UPVALUES] = {0};
-		scan_function(r, its, uses, f.env, depth + 1);
+		scan_function(r, its, uses, f.scope, depth + 1);
 	}
 	skip_debug(r, &f);
 	if (r->sink != NULL && !r->bad)
@@ -307,9 +404,12 @@ lua_scan_upvalues(lua_State *L, uint8_t uses[LUA_SCAN_UPVALUES], const struct lu
 			   .end = (const unsigned char *)b.p + b.n,
 			   .bad = b.p == NULL,
 			   .sink = sink};
+	struct scope scope = {-1, -1};
+	if (sink != NULL)
+		scope = (struct scope){sink->env, sink->table_upvalue};
 	bool ok = dumped && !r.bad && take_header(&r);
 	if (ok)
-		scan_function(&r, uses, NULL, sink != NULL ? sink->env : -1, 0);
+		scan_function(&r, uses, NULL, scope, 0);
 	ok = ok && !r.bad && r.at == r.end;
 	sbuf_fini(&b);
 	return ok;

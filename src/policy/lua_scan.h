@@ -19,6 +19,12 @@ struct lua_scan_sink {
 	// Each global that is read by name, which ends with the call.
 	void (*global)(void *arg, struct str name, int line);
 	int env; // the upvalue (from 0) through which globals are reached; -1: none
+	// Each field of the table `table` that is read or written by a constant name, which ends
+	// with the call. Only what some path of the code reaches with that table is told; what goes
+	// through a variable that was assigned elsewhere may be missed.
+	void (*field)(void *arg, struct str name, int line);
+	struct str table;  // the global's name
+	int table_upvalue; // the upvalue (from 0) that is this table; -1: none
 	// Each line with an instruction other than those that begin and end every function;
 	// lines come again and again.
 	void (*line)(void *arg, int line);

@@ -210,6 +210,65 @@ test_absent_globals(void)
 	fake_stop(&f);
 }
 
+// Variables that the table does not have are told, read and written, by way of the global, a local
+// or an upvalue, on whatever path of conditions; once a line. What is no `vars`, or not known to be
+// where the code stands, is not.
+static void
+test_absent_variables(void)
+{
+	static const char *const quiet[] = {
+	    "function g() return vars.maint == 1 and vars.word or vars[math.type(1)] end",
+	    "function g(txn) vars.maint = vars.maint and 1 or 2; local v = vars; v = {}; return "
+	    "v.x end",
+	    "function g(v) if v then v = vars return 1 end return v.absent end",
+	    "function g(a, v) if a then v = vars else v = a end return a.x, a.y end",
+	    "local t = {absent = 1} function g(vars) return vars.absent, t.absent end",
+	    "vars = {} function g() return vars.absent end",
+	    "function g(a) local b, c = vars, a.absent; local d = a:absent(b, c) return d.absent "
+	    "end",
+	};
+	static const struct {
+		const char *source, *told;
+		unsigned n;
+	} rows[] = {
+	    {"function g()\n return vars.mant == 1 or vars.mant == 2 end",
+	     "new.lua:3: vars.mant: no "
+	     "variable is named 'mant'; did you mean 'maint'?; a call that comes here fails",
+	     1},
+	    {"function g()\n vars.mant = vars.word and 1 or 2 end", "new.lua:3: vars.mant:", 1},
+	    {"function g()\n local v = vars\n local w = v.word\n return w, v.mant end",
+	     "new.lua:5: vars.mant:", 1},
+	    {"local v = vars\nfunction g()\n return function() return v.mant end end",
+	     "new.lua:4: vars.mant:", 1},
+	    {"local v = vars\nfunction g()\n v.mant = 1 end", "new.lua:4: vars.mant:", 1},
+	    {"local v = vars\nfunction g()\n local w = v return w.mant end",
+	     "new.lua:4: vars.mant:", 1},
+	    {"function g(t)\n for i = 1, 3 do t[i] = vars.mant\n t.a = vars.wrd end end",
+	     "new.lua:3: vars.mant:", 2},
+	    {"g = tide.memo(function()\n return (vars.maint == 1 and 3 or vars.mant) end)",
+	     "new.lua:3: vars.mant:", 1},
+	};
+	fake_init(&f);
+	struct policy *p = fake_add(&f, "base", F, (struct policy_spec){0});
+	struct heard h;
+	char text[512];
+	if (!OK(p != NULL) || !OK(fake_start(&f, "f")))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(quiet); i++) {
+		(void)snprintf(text, sizeof(text), F "%s", quiet[i]);
+		OK_MSG(warnings(p, text, &h) == 0, quiet[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)snprintf(text, sizeof(text), F "%s", rows[i].source);
+		OK_MSG(warnings(p, text, &h) == rows[i].n, rows[i].source);
+		OK_MSG(strstr(h.first, rows[i].told) != NULL, h.first);
+	}
+	fake_declare(&f, "mant", TIDEVARS_INT);
+	(void)snprintf(text, sizeof(text), F "%s", rows[0].source);
+	IS_INT(warnings(p, text, &h), 0);
+	fake_stop(&f);
+}
+
 static void
 test_names(void)
 {
@@ -451,6 +510,7 @@ main(void)
 	log_set_level(LOG_ALERT);
 	test_refusals();
 	test_absent_globals();
+	test_absent_variables();
 	test_names();
 	test_publish();
 	test_many_publishes();
