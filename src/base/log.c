@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log_syslog.h"
+#include "base/str.h"
 
 #define LINE_BYTES 2048
 
@@ -128,28 +129,34 @@ log_leave_stderr(void)
 
 // --- lines ---------------------------------------------------------------------------------------
 
-// What stands in a line may come from outside, and is read on a terminal.
 static void
-disarm(char *line)
-{
-	for (char *p = line; *p != '\0'; p++)
-		if (((unsigned char)*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f)
-			*p = '?';
-}
-
-void
-log_vmsg(enum log_level level, const char *fmt, va_list ap)
+print(enum log_level level, bool one_line, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];
 	if (level > log_state.most)
 		return;
 	(void)vsnprintf(line, sizeof(line), fmt, ap); // a longer line is cut
-	disarm(line);
+	str_tame(line, one_line ? "" : "\n\t");
 	if (log_state.sink != NULL) {
 		log_state.sink(level, line, log_state.arg);
 		return;
 	}
 	log_write(level, line);
+}
+
+void
+log_vmsg(enum log_level level, const char *fmt, va_list ap)
+{
+	print(level, false, fmt, ap);
+}
+
+void
+log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	print(level, true, fmt, ap);
+	va_end(ap);
 }
 
 void

@@ -28,6 +28,9 @@ void log_set_level(enum log_level most); // default LOG_NOTICE
 const char *log_level_name(enum log_level level);
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_vmsg(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+// The same of what a request or a script had a hand in: one line, whatever it holds, so that none
+// of it passes for a line of ours.
+void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 // At most `burst` messages a second from one place. Owned by one thread or zeroed static of one
 // caller; counts what it withheld and tells through log_rate_missed once the second is over.

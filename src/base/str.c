@@ -69,10 +69,10 @@ str_slice(struct str s, size_t from, size_t to)
 }
 
 void
-str_tame(char *text)
+str_tame(char *text, const char *but)
 {
 	for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
-		if (*c < ' ' || *c == 0x7f)
+		if ((*c < ' ' || *c == 0x7f) && strchr(but, *c) == NULL)
 			*c = '?';
 		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
 			c[0] = c[1] = '?';

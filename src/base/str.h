@@ -54,8 +54,9 @@ size_t str_find(struct str s, struct str needle);
 size_t str_find_byte(struct str s, char c);
 // [from, to) clamped to the string.
 struct str str_slice(struct str s, size_t from, size_t to);
-// For a terminal's eyes: control characters (of 8 bits too, in UTF-8) become '?', in place.
-void str_tame(char *text);
+// For a terminal's eyes: control characters (of 8 bits too, in UTF-8) become '?', in place; those
+// of `but` stay.
+void str_tame(char *text, const char *but);
 // Without leading and trailing spaces and tabs.
 struct str str_trim(struct str s);
 // Cuts the next piece up to `sep` off *rest; false when *rest is exhausted. "a,,b" gives a, "", b.

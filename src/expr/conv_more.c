@@ -209,9 +209,9 @@ conv_debug(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *s
 	struct sample copy = *smp;
 	struct str text;
 	if (may_tell(args[0].ptr, ctx->now_mono_ns) && sample_text(&copy, ctx, &text))
-		log_msg(LOG_NOTICE, "%.*s%stype=%s <%.*s>", STR_ARG(args[0].s),
-			args[0].given ? ": " : "debug: ", sample_type_name(smp->type),
-			(int)MIN(text.n, (size_t)1024), text.p != NULL ? text.p : "");
+		log_line(LOG_NOTICE, "%.*s%stype=%s <%.*s>", STR_ARG(args[0].s),
+			 args[0].given ? ": " : "debug: ", sample_type_name(smp->type),
+			 (int)MIN(text.n, (size_t)1024), text.p != NULL ? text.p : "");
 	return true;
 }
 

@@ -12,20 +12,21 @@
 
 #define HEAD "tidegate-map 2"
 
-static struct str
-name_of(const struct pattern_ref *r, char number[24])
+struct str
+pattern_kept_title(const struct pattern_ref *r, char number[PATTERN_KEPT_NUMBER_BYTES])
 {
 	if (!r->chosen && r->name.n > 0)
 		return r->name;
-	(void)snprintf(number, 24, "#%u", r->number);
+	(void)snprintf(number, PATTERN_KEPT_NUMBER_BYTES, "#%u", r->number);
 	return str_from_c(number);
 }
 
 void
 pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES])
 {
-	char number[24];
-	(void)snprintf(out, PATTERN_KEPT_NAME_BYTES, "%016" PRIx64, hash_str(name_of(r, number)));
+	char number[PATTERN_KEPT_NUMBER_BYTES];
+	(void)snprintf(out, PATTERN_KEPT_NAME_BYTES, "%016" PRIx64,
+		       hash_str(pattern_kept_title(r, number)));
 }
 
 static uint64_t
@@ -73,9 +74,9 @@ add_part(struct sbuf *out, struct str part)
 void
 pattern_kept_write(const struct pattern_ref *r, struct sbuf *out)
 {
-	char number[24];
+	char number[PATTERN_KEPT_NUMBER_BYTES];
 	sbuf_add(out, STR(HEAD "\n"));
-	add_part(out, name_of(r, number));
+	add_part(out, pattern_kept_title(r, number));
 	sbuf_printf(out, "%016" PRIx64 "\n%zu\n", r->file_hash, (size_t)r->live.n_live);
 	for (size_t i = 0; i < r->live.n; i++) {
 		const struct table_entry *e = &r->live.entry[i];
@@ -107,9 +108,9 @@ next_part(struct str *rest, struct str *part)
 static struct pattern_ref *
 find(const struct expr_set *set, struct str name)
 {
-	char number[24];
+	char number[PATTERN_KEPT_NUMBER_BYTES];
 	struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL;
-	while (r != NULL && !str_eq(name_of(r, number), name))
+	while (r != NULL && !str_eq(pattern_kept_title(r, number), name))
 		r = r->next;
 	return r;
 }

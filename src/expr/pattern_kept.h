@@ -26,6 +26,9 @@ enum pattern_kept pattern_kept_read(struct expr_set *set, struct str text, struc
 // Keeper.
 void pattern_kept_watch(struct expr_set *set, pattern_changed_f changed, void *arg);
 size_t pattern_kept_entries(const struct pattern_ref *r);
+// What messages call it: its name, else its number, which is printed to `number`.
+#define PATTERN_KEPT_NUMBER_BYTES 24
+struct str pattern_kept_title(const struct pattern_ref *r, char number[PATTERN_KEPT_NUMBER_BYTES]);
 // A name for files: of the set's own, the same in each process.
 #define PATTERN_KEPT_NAME_BYTES 17
 void pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES]);

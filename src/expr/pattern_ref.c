@@ -534,8 +534,8 @@ log_refusal(struct pattern_ref *r, const struct err *err)
 	if (r->logged_ns != 0 && t - r->logged_ns < LOG_EVERY_NS)
 		return;
 	r->logged_ns = t;
-	log_msg(LOG_WARNING, "a rule's change of '%.*s' was refused: %s", STR_ARG(r->name),
-		err->text);
+	log_line(LOG_WARNING, "a rule's change of '%.*s' was refused: %s", STR_ARG(r->name),
+		 err->text);
 }
 
 static void

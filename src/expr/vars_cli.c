@@ -350,7 +350,7 @@ get_many(struct cli_session *s, const struct cli_args *args)
 	(void)tidevars_read_many(c.table, handle, n, clock_boot_ns(), v); // the handles are good
 	for (size_t i = 0; i < n; i++) {
 		(void)tidevars_format(&v[i], text, sizeof(text)); // fits any value
-		str_tame(text);
+		str_tame(text, "");
 		cli_printf(s, "%s %s\n", tidevars_name(c.table, handle[i]), text);
 	}
 	return CLI_DONE;

@@ -93,8 +93,8 @@ add_info_text(struct cli_session *s, struct tidevars *t, uint32_t h, const struc
 	char value[VARS_VALUE_BYTES], initial[VARS_VALUE_BYTES];
 	(void)tidevars_format(&i->value, value, sizeof(value));       // fits any value
 	(void)tidevars_format(&i->initial, initial, sizeof(initial)); // the same
-	str_tame(value);
-	str_tame(initial);
+	str_tame(value, "");
+	str_tame(initial, "");
 	cli_printf(s, "%s %s %s default %s", i->name, tidevars_type_name(i->type), value, initial);
 	if (i->type == TIDEVARS_GAUGE && i->half_life_ns > 0)
 		cli_printf(s, " smooth %g", i->value.smooth);
@@ -190,7 +190,7 @@ add_entry_text(struct cli_session *s, struct tidevars *t, const struct tidevars_
 	char after[VARS_VALUE_BYTES];
 	const char *name = tidevars_name(t, e->handle);
 	(void)tidevars_format(&e->after, after, sizeof(after)); // fits any value
-	str_tame(after);
+	str_tame(after, "");
 	cli_printf(s, "%" PRIu64 " ", e->seq);
 	add_time(s, e->real_ns);
 	cli_printf(s, " %s %s by %s (%s uid %u pid %u)%s%s\n", name != NULL ? name : "?", after,

@@ -24,25 +24,29 @@ struct keep_maps {
 	struct service *s;
 	struct loop *loop;
 	struct timer timer;
-	uint64_t next_ns; // not earlier
+	uint64_t next_ns;     // not earlier
+	struct log_rate lost; // of lines on what could not be kept
 	struct pattern_ref **dirty;
 	size_t n_dirty, cap_dirty;
 };
 
 static void
-save(const struct keep_maps *k, const struct pattern_ref *r)
+save(struct keep_maps *k, const struct pattern_ref *r)
 {
-	char name[PATTERN_KEPT_NAME_BYTES];
+	char name[PATTERN_KEPT_NAME_BYTES], number[PATTERN_KEPT_NUMBER_BYTES];
 	struct sbuf text;
 	struct err err = {{0}};
 	sbuf_init(&text, MAX_KEPT_MAP);
 	pattern_kept_write(r, &text);
 	pattern_kept_name(r, name);
 	if (text.full)
-		log_msg(LOG_WARNING, "a map is too large to be kept beyond this process");
-	else if (!link_made_text(k->s->link, HERITAGE_MAP, 0, str_from_c(name), sbuf_str(&text),
-				 &err))
-		log_msg(LOG_WARNING, "%s", err.text);
+		err_set(&err, "it has more than %u bytes", MAX_KEPT_MAP);
+	bool good = !text.full && link_made_text(k->s->link, HERITAGE_MAP, 0, str_from_c(name),
+						 sbuf_str(&text), &err);
+	if (!good && log_rate_ok(&k->lost, clock_mono_ns(), 1))
+		log_msg(LOG_WARNING,
+			"'%.*s': what was changed at run time ends with this process: %s",
+			STR_ARG(pattern_kept_title(r, number)), err.text);
 	sbuf_fini(&text);
 }
 

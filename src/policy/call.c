@@ -64,9 +64,9 @@ void
 policy_keep_report(struct policy_engine *e, const struct policy_report_text *t, uint32_t missed)
 {
 	keep(e, t);
-	log_msg(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->policy->name, t->gen,
-		t->name, policy_error_name(t->error), t->text,
-		missed > 0 ? " (and more that were not logged)" : "");
+	log_line(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->policy->name, t->gen,
+		 t->name, policy_error_name(t->error), t->text,
+		 missed > 0 ? " (and more that were not logged)" : "");
 }
 
 // On the keeper.
@@ -105,6 +105,7 @@ report(struct policy_worker *w, const struct policy_state *s, const struct polic
 					      .error = call->error};
 	(void)snprintf(r->text.name, sizeof(r->text.name), "%s", fn->name);
 	(void)snprintf(r->text.text, sizeof(r->text.text), "%.319s", s->error);
+	str_tame(r->text.text, "");
 	const struct policy_host *host = w->engine->host;
 	size_t n = 0;
 	if (host->describe != NULL && call->txn != NULL)

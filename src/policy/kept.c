@@ -86,7 +86,7 @@ policy_gen_kept(struct policy *p, struct str kept, struct err *err)
 	int64_t number;
 	if (!str_next(&rest, '\n', &head) || !str_eq(head, STR(HEAD)) ||
 	    !str_next(&rest, '\n', &number_text) || !str_to_int(number_text, &number) ||
-	    number < 1 || number > UINT32_MAX || !next_chunk(&rest, &c)) {
+	    number < 1 || number >= UINT32_MAX || !next_chunk(&rest, &c)) {
 		err_set(err, "policy %s: the kept source is none of this tidegate's", p->name);
 		return NULL;
 	}

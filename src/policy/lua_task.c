@@ -29,8 +29,8 @@ free_task(struct policy_task *t)
 static void
 tell_failure(const struct policy_state *s, const struct policy_call *call)
 {
-	log_msg(LOG_WARNING, "policy %s gen %u: a task failed (%s): %s", s->policy->name,
-		s->gen->info.number, policy_error_name(call->error), s->error);
+	log_line(LOG_WARNING, "policy %s gen %u: a task failed (%s): %s", s->policy->name,
+		 s->gen->info.number, policy_error_name(call->error), s->error);
 }
 
 static enum policy_run_status

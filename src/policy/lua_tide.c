@@ -160,7 +160,7 @@ policy_lua_log(lua_State *L, enum log_level level, const char *text)
 	guard_postpone(s->guard);
 	if (rate == NULL || (s->worker != NULL && !s->ready) ||
 	    log_rate_ok(rate, s->call->now_real_ns, 20))
-		log_msg(level, "policy %s: %.1000s", s->policy->name, text);
+		log_line(level, "policy %s: %.1000s", s->policy->name, text);
 	guard_resume(s->guard);
 }
 

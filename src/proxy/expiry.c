@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A timer of the keeper: sweep the table, say what expired and when the table is no more or was
-// written over, sleep
-// until the next deadline, at most SWEEP_NS, since any program may write a nearer one meanwhile.
+// written over, sleep until the next deadline, at most SWEEP_NS, since any program may write a
+// nearer one meanwhile.
 #include "proxy/expiry.h"
 
 #include "base/clock.h"

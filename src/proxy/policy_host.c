@@ -824,11 +824,8 @@ host_describe(void *data, void *txn, char *buf, size_t room)
 			 h != NULL ? h->method_text.p : "-",
 			 h != NULL ? (int)MIN(h->target.n, 60u) : 1, h != NULL ? h->target.p : "-",
 			 (int)MIN(host.s.n, 40u), host.s.p != NULL ? host.s.p : "", ip);
-	size_t length = MIN((size_t)MAX(n, 0), room - 1);
-	for (size_t i = 0; i < length; i++)
-		if (buf[i] < ' ' || buf[i] == 0x7f)
-			buf[i] = '?';
-	return length;
+	str_tame(buf, "");
+	return MIN((size_t)MAX(n, 0), room - 1);
 }
 
 const struct policy_host policy_host = {

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "metrics/metrics.h"
 #include "net/addr.h"
@@ -234,6 +235,7 @@ struct proxy_set {
 	struct effects *effects;                 // likewise
 	_Atomic uint64_t vars_expired;           // times to live that passed
 	_Atomic uint32_t shm_writes_posted;      // rules' writes on their way to the keeper
+	struct log_rate writes_failed;           // the keeper's, of lines on those that failed
 	struct workers *threads;                 // once started
 	struct proxy_worker **workers;           // n_workers of them once started
 	const struct listener_keeper *listeners; // NULL: sockets end with this process

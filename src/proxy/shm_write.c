@@ -57,8 +57,9 @@ write_posted(struct msg *m)
 	struct tidevars_writer writer;
 	struct tidevars_error why;
 	fill_writer(&writer, NULL);
-	if (tidevars_commit(p->set->vars, &p->op, 1, &writer, &why) != TIDEVARS_OK)
-		log_msg(LOG_WARNING, "a rule's write to the variable table failed: %s", why.text);
+	if (tidevars_commit(p->set->vars, &p->op, 1, &writer, &why) != TIDEVARS_OK &&
+	    log_rate_ok(&p->set->writes_failed, clock_mono_ns(), 1))
+		log_line(LOG_WARNING, "a rule's write to the variable table failed: %s", why.text);
 	atomic_fetch_sub_explicit(&p->set->shm_writes_posted, 1, memory_order_relaxed);
 	mem_free(p);
 }
@@ -85,7 +86,7 @@ static void
 log_refused(struct proxy_worker *w, const struct tidevars_error *why)
 {
 	if (log_rate_ok(&w->refused_writes, loop_now_ns(w->loop), 1))
-		log_msg(LOG_WARNING, "a rule's write to a variable refused: %s", why->text);
+		log_line(LOG_WARNING, "a rule's write to a variable refused: %s", why->text);
 }
 
 bool

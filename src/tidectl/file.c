@@ -248,8 +248,8 @@ print_info(struct work *w, const struct tidevars_info *info, bool first)
 	}
 	tidevars_format(&info->value, value, sizeof(value));
 	tidevars_format(&info->initial, initial, sizeof(initial));
-	str_tame(value);
-	str_tame(initial);
+	str_tame(value, "");
+	str_tame(initial, "");
 	printf("%s %s %s default %s", info->name, tidevars_type_name(info->type), value, initial);
 	if (info->written_real_ns != 0) {
 		printf(" written ");
@@ -282,7 +282,7 @@ do_log(struct work *w)
 	for (uint64_t seq = 0; tidevars_log_next(w->t, seq, &e) == 1; seq = e.seq) {
 		char after[TIDEVARS_TEXT_MAX * 6 + 64];
 		tidevars_format(&e.after, after, sizeof(after));
-		str_tame(after);
+		str_tame(after, "");
 		const char *name = tidevars_name(w->t, e.handle);
 		printf("%" PRIu64 " ", e.seq);
 		print_time(e.real_ns);

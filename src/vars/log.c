@@ -60,9 +60,9 @@ give_entry(const struct tidevars *t, struct layout_log *e, struct tidevars_log_e
 {
 	const struct vars_meta *m = vars_meta(t, e->slot);
 	e->who[sizeof(e->who) - 1] = '\0';
-	str_tame(e->who);
+	str_tame(e->who, "");
 	e->reason[sizeof(e->reason) - 1] = '\0';
-	str_tame(e->reason);
+	str_tame(e->reason, "");
 	out->seq = e->seq;
 	out->boot_ns = e->boot;
 	out->real_ns = e->real;

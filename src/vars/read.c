@@ -289,9 +289,9 @@ vars_copy_cold(struct tidevars *t, const struct vars_meta *m, struct vars_record
 		if (!vars_still(m->slot, r))
 			continue;
 		cold->who[sizeof(cold->who) - 1] = '\0';
-		str_tame(cold->who);
+		str_tame(cold->who, "");
 		cold->reason[sizeof(cold->reason) - 1] = '\0';
-		str_tame(cold->reason);
+		str_tame(cold->reason, "");
 		return true;
 	}
 	return false;
@@ -313,9 +313,9 @@ vars_copy_holds(struct tidevars *t, const struct vars_meta *m, struct vars_recor
 			continue;
 		for (size_t k = 0; k < held; k++) {
 			out[k].owner[sizeof(out[k].owner) - 1] = '\0';
-			str_tame(out[k].owner);
+			str_tame(out[k].owner, "");
 			out[k].reason[sizeof(out[k].reason) - 1] = '\0';
-			str_tame(out[k].reason);
+			str_tame(out[k].reason, "");
 		}
 		*n = held;
 		return true;

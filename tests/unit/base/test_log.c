@@ -32,8 +32,10 @@ main(void)
 	IS_INT(heard.level, LOG_WARNING);
 	log_msg(LOG_NOTICE, "%s", "Zo\xc3\xab");
 	IS_STR(heard.line, "Zo\xc3\xab");
+	log_line(LOG_NOTICE, "%s", "x\n[ALERT] y\t\xc2\x9bz");
+	IS_STR(heard.line, "x?[ALERT] y???z");
 	log_msg(LOG_INFO, "not at this level");
-	IS_INT(heard.n, 2);
+	IS_INT(heard.n, 3);
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	log_msg(LOG_ALERT, "%s", longer);

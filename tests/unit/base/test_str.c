@@ -59,7 +59,7 @@ static void
 test_tame(void)
 {
 	char text[] = "a\x1b[2J\n\x7f\tb \xc3\xa9\xc2\x9b\xc2\xa0\xc2";
-	str_tame(text);
+	str_tame(text, "");
 	IS_STR(text, "a?[2J???b \xc3\xa9??\xc2\xa0\xc2");
 }
 
