@@ -78,7 +78,8 @@ struct policy_host {
 	void *(*test_txn)(void *data, const struct policy_test_request *req, struct arena *arena,
 			  struct err *err);
 	// Changes a server of the backend behind a POLICY_BACKEND handle: `what` is "state" (to
-	// ready, drain or maint) or "weight" ("50", "50%"), `who` stands in the log. Keeper.
+	// ready, drain or maint), "weight" ("50", "50%") or "address" ("10.0.0.1:80"), `who`
+	// stands in the log. Keeper.
 	bool (*set_server)(void *data, int backend, struct str server, struct str what,
 			   struct str value, const char *who, struct err *err);
 	// The request in a line of plain text, as a sample beside an error; returns its length,

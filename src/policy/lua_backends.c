@@ -98,6 +98,13 @@ set_weight(lua_State *L)
 	return change(L, STR("weight"), text_at(L, 2).s);
 }
 
+// server:set_address("10.0.0.7:8080" | "unix@/path") [-2, +0, e]
+static int
+set_address(lua_State *L)
+{
+	return change(L, STR("address"), text_at(L, 2).s);
+}
+
 static int
 drain(lua_State *L)
 {
@@ -116,8 +123,9 @@ ready(lua_State *L)
 	return change(L, STR("state"), STR("ready"));
 }
 
-static const luaL_Reg methods[] = {
-    {"set_weight", set_weight}, {"drain", drain}, {"maint", maint}, {"ready", ready}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"set_weight", set_weight}, {"set_address", set_address},
+				   {"drain", drain},           {"maint", maint},
+				   {"ready", ready},           {NULL, NULL}};
 
 // Pushes the method whose name is at 2; false, and nothing, when it is none. [-0, +(0|1), e]
 static bool
@@ -293,8 +301,8 @@ static int
 no_newindex(lua_State *L)
 {
 	return luaL_error(L,
-			  "'%s' is not to be written; servers have set_weight, drain, maint and "
-			  "ready, for effects",
+			  "'%s' is not to be written; servers have set_weight, set_address, "
+			  "drain, maint and ready, for effects",
 			  luaL_tolstring(L, 2, NULL));
 }
 

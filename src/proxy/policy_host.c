@@ -403,7 +403,7 @@ host_set_server(void *data, int backend, struct str server, struct str what, str
 	struct policy_host_data *d = data;
 	ASSERT(backend >> HANDLE_BITS == POLICY_BACKEND);
 	const struct proxy *p = d->set->all[backend & ((1 << HANDLE_BITS) - 1)];
-	return policy_server_set(p, server, what, value, who, err);
+	return policy_server_set(d->set, p, server, what, value, who, err);
 }
 
 // ---- names --------------------------------------------------------------------------------------

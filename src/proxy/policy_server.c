@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Servers as scripts see them: rows of names and getters, and the two things that may be set, by
-// the functions behind the command `set server`.
+// Servers as scripts see them: rows of names and getters, and the three things that may be set,
+// by the functions behind the command `set server`.
 #include "proxy/policy_server.h"
 
 #include "base/log.h"
 #include "policy/policy.h"
 #include "proxy/proxy.h"
+#include "proxy/server_addr.h"
 #include "proxy/stats.h"
 
 int64_t
@@ -84,6 +85,12 @@ get_weight(const struct server *s, struct policy_value *out)
 }
 
 static bool
+get_address(const struct server *s, struct policy_value *out)
+{
+	return give_str(out, str_from_c(server_addr(s)->text));
+}
+
+static bool
 get_initial_weight(const struct server *s, struct policy_value *out)
 {
 	return give_int(out, s->weight_configured);
@@ -113,14 +120,9 @@ static const struct {
 	const char *name;
 	bool (*get)(const struct server *s, struct policy_value *out);
 } rows[] = {
-    {"name", get_name},
-    {"state", get_state},
-    {"up", get_up},
-    {"weight", get_weight},
-    {"initial_weight", get_initial_weight},
-    {"sessions", get_sessions},
-    {"requests", get_requests},
-    {"response_time", get_response_time},
+    {"name", get_name},         {"state", get_state},       {"up", get_up},
+    {"weight", get_weight},     {"address", get_address},   {"initial_weight", get_initial_weight},
+    {"sessions", get_sessions}, {"requests", get_requests}, {"response_time", get_response_time},
 };
 
 // ---- finding ------------------------------------------------------------------------------------
@@ -170,35 +172,58 @@ policy_server_ask(const struct proxy *p, struct str what, const struct policy_va
 		if (str_eq(what, str_from_c(rows[i].name)))
 			return rows[i].get(s, out);
 	return err_set(err,
-		       "server %.*s/%.*s has no '%.*s': name, state, up, weight, initial_weight, "
-		       "sessions, requests, response_time",
+		       "server %.*s/%.*s has no '%.*s': name, state, up, weight, address, "
+		       "initial_weight, sessions, requests, response_time",
 		       STR_ARG(p->name), STR_ARG(s->name), STR_ARG(what));
 }
 
 // ---- setting ------------------------------------------------------------------------------------
 
-// What stands already is not set again: a script may say each second what it wants.
-bool
-policy_server_set(const struct proxy *p, struct str name, struct str what, struct str value,
-		  const char *who, struct err *err)
+static bool
+set_state(struct server *s, struct str value, struct str who, struct err *err)
 {
-	struct server *s = find(p, name, err);
-	struct policy_value before, after;
-	if (s == NULL)
-		return false;
-	bool state = str_eq(what, STR("state"));
-	ASSERT(state || str_eq(what, STR("weight")));
-	(void)(state ? get_state(s, &before) : get_weight(s, &before)); // cannot fail
-	if (state && str_eq(before.s, value))
+	struct policy_value before;
+	(void)get_state(s, &before); // cannot fail
+	if (str_eq(before.s, value))
 		return true;
-	if (!(state ? server_set_state(s, value, err) : server_set_weight(s, value, err)))
+	if (!server_set_state(s, value, err))
+		return false;
+	log_msg(LOG_WARNING, "Server %.*s/%.*s is %s, set by %.*s", STR_ARG(s->backend->name),
+		STR_ARG(s->name), server_state_name(s), STR_ARG(who));
+	return true;
+}
+
+static bool
+set_weight(struct server *s, struct str value, struct str who, struct err *err)
+{
+	struct policy_value before, after;
+	(void)get_weight(s, &before); // cannot fail
+	if (!server_set_weight(s, value, err))
 		return false;
 	(void)get_weight(s, &after);
-	if (state)
-		log_msg(LOG_WARNING, "Server %.*s/%.*s is %s, set by %s", STR_ARG(p->name),
-			STR_ARG(name), server_state_name(s), who);
-	else if (before.i != after.i)
-		log_msg(LOG_NOTICE, "Server %.*s/%.*s has weight %lld, set by %s", STR_ARG(p->name),
-			STR_ARG(name), (long long)after.i, who);
+	if (before.i != after.i)
+		log_msg(LOG_NOTICE, "Server %.*s/%.*s has weight %lld, set by %.*s",
+			STR_ARG(s->backend->name), STR_ARG(s->name), (long long)after.i,
+			STR_ARG(who));
+	return true;
+}
+
+// What stands already is not set again: a script may say each second what it wants.
+bool
+policy_server_set(const struct proxy_set *set, const struct proxy *p, struct str name,
+		  struct str what, struct str value, const char *who, struct err *err)
+{
+	struct server *s = find(p, name, err);
+	struct addr to;
+	if (s == NULL)
+		return false;
+	if (str_eq(what, STR("state")))
+		return set_state(s, value, str_from_c(who), err);
+	if (str_eq(what, STR("weight")))
+		return set_weight(s, value, str_from_c(who), err);
+	ASSERT(str_eq(what, STR("address")));
+	if (!server_addr_parse_text(value, &to, err))
+		return false;
+	(void)server_addr_set(set, s, &to, str_from_c(who), NULL, NULL); // or it is there already
 	return true;
 }

@@ -47,35 +47,40 @@ is_printable(struct str s)
 	return true;
 }
 
+// The one reading of an address, with its port or without.
+static bool
+parse(struct str text, unsigned port_flag, struct addr *out, struct err *err)
+{
+	struct conf_addr a;
+	if (!is_printable(text))
+		return err_set(err, "a blank or control character has no place in an address");
+	if (!conf_addr_parse(text, CONF_ADDR_UNIX_OK | port_flag, &a, err))
+		return false;
+	conf_addr_to_addr(&a, out);
+	return !is_unspecified(out) ||
+	       err_set(err, "'%.*s': the address of no server", STR_ARG(text));
+}
+
 bool
 server_addr_parse(const struct server *s, struct str address, struct str port, struct addr *out,
 		  struct err *err)
 {
-	struct conf_addr a;
 	struct err why;
-	if (!is_printable(address))
-		return err_set(err, "Invalid addr format: a blank or control character has no "
-				    "place in an address");
-	if (!conf_addr_parse(address, CONF_ADDR_UNIX_OK, &a, &why))
+	if (!parse(address, 0, out, &why))
 		return err_set(err,
 			       "Invalid addr format: %s; expected an IPv4 or IPv6 address or "
 			       "unix@PATH, and 'port PORT' apart",
 			       why.text);
-	conf_addr_to_addr(&a, out);
-	if (is_unspecified(out))
-		return err_set(err, "Invalid addr format: '%.*s' is the address of no server",
-			       STR_ARG(address));
 	return take_port(s, port, out, err);
 }
 
 bool
 server_addr_parse_text(struct str text, struct addr *out, struct err *err)
 {
-	struct conf_addr a;
-	if (!conf_addr_parse(text, CONF_ADDR_UNIX_OK | CONF_ADDR_PORT, &a, err))
+	if (!parse(text, CONF_ADDR_PORT, out, err))
 		return false;
-	conf_addr_to_addr(&a, out);
-	return true;
+	return addr_is_unix(out) || addr_port(out) > 0 ||
+	       err_set(err, "'%.*s': 0 is the port of no server", STR_ARG(text));
 }
 
 // --- changing it ---------------------------------------------------------------------------------

@@ -330,12 +330,13 @@ test_servers(void)
 				 "every(1, function()\n"
 				 "  local s = backends.app.servers\n"
 				 "  s.s1:set_weight(50); s.s1:set_weight('50%'); s.s2:drain()\n"
-				 "  s.s2:maint(); s.s2:ready(); s.s1:set_weight(1000)\n"
+				 "  s.s2:maint(); s.s2:ready(); s.s2:set_address('[::1]:80')\n"
+				 "  s.s1:set_weight(1000)\n"
 				 "end)");
 	OK(p != NULL);
 	pass(0);
 	OK(strcmp(changes, "s1 weight 50;s1 weight 50%;s2 state drain;s2 state maint;"
-			   "s2 state ready;") == 0);
+			   "s2 state ready;s2 address [::1]:80;") == 0);
 	OK(last_who != NULL && strcmp(last_who, "policy fx (fx:2)") == 0);
 	OK(strstr(fake_last_error(&f, text, sizeof(text)), "weight '1000' is neither") != NULL);
 	fake_stop(&f);
@@ -349,6 +350,7 @@ test_predicates_read(void)
 					     "tide.set('maint', 1)",
 					     "backends.app.servers.s1:drain()",
 					     "backends.app.servers.s1:set_weight(1)",
+					     "backends.app.servers.s1:set_address('::1')",
 					     "smooth(1)",
 					     "busy(1)"};
 	char script[600], text[400];
