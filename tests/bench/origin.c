@@ -125,7 +125,8 @@ begin_response(struct peer *p, const char *request)
 	} else {
 		p->head_n =
 		    (size_t)snprintf(p->head, sizeof(p->head),
-				     "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: "
+				     "HTTP/1.1 200 OK\r\nServer: origin\r\n"
+				     "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: "
 				     "text/plain\r\nContent-Length: 13\r\n\r\nHello, world\n");
 	}
 }
