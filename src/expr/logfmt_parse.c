@@ -126,7 +126,7 @@ parse_name(struct parser *p, struct logfmt_piece *item, struct err *err)
 	if (i == ARRAY_LEN(types))
 		return err_set(err, "type '%.*s' of item '%.*s' is none of str, sint, bool",
 			       STR_ARG(type), STR_ARG(name));
-	item->cast = types[i].type;
+	item->cast = (uint8_t)types[i].type;
 	return true;
 }
 
