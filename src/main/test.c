@@ -97,7 +97,7 @@ static void
 test_policy(struct run *r, struct policy *p)
 {
 	struct err err = {0};
-	if (!policy_test(p, NULL, &r->sink, &err))
+	if (!policy_test(p, NULL, NULL, &r->sink, &err))
 		tell_unloadable(r, policy_path(p), err.text);
 }
 

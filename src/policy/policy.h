@@ -207,9 +207,10 @@ struct policy_test_sink {
 // NULL: none. False with a cause when the script does not load; failing tests go to the sink.
 bool policy_test_file(struct policy_engine *engine, const char *path,
 		      const struct policy_test_sink *sink, struct err *err);
-// The tests of the policy's configured file, or of `text`.
-bool policy_test(struct policy *p, const struct str *text, const struct policy_test_sink *sink,
-		 struct err *err);
+// The tests of the policy's configured file, or of `text`, which errors name `chunk` (NULL: as the
+// configured file).
+bool policy_test(struct policy *p, const struct str *text, const char *chunk,
+		 const struct policy_test_sink *sink, struct err *err);
 // Evaluates a Lua expression in a throw-away state of the live source, without a request; the
 // result as text.
 bool policy_eval(struct policy *p, struct str expression, struct sbuf *out, struct err *err);

@@ -68,6 +68,16 @@ on_error_name(enum policy_on_error e)
 	return names[e];
 }
 
+// Few calls are timed: of a function that is seldom called perhaps none.
+static bool
+was_timed(const struct policy_fn_stats *s)
+{
+	for (unsigned i = 0; i < POLICY_LATENCY_BUCKETS; i++)
+		if (s->sampled[i] > 0)
+			return true;
+	return false;
+}
+
 // The rest of a line: what failed, what was timed.
 static void
 show_stats_text(const struct policy_fn_stats *s, struct sbuf *out)
@@ -79,11 +89,13 @@ show_stats_text(const struct policy_fn_stats *s, struct sbuf *out)
 		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s->memo_hits,
 			    s->memo_hits + s->memo_misses,
 			    100 * (double)s->memo_hits / (double)(s->memo_hits + s->memo_misses));
-	sbuf_printf(out,
-		    " last-good %" PRIu64 " p50 %" PRIu64 "ns p99 %" PRIu64 "ns max %" PRIu64
-		    "ns\n",
-		    s->last_good, policy_percentile_ns(s, 50), policy_percentile_ns(s, 99),
-		    s->slowest_ns);
+	sbuf_printf(out, " last-good %" PRIu64, s->last_good);
+	if (was_timed(s))
+		sbuf_printf(out, " p50 %" PRIu64 "ns p99 %" PRIu64 "ns max %" PRIu64 "ns\n",
+			    policy_percentile_ns(s, 50), policy_percentile_ns(s, 99),
+			    s->slowest_ns);
+	else
+		sbuf_add(out, STR(" p50 - p99 - max -\n"));
 }
 
 // All calls, then those of each generation that is alive.
@@ -157,11 +169,17 @@ show_stats_json(const struct policy_fn_stats *s, struct sbuf *out)
 		sbuf_printf(out, "%s\"%s\":%" PRIu64, e > 1 ? "," : "", policy_error_name(e),
 			    s->errors[e]);
 	sbuf_printf(out,
-		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64 ",\"last_good\":%" PRIu64
-		    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64
-		    ",\"timed_ns\":%" PRIu64 ",\"timed\":[",
-		    s->memo_hits, s->memo_misses, s->last_good, policy_percentile_ns(s, 50),
-		    policy_percentile_ns(s, 99), s->slowest_ns, s->sampled_ns);
+		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64
+		    ",\"last_good\":%" PRIu64,
+		    s->memo_hits, s->memo_misses, s->last_good);
+	if (was_timed(s))
+		sbuf_printf(out,
+			    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64,
+			    policy_percentile_ns(s, 50), policy_percentile_ns(s, 99),
+			    s->slowest_ns);
+	else
+		sbuf_add(out, STR(",\"p50_ns\":null,\"p99_ns\":null,\"max_ns\":null"));
+	sbuf_printf(out, ",\"timed_ns\":%" PRIu64 ",\"timed\":[", s->sampled_ns);
 	for (unsigned i = 0; i < POLICY_LATENCY_BUCKETS; i++)
 		sbuf_printf(out, "%s%" PRIu64, i > 0 ? "," : "", s->sampled[i]);
 	sbuf_add_byte(out, ']');
@@ -362,19 +380,20 @@ policy_diff(struct policy *p, unsigned n, struct sbuf *out, struct err *err)
 // ---- tests and expressions on demand --------------------------------------------------------
 
 static bool
-test(struct policy *p, const struct str *text, const struct policy_test_sink *sink, struct err *err)
+test(struct policy *p, const struct str *text, const char *chunk,
+     const struct policy_test_sink *sink, struct err *err)
 {
-	struct policy_gen *gen = policy_gen_new(p, text, NULL, err);
+	struct policy_gen *gen = policy_gen_new(p, text, chunk, err);
 	bool ok = gen != NULL && policy_gen_check(gen, sink, err);
 	policy_gen_free(gen);
 	return ok;
 }
 
 bool
-policy_test(struct policy *p, const struct str *text, const struct policy_test_sink *sink,
-	    struct err *err)
+policy_test(struct policy *p, const struct str *text, const char *chunk,
+	    const struct policy_test_sink *sink, struct err *err)
 {
-	return test(p, text, sink, err) || err_wrap(err, "policy %s", p->name);
+	return test(p, text, chunk, sink, err) || err_wrap(err, "policy %s", p->name);
 }
 
 static void
@@ -396,7 +415,7 @@ policy_test_file(struct policy_engine *engine, const char *path,
 			   .budget_ns = POLICY_DEFAULT_BUDGET,
 			   .effect_budget_ns = POLICY_DEFAULT_EFFECT_BUDGET,
 			   .memory_bytes = 8 * POLICY_DEFAULT_MEMORY};
-	bool ok = policy_source_open(&p, path, err) && test(&p, NULL, sink, err);
+	bool ok = policy_source_open(&p, path, err) && test(&p, NULL, NULL, sink, err);
 	policy_source_close(&p);
 	policy_engine_free(&own);
 	return ok;

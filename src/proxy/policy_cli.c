@@ -79,20 +79,37 @@ struct brought {
 	char *owned;
 };
 
+#define MAX_NAME_BYTES 255 // of a source, which stands in front of each of its errors
+
+// The client's name of a payload. It goes into answers and logs.
+static bool
+name_payload(struct cli_session *s, const struct cli_args *args, struct brought *b)
+{
+	b->name = "payload";
+	if (args->argc < 2)
+		return true;
+	struct str name = args->argv[1];
+	bool good = name.n > 0 && name.n <= MAX_NAME_BYTES;
+	for (size_t i = 0; good && i < name.n; i++)
+		good = name.p[i] >= ' ' && name.p[i] <= '~';
+	if (!good) {
+		(void)cli_error(s, "A payload's name has 1 to %d printable ASCII characters.",
+				MAX_NAME_BYTES);
+		return false;
+	}
+	b->name = name.p;
+	return true;
+}
+
 static bool
 bring(struct cli_session *s, const struct cli_args *args, const struct policy *p, struct brought *b)
 {
 	struct err err = {{0}};
 	*b = (struct brought){0};
-	if (args->has_payload && args->argc > 1) {
-		(void)cli_error(s, "Either a file or a payload, not both.");
-		return false;
-	}
 	if (args->has_payload) {
 		b->storage = args->payload;
 		b->text = &b->storage;
-		b->name = "payload";
-		return true;
+		return name_payload(s, args, b);
 	}
 	if (args->argc < 2)
 		return true;
@@ -115,6 +132,7 @@ struct load {
 	uint32_t magic;
 	struct cli_ref client;
 	unsigned left; // policies not yet confirmed, and 1 for the command itself
+	const char *remark;
 };
 
 static void
@@ -145,7 +163,7 @@ confirmed(void *arg, struct policy *p, const struct policy_gen_info *info, unsig
 	CHECK_MAGIC(l, LOAD_MAGIC);
 	struct cli_session *s = cli_deref(l->client);
 	if (s != NULL)
-		tell(s, p, info, workers, "");
+		tell(s, p, info, workers, l->remark);
 	load_unref(l);
 }
 
@@ -164,15 +182,16 @@ struct candidate {
 	struct policy_gen *gen;
 };
 
-// Takes the candidates over. Adds a line for each, now or when it is confirmed.
+// Takes the candidates over. Adds a line for each, now or when it is confirmed, with `remark`
+// (static) at its end.
 static enum cli_status
-publish(struct cli_session *s, struct candidate *c, size_t n)
+publish(struct cli_session *s, struct candidate *c, size_t n, const char *remark)
 {
 	const struct proxy_set *set = cli_bound(s, "proxy");
 	struct load *l = MEM_NEW(struct load);
 	struct err err = {{0}};
 	bool failed = false;
-	*l = (struct load){.magic = LOAD_MAGIC, .client = cli_ref(s), .left = 1};
+	*l = (struct load){.magic = LOAD_MAGIC, .client = cli_ref(s), .left = 1, .remark = remark};
 	for (size_t i = 0; i < n; i++) {
 		struct policy_gen_info live;
 		if (is_live(c[i].policy, c[i].gen)) {
@@ -211,7 +230,7 @@ load_all(struct cli_session *s)
 	}
 	enum cli_status status = CLI_DONE;
 	if (ok)
-		status = publish(s, c, n);
+		status = publish(s, c, n, "");
 	for (size_t i = 0; !ok && i < n; i++)
 		policy_gen_drop(&c[i].gen);
 	mem_free(c);
@@ -234,7 +253,7 @@ run_load(struct cli_session *s, const struct cli_args *args)
 	mem_free(b.owned);
 	if (c.gen == NULL)
 		return cli_error(s, "%s", err.text);
-	return publish(s, &c, 1);
+	return publish(s, &c, 1, "");
 }
 
 static enum cli_status
@@ -248,7 +267,7 @@ run_rollback(struct cli_session *s, const struct cli_args *args)
 	struct candidate c = {p, policy_rollback(p, n, &err)};
 	if (c.gen == NULL)
 		return cli_error(s, "%s", err.text);
-	return publish(s, &c, 1);
+	return publish(s, &c, 1, "; a reload or restart takes its file again");
 }
 
 // ---- check, test, diff, eval --------------------------------------------------------------------
@@ -299,7 +318,7 @@ run_test(struct cli_session *s, const struct cli_args *args)
 	struct policy *p = policy_of(s, args->argv[0]);
 	if (p == NULL || !bring(s, args, p, &b))
 		return CLI_DONE;
-	bool ok = policy_test(p, b.text, &sink, &err);
+	bool ok = policy_test(p, b.text, b.name, &sink, &err);
 	mem_free(b.owned);
 	if (!ok)
 		return cli_error(s, "%s", err.text);
@@ -392,14 +411,14 @@ run_show_errors(struct cli_session *s, const struct cli_args *args)
 const struct cli_command policy_commands[] = {
     {.words = "policy load",
      .level = CLI_ADMIN,
-     .args = "[NAME [FILE | <<payload]]",
+     .args = "[NAME [FILE] [<<payload]]",
      .max_args = 2,
      .flags = CLI_PAYLOAD,
      .run = run_load,
-     .help = "check and publish scripts; answers when every worker has them"},
+     .help = "check and publish scripts; answers when every worker has them; FILE names a payload"},
     {.words = "policy check",
      .level = CLI_OPERATOR,
-     .args = "NAME [FILE | <<payload]",
+     .args = "NAME [FILE] [<<payload]",
      .min_args = 1,
      .max_args = 2,
      .flags = CLI_PAYLOAD,
@@ -407,7 +426,7 @@ const struct cli_command policy_commands[] = {
      .help = "what policy load would say, without publishing"},
     {.words = "policy test",
      .level = CLI_OPERATOR,
-     .args = "NAME [FILE | <<payload]",
+     .args = "NAME [FILE] [<<payload]",
      .min_args = 1,
      .max_args = 2,
      .flags = CLI_PAYLOAD,

@@ -11,8 +11,9 @@
 #include "base/user.h"
 #include "tidectl/ops.h"
 
-#define LINE_CAP_BYTES 16000
-#define FILE_CAP_BYTES (64u << 20)
+#define LINE_CAP_BYTES    16000
+#define FILE_CAP_BYTES    (64u << 20)
+#define SOURCE_NAME_BYTES 255 // as `policy load` takes it
 
 // ---- text
 
@@ -105,6 +106,20 @@ choose_delimiter(struct request *r)
 	}
 }
 
+// The file's name for places in errors: its end where it is long, and nothing a terminal obeys.
+static bool
+add_source_name(struct request *r, const char *path, struct err *err)
+{
+	char name[SOURCE_NAME_BYTES + 1];
+	size_t n = strlen(path);
+	(void)snprintf(name, sizeof(name), "%s",
+		       n > SOURCE_NAME_BYTES ? path + n - SOURCE_NAME_BYTES : path);
+	for (char *p = name; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return add_word(r, name, err);
+}
+
 // `policy load` or `policy check`, with the text of a file that this user may read.
 static bool
 build_policy(struct request *r, const char *command, struct err *err)
@@ -123,6 +138,8 @@ build_policy(struct request *r, const char *command, struct err *err)
 		sbuf_add_byte(&r->payload, '\n');
 	choose_delimiter(r);
 	r->has_payload = true;
+	if (path != NULL && !add_source_name(r, path, err))
+		return false;
 	sbuf_printf(&r->line, " <<%s", r->delimiter);
 	return true;
 }
