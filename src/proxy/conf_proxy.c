@@ -127,17 +127,8 @@ static struct log_target *
 copy_log_target(struct conf *conf, const struct log_target *from)
 {
 	struct log_target *t = CONF_NEW(conf, struct log_target);
-	t->kind = from->kind;
-	t->format = from->format;
-	t->fd = from->fd;
-	t->addr = from->addr;
-	t->text = from->text;
-	t->facility = from->facility;
-	t->level_max = from->level_max;
-	t->level_min = from->level_min;
-	t->len_max = from->len_max;
-	t->sample_size = from->sample_size;
-	t->sample_mask = from->sample_mask;
+	*t = *from; // nothing was opened or counted yet
+	t->next = NULL;
 	return t;
 }
 

@@ -105,9 +105,9 @@ struct log_target {
 		LOG_ISO,
 		LOG_RAW,
 	} format;
-	int fd; // LOG_TO_FD: the descriptor; else the datagram socket, non-blocking, opened at
+	// LOG_TO_FD: the descriptor; else the datagram socket, non-blocking, opened at start.
+	int fd;
 	bool may_block; // LOG_TO_FD: a pipe or a socket, written without waiting
-			// start
 	struct addr addr;
 	struct str text;
 	int facility; // 0..23
