@@ -112,7 +112,7 @@ give_time(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *sm
 	if (__builtin_add_overflow(smp->i, args[1].i, &stamp))
 		return false;
 	int64_t fraction = (stamp % per + per) % per;
-	time_t t = (stamp - fraction) / per;
+	time_t t = stamp / per - (stamp % per < 0); // rounded down
 	if (!put_fraction(args[0].s, fraction, digits, format, sizeof(format)))
 		return false;
 	if ((local ? localtime_r(&t, &tm) : gmtime_r(&t, &tm)) == NULL)

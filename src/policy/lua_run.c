@@ -201,7 +201,7 @@ failed(struct policy_worker *w, struct policy_state *s, const struct policy_fn *
 		return POLICY_RUN_FAILED; // a task: its owner tells
 	policy_count_stop(fn->policy, e);
 	policy_call_failed(w, s, fn, call);
-	return fn->policy->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED : POLICY_RUN_FAILED;
+	return fn->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED : POLICY_RUN_FAILED;
 }
 
 static enum policy_run_status
@@ -285,8 +285,7 @@ policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy
 	ASSERT(run->fn != NULL); // a task ends with its state
 	s = w->now->e[run->fn->policy->index].live;
 	policy_count(&s->counts->fn[run->fn->slot].errors[POLICY_E_GONE]);
-	return run->fn->policy->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED
-							     : POLICY_RUN_FAILED;
+	return run->fn->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED : POLICY_RUN_FAILED;
 }
 
 void

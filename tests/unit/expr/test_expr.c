@@ -60,6 +60,8 @@ static const struct {
     {"int(784111777123),ms_utime(%H:%M:%S.%N)", "string:08:49:37.123"},
     {"int(784111777000007),us_utime(%S.%N %%N)", "string:37.000007 %N"},
     {"int(784111777),utime(%S.%N)", "string:37.%N"},
+    {"int(-1),ms_utime(%Y %S.%N)", "string:1969 59.999"},
+    {"int(-9223372036854775807),sub(1),us_utime(%Y %N)", "string:-290308 224192"},
     // constants
     {"always_true", "bool:1"},
     {"always_false", "bool:0"},
