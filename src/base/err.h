@@ -12,7 +12,9 @@ struct err {
 	char text[ERR_TEXT_BYTES]; // NUL-terminated; longer text is cut
 };
 
-// Both return false, so `return err_set(...)` reads well. err may be NULL.
+// All return false, so `return err_set(...)` reads well. err may be NULL.
 bool err_set(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Puts "fmt: " before what is there.
 bool err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// Puts "fmt" behind what is there.
+bool err_add(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -256,6 +256,18 @@ parse_fd(const struct parse *p, struct str number)
 	return true;
 }
 
+// What is no host and has no port, where one must be given, or has a '/', may be a relative path.
+static bool
+suggest_unix(const struct parse *p)
+{
+	bool port_left_out = (p->flags & CONF_ADDR_PORT) != 0;
+	bool like_path = str_find_byte(p->text, '/') != SIZE_MAX;
+	if ((p->flags & CONF_ADDR_UNIX_OK) && p->out->sa_len == 0 &&
+	    str_find_byte(p->text, ':') == SIZE_MAX && (port_left_out || like_path))
+		(void)err_add(p->err, "; a unix socket's path begins with '/' or 'unix@'");
+	return false;
+}
+
 enum prefix_kind { PREFIX_INET, PREFIX_UNIX, PREFIX_ABNS, PREFIX_FD, PREFIX_REFUSED };
 
 static const struct {
@@ -310,7 +322,7 @@ conf_addr_parse(struct str text, unsigned flags, struct conf_addr *out, struct e
 	if (str_find_byte(text, '@') != SIZE_MAX)
 		return refuse(&p,
 			      "unknown prefix before '@', expected ipv4, ipv6, unix, abns or fd");
-	return parse_inet(&p, text, AF_UNSPEC);
+	return parse_inet(&p, text, AF_UNSPEC) || suggest_unix(&p);
 }
 
 // ------------------------------------------------------------ lists

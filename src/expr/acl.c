@@ -4,6 +4,7 @@
 
 #include "expr/acl.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -87,9 +88,19 @@ next_alias(void *iter)
 	return NULL;
 }
 
-// No fetch is named so, nor nearly: perhaps a keyword like path_beg was meant.
+// A policy's function may have any name that Lua has.
+static bool
+may_be_function(struct expr_set *set, struct str name)
+{
+	bool good = name.n > 0 && !(name.p[0] >= '0' && name.p[0] <= '9');
+	for (size_t i = 0; good && i < name.n; i++)
+		good = isalnum((unsigned char)name.p[i]) || name.p[i] == '_';
+	return good && expr_set_fetch(set, STR("lua")) != NULL;
+}
+
+// No fetch is named so, nor nearly: perhaps a keyword like path_beg was meant, or a function.
 static void
-suggest_alias(struct expr_set *set, struct str word, struct err *err)
+suggest_other(struct expr_set *set, struct str word, struct err *err)
 {
 	size_t end = MIN(str_find_byte(word, '('), str_find_byte(word, ','));
 	struct str name = str_slice(word, 0, end);
@@ -97,9 +108,10 @@ suggest_alias(struct expr_set *set, struct str word, struct err *err)
 	if (expr_set_fetch(set, name) != NULL || expr_suggest(&set->fetches, name) != NULL)
 		return;
 	const char *near = str_suggest(name, next_alias, &w);
-	size_t n = strlen(err->text);
 	if (near != NULL)
-		(void)snprintf(err->text + n, sizeof(err->text) - n, "; did you mean '%s'?", near);
+		(void)err_add(err, "; did you mean '%s'?", near);
+	else if (may_be_function(set, name))
+		(void)err_add(err, "; a policy's function is called as 'lua(%.*s)'", STR_ARG(name));
 }
 
 // The old names of bytes are compared as such; req.payload wants an -m.
@@ -118,7 +130,7 @@ parse_criterion(struct expr_env *env, struct str word, enum pat_match *match, st
 	bool aliased = split_alias(env->set, word, &fetch_word, &alias);
 	struct expr *e = expr_parse(env, fetch_word, err);
 	if (e == NULL) {
-		suggest_alias(env->set, word, err);
+		suggest_other(env->set, word, err);
 		return NULL;
 	}
 	if (!aliased && is_payload_keyword(word))
