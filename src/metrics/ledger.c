@@ -117,9 +117,14 @@ find(const struct ledger *l, struct str kind, struct str name)
 // --- laying out ----------------------------------------------------------------------------------
 
 struct layout {
-	const struct ledger_kind *kinds[32];
+	struct region {
+		const struct ledger_kind *kind;
+		uint64_t n;       // objects
+		uint64_t next_at; // block of the next object
+		uint64_t stride;  // from worker to worker
+	} regions[32];            // of kinds
 	uint32_t n_kinds, n_rows;
-	uint64_t names_at, blocks_at, bytes;
+	uint64_t names_at, bytes;
 };
 
 static uint64_t
@@ -141,27 +146,38 @@ static uint32_t
 kind_number(struct layout *y, const struct ledger_kind *k)
 {
 	for (uint32_t i = 0; i < y->n_kinds; i++)
-		if (y->kinds[i] == k)
+		if (y->regions[i].kind == k)
 			return i;
-	ASSERT(y->n_kinds < ARRAY_LEN(y->kinds) && k->block_bytes <= MAX_BLOCK);
-	y->kinds[y->n_kinds] = k;
+	ASSERT(y->n_kinds < ARRAY_LEN(y->regions) && k->block_bytes <= MAX_BLOCK);
+	y->regions[y->n_kinds].kind = k;
 	y->n_rows += n_rows_of(k);
 	return y->n_kinds++;
+}
+
+// Behind what is there so far.
+static void
+measure_region(struct layout *y, struct region *r, unsigned n_workers)
+{
+	uint64_t block = r->kind->block_bytes;
+	r->next_at = y->bytes;
+	r->stride = aligned(block * r->n);
+	ASSERT(block % sizeof(struct metric) == 0 && r->stride <= UINT32_MAX);
+	y->bytes += r->stride * (n_workers + 1);
 }
 
 static void
 measure(struct layout *y, const struct ledger_object *objects, size_t n, unsigned n_workers)
 {
-	uint64_t names = 0, blocks = 0;
+	uint64_t names = 0;
 	for (size_t i = 0; i < n; i++) {
-		(void)kind_number(y, objects[i].kind);
+		y->regions[kind_number(y, objects[i].kind)].n++;
 		names += objects[i].name.n;
-		blocks += aligned(objects[i].kind->block_bytes) * (n_workers + 1);
 	}
 	y->names_at = sizeof(struct header) + y->n_kinds * sizeof(struct kind_record) +
 		      y->n_rows * sizeof(struct row_record) + n * sizeof(struct object_record);
-	y->blocks_at = aligned(y->names_at + names);
-	y->bytes = y->blocks_at + blocks;
+	y->bytes = aligned(y->names_at + names);
+	for (uint32_t i = 0; i < y->n_kinds; i++)
+		measure_region(y, &y->regions[i], n_workers);
 }
 
 static bool
@@ -190,7 +206,7 @@ write_kinds(struct ledger *l, const struct layout *y)
 	struct row_record *rows = (void *)(uintptr_t)l->rows;
 	uint32_t at = 0;
 	for (uint32_t i = 0; i < y->n_kinds; i++) {
-		const struct ledger_kind *k = y->kinds[i];
+		const struct ledger_kind *k = y->regions[i].kind;
 		kinds[i] = (struct kind_record){.first_row = at,
 						.n_rows = n_rows_of(k),
 						.block_bytes = (uint32_t)k->block_bytes};
@@ -208,23 +224,26 @@ write_objects(struct ledger *l, struct layout *y, const struct ledger_object *ob
 	      unsigned n_workers)
 {
 	struct object_record *o = (void *)(uintptr_t)l->objects;
-	uint64_t name_at = y->names_at, at = y->blocks_at;
+	uint64_t name_at = y->names_at;
 	for (size_t i = 0; i < n; i++, o++) {
 		const struct ledger_kind *k = objects[i].kind;
-		uint32_t stride = (uint32_t)aligned(k->block_bytes);
-		*o = (struct object_record){.kind = kind_number(y, k),
+		uint32_t kind = kind_number(y, k);
+		struct region *r = &y->regions[kind];
+		char *base = l->map + r->next_at;
+		*o = (struct object_record){.kind = kind,
 					    .name_n = (uint32_t)objects[i].name.n,
-					    .stride = stride,
+					    .stride = (uint32_t)r->stride,
 					    .n_blocks = n_workers + 1,
 					    .name_at = name_at,
-					    .blocks_at = at};
+					    .blocks_at = r->next_at};
 		if (objects[i].name.n > 0)
 			memcpy(l->map + name_at, objects[i].name.p, objects[i].name.n);
-		metrics_init_in(objects[i].blocks, k->block_bytes, n_workers, l->map + at + stride);
-		objects[i].blocks->base = l->map + at;
+		metrics_init_in(objects[i].blocks, k->block_bytes, n_workers, base + r->stride,
+				r->stride);
+		objects[i].blocks->base = base;
 		l->blocks[i] = objects[i].blocks;
 		name_at += o->name_n;
-		at += (uint64_t)stride * o->n_blocks;
+		r->next_at += k->block_bytes;
 	}
 }
 
@@ -300,10 +319,13 @@ kind_fits(const struct ledger *l, const struct kind_record *k)
 static bool
 object_fits(const struct ledger *l, const struct object_record *o)
 {
-	return o->kind < l->h->n_kinds && fits(l, o->name_at, o->name_n, 1, 1) &&
-	       o->stride >= l->kinds[o->kind].block_bytes && o->stride % CACHE_LINE == 0 &&
-	       o->stride <= MAX_BLOCK && o->n_blocks > 0 &&
-	       fits(l, o->blocks_at, o->n_blocks, MAX(o->stride, 1u), sizeof(struct metric));
+	if (o->kind >= l->h->n_kinds || !fits(l, o->name_at, o->name_n, 1, 1))
+		return false;
+	// Of the last block there need not be a whole stride.
+	uint64_t block = MAX(l->kinds[o->kind].block_bytes, (uint32_t)sizeof(struct metric));
+	return o->stride >= block && o->stride % CACHE_LINE == 0 && o->n_blocks > 0 &&
+	       fits(l, o->blocks_at, 1, block, sizeof(struct metric)) &&
+	       o->n_blocks - 1 <= (l->bytes - o->blocks_at - block) / o->stride;
 }
 
 static bool
@@ -312,7 +334,7 @@ is_whole(struct ledger *l, struct err *err)
 	const struct header *h = l->h;
 	if (memcmp(h->magic, file_magic, sizeof(file_magic)) != 0)
 		return err_set(err, "no file of counters, or one that was never whole");
-	if (h->version != LEDGER_VERSION)
+	if (h->version < LEDGER_OLDEST || h->version > LEDGER_VERSION)
 		return err_set(err, "counters in layout %u, this program knows %u", h->version,
 			       LEDGER_VERSION);
 	if (h->bytes != l->bytes ||

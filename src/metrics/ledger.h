@@ -5,7 +5,10 @@
 // process counted is added to the new one's base; what one that still drains counts is read where
 // it stands.
 //
-//     header | kinds | counters of kinds | objects | names | blocks: base, worker 1, 2 ... of each
+//     header | kinds | counters of kinds | objects | names | blocks of each kind
+//
+// A kind's blocks are arrays in the order of its objects, each on cache lines of its own: the
+// bases, those of worker 1, of worker 2, ...
 //
 // Native byte order: a ledger does not leave its machine. Nothing in a foreign ledger is believed:
 // places and sizes are checked once at opening, and it may be cut or of another version.
@@ -14,7 +17,8 @@
 #include "base/err.h"
 #include "metrics/metrics.h"
 
-#define LEDGER_VERSION 1
+#define LEDGER_VERSION 2
+#define LEDGER_OLDEST  1 // that is understood: each object has lines of its own
 
 struct ledger_kind {
 	const char *name;              // "frontend"; at most 23 bytes

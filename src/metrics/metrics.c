@@ -11,12 +11,13 @@ stride_of(size_t block_bytes)
 }
 
 void
-metrics_init_in(struct metric_blocks *b, size_t block_bytes, unsigned n_workers, void *mem)
+metrics_init_in(struct metric_blocks *b, size_t block_bytes, unsigned n_workers, void *mem,
+		size_t stride_bytes)
 {
-	ASSERT(block_bytes > 0 && n_workers > 0);
+	ASSERT(block_bytes > 0 && n_workers > 0 && stride_bytes % CACHE_LINE == 0);
 	*b = (struct metric_blocks){.magic = METRIC_MAGIC,
 				    .n_workers = n_workers,
-				    .stride_bytes = stride_of(block_bytes),
+				    .stride_bytes = stride_bytes,
 				    .block_bytes = block_bytes,
 				    .mem = mem,
 				    .lent = true};
@@ -25,8 +26,9 @@ metrics_init_in(struct metric_blocks *b, size_t block_bytes, unsigned n_workers,
 void
 metrics_init(struct metric_blocks *b, size_t block_bytes, unsigned n_workers)
 {
-	metrics_init_in(b, block_bytes, n_workers,
-			mem_aligned(CACHE_LINE, stride_of(block_bytes) * n_workers));
+	size_t stride = stride_of(block_bytes);
+	metrics_init_in(b, block_bytes, n_workers, mem_aligned(CACHE_LINE, stride * n_workers),
+			stride);
 	b->lent = false;
 }
 

@@ -77,8 +77,10 @@ struct metric_blocks {
 
 // Zeroed. Never fails (base/mem.h).
 void metrics_init(struct metric_blocks *b, size_t block_bytes, unsigned n_workers);
-// In the caller's memory, zeroed and aligned: n_workers blocks, each a multiple of the cache line.
-void metrics_init_in(struct metric_blocks *b, size_t block_bytes, unsigned n_workers, void *mem);
+// In the caller's memory, zeroed: one worker's block stands stride_bytes behind another's, a
+// multiple of the cache line.
+void metrics_init_in(struct metric_blocks *b, size_t block_bytes, unsigned n_workers, void *mem,
+		     size_t stride_bytes);
 void metrics_fini(struct metric_blocks *b);
 // Worker numbers start at 0.
 static inline void *

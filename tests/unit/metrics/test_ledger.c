@@ -133,6 +133,75 @@ joining(bool over)
 	(void)close(own_fd);
 }
 
+// Small objects: one worker's blocks are an array, and each object is its own.
+static const struct metric_row small_rows[] = {
+    {.name = "applied", .offset = 0, .kind = METRIC_COUNTER},
+    {.name = NULL},
+};
+static const struct ledger_kind small_kind = {"rule", small_rows, sizeof(struct metric)};
+
+static struct ledger *
+make_small(int *fd, struct metric_blocks *b, const char *const *names, size_t n, unsigned n_workers)
+{
+	struct ledger_object objects[4];
+	struct err err;
+	ASSERT(n < ARRAY_LEN(objects));
+	for (size_t i = 0; i < n; i++)
+		objects[i] = (struct ledger_object){&small_kind, str_from_c(names[i]), &b[i]};
+	objects[n] = (struct ledger_object){&old_kind, STR("a"), &b[n]};
+	*fd = memfd_create("ledger", MFD_CLOEXEC);
+	return ledger_new(*fd, objects, n + 1, n_workers, &err);
+}
+
+static void
+small_objects(bool over)
+{
+	static const char *const then[] = {"x", "y", "z"}, *const now[] = {"z", "x"};
+	struct metric_blocks b[4], n[3];
+	struct err err;
+	int fd, own_fd;
+	struct ledger *old = make_small(&fd, b, then, 3, 2),
+		      *own = make_small(&own_fd, n, now, 2, 3), *before = ledger_open(fd, &err);
+	if (!OK(old != NULL && own != NULL && before != NULL))
+		abort();
+	for (unsigned w = 0; w < 2; w++) {
+		struct metric *array = metrics_of(&b[0], w);
+		for (unsigned i = 0; i < 3; i++) {
+			OK(metrics_of(&b[i], w) == &array[i]);
+			METRIC_ADD(&array[i], (i + 1) * (w == 0 ? 1 : 100));
+		}
+		OK((uintptr_t)array % CACHE_LINE == 0);
+	}
+	ledger_join(own, before, over, NULL, NULL);
+	METRIC_ADD((struct metric *)metrics_of(&n[0], 2), 5000);
+	IS_INT(metrics_read(&n[0], small_rows), 5303);
+	IS_INT(metrics_read(&n[1], small_rows), 101);
+	IS_INT(metrics_read(&n[2], &old_rows[0]), 0);
+	ledger_free(&own);
+	ledger_free(&before);
+	ledger_free(&old);
+	(void)close(fd);
+	(void)close(own_fd);
+}
+
+// Of the layouts before, those that are a part of this one are read.
+static void
+versions(void)
+{
+	struct metric_blocks b[2];
+	struct ledger *l;
+	struct err err;
+	int fd = make_old(&l, b);
+	ledger_free(&l);
+	for (uint32_t v = LEDGER_OLDEST - 1; v <= LEDGER_VERSION + 1; v++) {
+		OK(pwrite(fd, &v, sizeof(v), 8) == sizeof(v));
+		l = ledger_open(fd, &err);
+		OK((l != NULL) == (v >= LEDGER_OLDEST && v <= LEDGER_VERSION));
+		ledger_free(&l);
+	}
+	(void)close(fd);
+}
+
 // Every byte of the directory, turned; the file cut at every length: refused or read within bounds.
 static void
 damage(void)
@@ -178,6 +247,9 @@ main(void)
 {
 	joining(true);
 	joining(false);
+	small_objects(true);
+	small_objects(false);
+	versions();
 	damage();
 	return tap_done();
 }
