@@ -12,6 +12,7 @@ extern const struct cli_command cli_proxy_commands[];
 enum cli_status cli_show_info(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_stat(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_metrics(struct cli_session *s, const struct cli_args *a);
+enum cli_status cli_show_rules(struct cli_session *s, const struct cli_args *a);
 // The server that "backend/server" names; NULL: the session was told.
 struct server *cli_find_server(struct cli_session *s, struct str word);
 // Likewise of a backend's name.

@@ -134,6 +134,7 @@ parse_use_backend(struct conf *conf, void *obj, const struct conf_line *line, st
 	r->backend_name = line->values[0].s;
 	r->file = line->file;
 	r->line = line->line;
+	r->words = rule_words(line);
 	if (!conf_proxy_cond(p, line, line->args + 1, &EXPR_AT_REQUEST, &r->cond, err))
 		return false;
 	if (str_find(r->backend_name, STR("%[")) != SIZE_MAX) {

@@ -11,6 +11,7 @@
 #include "base/sbuf.h"
 #include "metrics/ledger.h"
 #include "proxy/proxy.h"
+#include "proxy/rule_count.h"
 #include "proxy/server_addr.h"
 
 // An address as text, filled up with zeros.
@@ -64,12 +65,13 @@ struct kept {
 	struct ledger_kind process;
 	struct ledger_object *objects;
 	size_t n_objects, cap_objects;
-	struct hash_map servers, listeners; // names of theirs
-	struct sbuf lost, set;              // names, for the log
+	struct hash_map servers, listeners, rules; // names of theirs
+	struct sbuf lost, set;                     // names, for the log
 	unsigned n_lost, n_set;
 };
 
 #define REASON_NAME_BYTES 64
+#define MOST_RULE_BYTES   65536u
 
 static const struct ledger_kind frontend_kind = {"frontend", stats_fe_rows,
 						 sizeof(struct fe_counters)};
@@ -79,6 +81,7 @@ static const struct ledger_kind backend_kind = {"backend", stats_be_rows,
 						sizeof(struct be_counters)};
 static const struct ledger_kind server_kind = {"server", stats_srv_rows,
 					       sizeof(struct be_counters)};
+static const struct ledger_kind rule_kind = {"rule", rule_count_rows, sizeof(struct metric)};
 static const struct ledger_kind server_state_kind = {"server-state", server_state_rows,
 						     sizeof(struct server_state)};
 static const struct ledger_kind frontend_state_kind = {"frontend-state", frontend_state_rows,
@@ -181,6 +184,28 @@ add_frontend(struct kept *k, struct proxy *p)
 		add_listener(k, b);
 }
 
+// Two rules may look alike in an explanation, which leaves out what an action is given; the words
+// of their lines tell them apart, without going into the log with what may be secret in them.
+static void
+add_rule(struct kept *k, struct counted_rule *c)
+{
+	uint64_t words = c->rule != NULL ? c->rule->words : c->use->words;
+	struct sbuf text;
+	sbuf_init(&text, MOST_RULE_BYTES);
+	counted_rule_print(c, &text);
+	sbuf_printf(&text, " (%08x)", (uint32_t)words);
+	add(k, &rule_kind, unique_name(&k->rules, c->proxy->name, sbuf_str(&text)), &c->applied);
+	sbuf_fini(&text);
+}
+
+static void
+add_rules(struct kept *k, struct proxy_set *set)
+{
+	rule_counts_make(set);
+	for (size_t i = 0; i < set->rules->n; i++)
+		add_rule(k, &set->rules->all[i]);
+}
+
 static void
 add_objects(struct kept *k, struct proxy_set *set)
 {
@@ -196,6 +221,7 @@ add_objects(struct kept *k, struct proxy_set *set)
 		for (size_t j = 0; j < p->backend->n_servers; j++)
 			add_server(k, p->backend->servers[j]);
 	}
+	add_rules(k, set); // the last, so that the log names greater things first
 }
 
 static void
@@ -203,6 +229,7 @@ free_objects(struct kept *k)
 {
 	free_names(&k->servers);
 	free_names(&k->listeners);
+	free_names(&k->rules);
 	mem_free(k->objects);
 	mem_free(k->process_rows);
 	mem_free(k->process_names);
@@ -311,6 +338,7 @@ static void
 init_others(struct proxy_set *set, unsigned n_workers)
 {
 	init_rest(&set->stats, sizeof(struct proc_counters), n_workers);
+	rule_counts_init_rest(set->rules, n_workers);
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct proxy *p = set->all[i];
 		init_rest(&p->fe_stats, sizeof(struct fe_counters), n_workers);
@@ -395,6 +423,7 @@ kept_fini(struct proxy_set *set)
 		return;
 	if (k->made)
 		fini_blocks(set);
+	rule_counts_free(set);
 	ledger_free(&k->ledger);
 	for (size_t i = 0; i < k->n_before; i++)
 		ledger_free(&k->before[i]);

@@ -16,6 +16,7 @@
 
 struct acl_memo;
 struct bad_message;
+struct counted_rules;
 struct cond;
 struct expr;
 struct logfmt;
@@ -90,6 +91,8 @@ struct switch_rule {
 	struct logfmt *dynamic;  // use_backend %[...]: a name looked up at run time
 	const char *file;
 	int line;
+	uint32_t number; // as a rule's
+	uint64_t words;
 };
 
 struct log_target {
@@ -225,9 +228,10 @@ struct proxy_set {
 	uint32_t n_verdicts;                 // that somebody asks about
 	bool tests_only;                     // main runs self-tests: loading does not
 	uint64_t started_real_ns, started_mono_ns;
-	struct kept *kept;          // kept.h; made at start
-	kept_file_f kept_file;      // where it lies; NULL: memory of this process will do
-	struct metric_blocks stats; // proxy/stats.h: struct proc_counters; made at start
+	struct kept *kept;           // kept.h; made at start
+	struct counted_rules *rules; // rule_count.h; likewise
+	kept_file_f kept_file;       // where it lies; NULL: memory of this process will do
+	struct metric_blocks stats;  // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
 	enum net_engine engine; // as configured until the threads start
 	struct str hostname;

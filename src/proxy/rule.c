@@ -9,6 +9,7 @@
 #include "proxy/action_priv.h"
 #include "proxy/conf_priv.h"
 #include "proxy/explain.h"
+#include "proxy/rule_count.h"
 #include "proxy/rule_explain.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
@@ -103,14 +104,14 @@ static const struct {
 	{                                                     \
 		where, offsetof(struct proxy, member), &place \
 	}
-    LIST(RULE_HTTP_REQUEST, http_request, EXPR_AT_REQUEST),
-    LIST(RULE_REDIRECT, redirects, EXPR_AT_REQUEST),
-    LIST(RULE_HTTP_RESPONSE, http_response, EXPR_AT_RESPONSE),
-    LIST(RULE_HTTP_AFTER_RESPONSE, http_after_response, EXPR_AT_RESPONSE),
     LIST(RULE_TCP_CONNECTION, tcp_connection, EXPR_AT_TCP_CONNECTION),
     LIST(RULE_TCP_SESSION, tcp_session, EXPR_AT_TCP_SESSION),
     LIST(RULE_TCP_CONTENT, tcp_content, EXPR_AT_TCP_CONTENT),
+    LIST(RULE_HTTP_REQUEST, http_request, EXPR_AT_REQUEST),
+    LIST(RULE_REDIRECT, redirects, EXPR_AT_REQUEST),
     LIST(RULE_TCP_RESPONSE, tcp_response, EXPR_AT_RESPONSE),
+    LIST(RULE_HTTP_RESPONSE, http_response, EXPR_AT_RESPONSE),
+    LIST(RULE_HTTP_AFTER_RESPONSE, http_after_response, EXPR_AT_RESPONSE),
 #undef LIST
 };
 
@@ -121,6 +122,23 @@ list_of(struct proxy *p, enum rule_where where)
 	while (lists[i].where != where)
 		i++;
 	return (struct rule_list *)((char *)p + lists[i].list);
+}
+
+const struct rule_list *
+rule_list_at(const struct proxy *p, size_t i)
+{
+	if (i >= ARRAY_LEN(lists))
+		return NULL;
+	return (const struct rule_list *)((const char *)p + lists[i].list);
+}
+
+uint64_t
+rule_words(const struct conf_line *line)
+{
+	uint64_t hash = (uint64_t)line->argc;
+	for (int i = 0; i < line->argc; i++)
+		hash = hash_bytes(line->argv[i].p, line->argv[i].n, hash);
+	return hash;
 }
 
 static void
@@ -150,7 +168,8 @@ rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 			   .where = where == RULE_REDIRECT ? RULE_HTTP_REQUEST : where,
 			   .lenient = (proxy->conf->lenient & where) != 0,
 			   .file = line->file,
-			   .line = line->line};
+			   .line = line->line,
+			   .words = rule_words(line)};
 	int at = 2;
 	struct expr_env env = action_env(r, line);
 	if (row->parse != NULL && !row->parse(conf, line, &at, r, err))
@@ -312,8 +331,11 @@ apply(const struct rule *r, bool resumed, struct txn *txn)
 		holds = cond_eval(r->cond, &txn->ctx);
 	if (UNLIKELY(txn->ctx.failed))
 		return no_room(txn);
-	if (holds == ACL_PASS)
+	if (holds == ACL_PASS) {
+		if (LIKELY(!resumed))
+			rule_count(txn->worker, r->number);
 		return act(r, txn);
+	}
 	return UNLIKELY(holds == ACL_MISS) ? RULE_MORE : RULE_NEXT;
 }
 

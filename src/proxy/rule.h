@@ -72,6 +72,8 @@ struct rule {
 	bool lenient; // strict-mode off: an edit that finds no room is skipped and counted
 	const char *file;
 	int line;
+	uint32_t number; // where it is counted (rule_count.h); set at start
+	uint64_t words;  // hash of its line's
 };
 
 struct rule_list {
@@ -88,6 +90,10 @@ rule_list_init(struct rule_list *l)
 // rule.
 bool rule_parse(struct conf *conf, const struct conf_line *line, struct proxy *proxy,
 		enum rule_where where, struct err *err);
+// All lists of a proxy, in the order of a request's way; NULL beyond the last.
+const struct rule_list *rule_list_at(const struct proxy *p, size_t i);
+// A line's words, all of them: two lines of the same words do the same, wherever they stand.
+uint64_t rule_words(const struct conf_line *line);
 enum rule_verdict rule_list_walk(const struct rule_list *list, struct txn *txn);
 
 // The same for lists on bytes that are still coming (ctx.more): a condition that cannot be told yet

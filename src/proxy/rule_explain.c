@@ -49,18 +49,31 @@ print_cond(const struct cond *c, struct sbuf *out)
 }
 
 void
+rule_print_text(const struct rule *r, struct sbuf *out)
+{
+	sbuf_printf(out, "%s %s", rule_list_name(r->where), r->action->name);
+	print_cond(r->cond, out);
+}
+
+void
+switch_rule_print_text(const struct switch_rule *r, struct sbuf *out)
+{
+	sbuf_printf(out, "use_backend %.*s", STR_ARG(r->backend_name));
+	print_cond(r->cond, out);
+}
+
+void
 rule_print(const struct rule *r, struct sbuf *out)
 {
-	sbuf_printf(out, "%s:%d %s %s", r->file, r->line, rule_list_name(r->where),
-		    r->action->name);
-	print_cond(r->cond, out);
+	sbuf_printf(out, "%s:%d ", r->file, r->line);
+	rule_print_text(r, out);
 }
 
 void
 switch_rule_print(const struct switch_rule *r, struct sbuf *out)
 {
-	sbuf_printf(out, "%s:%d use_backend %.*s", r->file, r->line, STR_ARG(r->backend_name));
-	print_cond(r->cond, out);
+	sbuf_printf(out, "%s:%d ", r->file, r->line);
+	switch_rule_print_text(r, out);
 }
 
 static void

@@ -14,7 +14,10 @@ struct switch_rule;
 const char *rule_list_name(enum rule_where where);
 // "next", "allow", "reply"...
 const char *rule_verdict_name(enum rule_verdict v);
-// "front.cfg:37 http-request deny".
+// "http-request deny if is_bad".
+void rule_print_text(const struct rule *r, struct sbuf *out);
+void switch_rule_print_text(const struct switch_rule *r, struct sbuf *out);
+// "front.cfg:37 http-request deny if is_bad".
 void rule_print(const struct rule *r, struct sbuf *out);
 void switch_rule_print(const struct switch_rule *r, struct sbuf *out);
 // Evaluates, once, and writes a line for each test: "    is_api: path "/one": no". NULL holds.

@@ -4,6 +4,7 @@
 #include "proxy/stats.h"
 
 #include "proxy/proxy.h"
+#include "proxy/rule_count.h"
 
 #define CLIENT_ROW(prefix, type, m, name, col, kind, unit, help)                          \
 	{                                                                                 \
@@ -171,6 +172,7 @@ stats_clear(struct proxy_set *set, unsigned worker)
 		METRIC_SET(&c->bad_request[i], 0);
 		METRIC_SET(&c->bad_response[i], 0);
 	}
+	rule_counts_clear(set, worker);
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct proxy *p = set->all[i];
 		metrics_clear(&p->fe_stats, worker, stats_fe_rows);

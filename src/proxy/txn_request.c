@@ -9,6 +9,7 @@
 #include "proxy/host.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
+#include "proxy/rule_count.h"
 #include "proxy/txn.h"
 
 static uint64_t
@@ -174,8 +175,10 @@ txn_choose_backend(struct txn *t)
 		if (!switch_holds(r, t))
 			continue;
 		const struct proxy *b = r->dynamic != NULL ? dynamic_backend(t, r) : r->backend;
-		if (b != NULL)
-			return b;
+		if (b == NULL)
+			continue;
+		rule_count(t->worker, r->number);
+		return b;
 	}
 	if (p->default_backend != NULL)
 		return p->default_backend;

@@ -19,6 +19,7 @@
 #include "proxy/policy_host.h"
 #include "proxy/kept.h"
 #include "proxy/txn.h"
+#include "proxy/rule_count.h"
 
 #define PROXY_WORKER_MAGIC 0x7c5a0004
 #define LOG_LINE_CAP       16384
@@ -114,6 +115,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	w->set = set;
 	w->net = net;
 	w->loop = net->loop;
+	w->applied = rule_counts_of(set, w->id);
 	w->max_clients = share_of(g->maxconn, set->n_workers);
 	size_t txn_bytes = sizeof(struct txn) + 2 * g->max_headers * sizeof(struct http_field);
 	pool_init(&w->clients, sizeof(struct client), 4096);

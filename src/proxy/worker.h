@@ -49,6 +49,7 @@ struct proxy_worker {
 	uint32_t explain_count;            // transactions since that was set
 	struct explain_ring *explain_ring; // NULL until it was first on
 	struct log_rate refused_writes;    // of rules to variables
+	struct metric *applied;            // rule_count.h: by rules' numbers
 	struct acceptor **acceptors;       // `acceptors_each` for each bind; NULL beyond its last
 	struct gate *gates;                // likewise
 	struct gatekeeper *gatekeepers;    // one for each frontend
