@@ -63,7 +63,9 @@ keep(struct policy_engine *e, const struct policy_report_text *t)
 void
 policy_keep_report(struct policy_engine *e, const struct policy_report_text *t, uint32_t missed)
 {
-	keep(e, t);
+	struct policy_report_text told = *t;
+	str_tame(told.text, ""); // an error may hold what a request brought
+	keep(e, &told);
 	log_line(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->policy->name, t->gen,
 		 t->name, policy_error_name(t->error), t->text,
 		 missed > 0 ? " (and more that were not logged)" : "");
@@ -105,7 +107,6 @@ report(struct policy_worker *w, const struct policy_state *s, const struct polic
 					      .error = call->error};
 	(void)snprintf(r->text.name, sizeof(r->text.name), "%s", fn->name);
 	(void)snprintf(r->text.text, sizeof(r->text.text), "%.319s", s->error);
-	str_tame(r->text.text, "");
 	const struct policy_host *host = w->engine->host;
 	size_t n = 0;
 	if (host->describe != NULL && call->txn != NULL)
