@@ -143,12 +143,19 @@ end
 
 local TXN = { logs = {} }
 
+-- Mode tcp has no answers: there the connection ends.
 function TXN:done(reply)
-	if reply ~= nil then give_reply(self._n, reply) end
-	host.done(act.DONE)
+	if reply ~= nil and self.http ~= nil then
+		give_reply(self._n, reply)
+		host.done(act.DONE)
+	end
+	host.done(act.ABORT)
 end
 
-function TXN:reply(from) return new_reply(from) end
+function TXN:reply(from)
+	if self.http == nil then error("txn:reply: mode tcp has no request to be answered", 2) end
+	return new_reply(from)
+end
 function TXN:set_loglevel(level) return op("set_log_level")(self._n, level) end
 function TXN:set_mark() end
 function TXN:set_tos() end
@@ -158,9 +165,10 @@ add_log(TXN)
 add_vars(TXN)
 
 -- f, sf, c and sc are the native ones; what is asked for is kept.
+local is_http = op("is_http")
 local parts = {
 	f = true, sf = true, c = true, sc = true,
-	http = function(t) return setmetatable({ _n = t._n }, HTTP) end,
+	http = function(t) return is_http(t._n) and setmetatable({ _n = t._n }, HTTP) or nil end,
 }
 local TXN_mt = {
 	__index = function(t, key)

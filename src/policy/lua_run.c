@@ -20,7 +20,8 @@ policy_lua_wait(lua_State *L, uint64_t ns)
 	struct policy_run *run = s->run;
 	if (run == NULL || !run->may_wait || s->policy->engine->host->wake_at == NULL)
 		return luaL_error(L, "waiting is not possible here: fetches, converters and "
-				     "predicates answer at once");
+				     "predicates answer at once, and tcp-request content "
+				     "waits no longer than its inspect-delay");
 	if (L != run->co)
 		return luaL_error(L, "waiting inside a coroutine of the script's own");
 	run->wake_ns = clock_mono_ns() + ns;
@@ -286,6 +287,18 @@ policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy
 	s = w->now->e[run->fn->policy->index].live;
 	policy_count(&s->counts->fn[run->fn->slot].errors[POLICY_E_GONE]);
 	return run->fn->on_error == POLICY_DENY_RULE ? POLICY_RUN_DENIED : POLICY_RUN_FAILED;
+}
+
+enum policy_run_status
+policy_run_expire(struct policy_worker *w, struct policy_run *run, struct policy_call *call,
+		  const char *why)
+{
+	struct policy_state *s = run->state;
+	if (s == NULL) // its generation is gone, and it was to be woken for that
+		return policy_run_resume(w, run, call);
+	policy_run_drop(s, run);
+	(void)snprintf(s->error, sizeof(s->error), "%s", why);
+	return failed(w, s, run->fn, call, POLICY_E_BUDGET);
 }
 
 void

@@ -81,6 +81,9 @@ enum policy_run_status policy_run_begin(struct policy_worker *w, struct policy_v
 					struct policy_call *call);
 enum policy_run_status policy_run_resume(struct policy_worker *w, struct policy_run *run,
 					 struct policy_call *call);
+// Ends a run that waits as a failure, counted and logged with that text: FAILED or DENIED.
+enum policy_run_status policy_run_expire(struct policy_worker *w, struct policy_run *run,
+					 struct policy_call *call, const char *why);
 // Ends a run that waits. Harmless for one that does not.
 void policy_run_cancel(struct policy_worker *w, struct policy_run *run);
 

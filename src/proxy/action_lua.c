@@ -106,6 +106,7 @@ where_of(const struct rule *r)
 {
 	return r->where == RULE_HTTP_REQUEST    ? POLICY_AT_HTTP_REQUEST
 	       : r->where == RULE_HTTP_RESPONSE ? POLICY_AT_HTTP_RESPONSE
+	       : r->where == RULE_TCP_CONTENT   ? POLICY_AT_TCP_REQUEST
 						: POLICY_AT_HTTP_AFTER;
 }
 
@@ -197,6 +198,14 @@ watch_client(struct txn *t)
 		conn_recv(c);
 }
 
+// The delay of tcp-request content is over.
+static bool
+is_late(const struct rule *r, const struct txn *t)
+{
+	return r->where == RULE_TCP_CONTENT && loop_now_ns(t->worker->loop) >= t->inspect_end_ns;
+}
+
+// Begins it, goes on with what was woken, or ends what waits for too long.
 static enum policy_run_status
 call_once(const struct lua_rule *l, struct lua_call *c)
 {
@@ -210,7 +219,10 @@ call_once(const struct lua_rule *l, struct lua_call *c)
 				   .args = l->args,
 				   .n_args = l->n_args};
 	enum policy_run_status status;
-	if (c->active)
+	if (c->active && !c->due)
+		status = policy_run_expire(w->policy, &c->run, &call,
+					   "inspect-delay is over, and it still waits");
+	else if (c->active)
 		status = policy_run_resume(w->policy, &c->run, &call);
 	else
 		status = policy_run_begin(w->policy, t->policy_view, &c->run, l->fn, &call);
@@ -225,9 +237,31 @@ static enum rule_verdict
 refuse(const struct rule *r, struct txn *t, unsigned status)
 {
 	action_count_denied(r, t);
-	txn_error_page(t, status);
+	if (r->where != RULE_TCP_CONTENT)
+		txn_error_page(t, status);
 	t->reply.denied = true;
-	return RULE_REPLY;
+	return r->where == RULE_TCP_CONTENT ? RULE_CUT : RULE_REPLY;
+}
+
+// tcp-request content lets bytes pass or cuts the connection, without a word in mode http too.
+static enum rule_verdict
+tcp_verdict_of(const struct rule *r, const struct lua_call *c)
+{
+	struct txn *t = c->txn;
+	switch (c->code) {
+	case ACT_STOP:
+	case ACT_DONE:
+		return c->outcome == LUA_REPLIES ? RULE_REPLY : RULE_ALLOW;
+	case ACT_DENY:
+		return refuse(r, t, 403);
+	case ACT_ERROR:
+	case ACT_ABORT:
+	case ACT_INVALID:
+		t->reply.denied = true;
+		return RULE_CUT;
+	default:
+		return RULE_NEXT;
+	}
 }
 
 static enum rule_verdict
@@ -274,10 +308,11 @@ run_lua(const struct rule *r, struct txn *t)
 		return action_failed(r, t);
 	if (c->active && client_left(t))
 		return RULE_CUT; // the transaction's end calls it off
-	if (c->active && !c->due)
+	bool late = is_late(r, t);
+	if (c->active && !c->due && !late)
 		return RULE_WAIT; // an event of a connection
 	// An answer of our own is on its way out.
-	c->run.may_wait = r->where != RULE_HTTP_AFTER_RESPONSE && t->step != &step_reply;
+	c->run.may_wait = r->where != RULE_HTTP_AFTER_RESPONSE && t->step != &step_reply && !late;
 	c->run.sliced = false;
 	c->run.limit_ns = policy_limits(l->fn)->session_ns;
 	if (!c->active)
@@ -289,13 +324,13 @@ run_lua(const struct rule *r, struct txn *t)
 		watch_client(t);
 		return RULE_WAIT;
 	case POLICY_RUN_DENIED:
-		return r->where == RULE_HTTP_REQUEST ? refuse(r, t, 403) : RULE_NEXT;
+		return r->where & RULE_IN_REQUEST ? refuse(r, t, 403) : RULE_NEXT;
 	case POLICY_RUN_FAILED:
 		return RULE_NEXT; // as HAProxy does; it was logged and counted
 	case POLICY_RUN_DONE:
 		break;
 	}
-	return verdict_of(r, c);
+	return r->where == RULE_TCP_CONTENT ? tcp_verdict_of(r, c) : verdict_of(r, c);
 }
 
 // --- services ----------------------------------------------------------------------------------
@@ -394,10 +429,11 @@ run_service(const struct rule *r, struct txn *t)
 }
 
 const struct action_row actions_lua[] = {
-    {"lua.*", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE, parse_lua, run_lua,
-     0, "lua.<action> [args...]",
+    {"lua.*", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE | RULE_TCP_CONTENT,
+     parse_lua, run_lua, 0, "lua.<action> [args...]",
      "Calls what a script registered as an action. It may edit the message, set variables, answer, "
-     "and wait (not in http-after-response); when it fails, evaluation goes on."},
+     "and wait (not in http-after-response; in tcp-request content until inspect-delay is over); "
+     "when it fails, evaluation goes on."},
     {"use-service", RULE_HTTP_REQUEST, parse_service, run_service, ACTION_FINAL,
      "use-service lua.<service>",
      "A service that a script registered answers. It may wait; the request's body is given to it "

@@ -26,7 +26,7 @@ struct op_call {
 	struct err *err;
 };
 
-enum op_side { ANYWHERE, ANY_TXN, REQUEST, RESPONSE };
+enum op_side { ANYWHERE, ANY_TXN, HTTP_TXN, REQUEST, RESPONSE };
 
 struct op_row {
 	const char *name;
@@ -372,6 +372,12 @@ op_keep(struct op_call *c)
 	return give_int(c, (int64_t)c->txn->id);
 }
 
+static bool
+op_is_http(struct op_call *c)
+{
+	return give_bool(c, !(c->txn->flags & TXN_TCP));
+}
+
 // --- answers -----------------------------------------------------------------------------------
 
 static bool
@@ -562,7 +568,7 @@ static const struct op_row rows[] = {
     {"req_del_header", REQUEST, 1, 1, op_req_del_header},
     {"req_rep_header", REQUEST, 3, 3, op_req_rep_header},
     {"req_rep_value", REQUEST, 3, 3, op_req_rep_value},
-    {"req_headers", ANY_TXN, 0, 0, op_req_headers},
+    {"req_headers", HTTP_TXN, 0, 0, op_req_headers},
     {"res_headers", RESPONSE, 0, 0, op_res_headers},
     {"req_set_method", REQUEST, 1, 1, op_set_method},
     {"req_set_path", REQUEST, 1, 1, op_set_path},
@@ -577,10 +583,11 @@ static const struct op_row rows[] = {
     {"set_var", ANY_TXN, 2, 3, op_set_var},
     {"unset_var", ANY_TXN, 1, 1, op_unset_var},
     {"keep", ANY_TXN, 0, 0, op_keep},
-    {"reply_begin", ANY_TXN, 2, 2, op_reply_begin},
-    {"reply_header", ANY_TXN, 2, 2, op_reply_header},
-    {"reply_body", ANY_TXN, 1, 1, op_reply_body},
-    {"request_body", ANY_TXN, 0, 0, op_request_body},
+    {"is_http", ANY_TXN, 0, 0, op_is_http},
+    {"reply_begin", HTTP_TXN, 2, 2, op_reply_begin},
+    {"reply_header", HTTP_TXN, 2, 2, op_reply_header},
+    {"reply_body", HTTP_TXN, 1, 1, op_reply_body},
+    {"request_body", HTTP_TXN, 0, 0, op_request_body},
     {"set_log_level", ANY_TXN, 1, 1, op_set_log_level},
     {"map_open", ANYWHERE, 2, 2, op_map_open},
     {"map_lookup", ANYWHERE, 2, 2, op_map_lookup},
@@ -610,6 +617,8 @@ is_possible(const struct op_row *r, const struct txn *t, struct err *err)
 		return true;
 	if (t == NULL)
 		return err_set(err, "there is no transaction here");
+	if (r->side >= HTTP_TXN && t->flags & TXN_TCP)
+		return err_set(err, "mode tcp has no request and no response");
 	if (r->side == REQUEST && t->ctx.res != NULL)
 		return err_set(err, "the request was sent already");
 	if (r->side == RESPONSE && t->ctx.res == NULL)

@@ -339,15 +339,19 @@ apply(const struct rule *r, bool resumed, struct txn *txn)
 	return UNLIKELY(holds == ACL_MISS) ? RULE_MORE : RULE_NEXT;
 }
 
-static enum rule_verdict
-run_from(const struct rule_list *list, const struct rule *r, bool resumed, struct txn *txn)
+// more: what a condition lacks may still come.
+static inline enum rule_verdict
+run_from(const struct rule_list *list, const struct rule *r, bool resumed, bool more,
+	 struct txn *txn)
 {
 	for (; r != NULL; r = r->next, resumed = false) {
 		enum rule_verdict v = apply(r, resumed, txn);
 		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED) && policy_denies(r, txn))
 			v = RULE_REPLY;
-		if (v == RULE_NEXT || v == RULE_MORE) // no more will come
+		if (v == RULE_NEXT || (v == RULE_MORE && !more))
 			continue;
+		if (UNLIKELY(v == RULE_MORE))
+			return v;
 		if (UNLIKELY(v == RULE_WAIT)) {
 			txn->waiting_list = list;
 			txn->waiting_rule = r;
@@ -359,8 +363,8 @@ run_from(const struct rule_list *list, const struct rule *r, bool resumed, struc
 	return RULE_NEXT;
 }
 
-enum rule_verdict
-rule_list_walk(const struct rule_list *list, struct txn *txn)
+static inline enum rule_verdict
+walk(const struct rule_list *list, bool more, struct txn *txn)
 {
 	const struct rule *first = list->first;
 	bool resumed = false;
@@ -377,19 +381,17 @@ rule_list_walk(const struct rule_list *list, struct txn *txn)
 	// Before a response, or while a rule waited, the world went on.
 	if (resumed || first->where != RULE_HTTP_REQUEST)
 		acl_forget(&txn->ctx, MEMO_OUTSIDE | MEMO_RES);
-	return run_from(list, first, resumed, txn);
+	return run_from(list, first, resumed, more, txn);
+}
+
+enum rule_verdict
+rule_list_walk(const struct rule_list *list, struct txn *txn)
+{
+	return walk(list, false, txn);
 }
 
 enum rule_verdict
 rule_list_inspect(const struct rule_list *list, struct txn *txn)
 {
-	for (const struct rule *r = list->first; r != NULL; r = r->next) {
-		enum rule_verdict v = apply(r, false, txn);
-		if (v == RULE_NEXT)
-			continue;
-		if (v != RULE_MORE)
-			txn->last_rule = r;
-		return v;
-	}
-	return RULE_NEXT;
+	return list->first != NULL ? walk(list, true, txn) : RULE_NEXT;
 }

@@ -97,7 +97,8 @@ uint64_t rule_words(const struct conf_line *line);
 enum rule_verdict rule_list_walk(const struct rule_list *list, struct txn *txn);
 
 // The same for lists on bytes that are still coming (ctx.more): a condition that cannot be told yet
-// gives RULE_MORE, and the next call begins with the first rule again, as HAProxy has it.
+// gives RULE_MORE, and the next call begins with the first rule again, as HAProxy has it; behind
+// RULE_WAIT it goes on with the rule that waits.
 enum rule_verdict rule_list_inspect(const struct rule_list *list, struct txn *txn);
 
 // Runs the list in order on a transaction. RULE_WAIT: the next call for the same list goes on with

@@ -5,9 +5,11 @@
 #pragma once
 
 #include "base/base.h"
+#include "proxy/rule.h"
 
 struct client;
 struct module;
+struct proxy;
 struct txn;
 struct txn_step;
 
@@ -18,6 +20,9 @@ bool tcp_enter(struct client *c);
 void tcp_begin(struct txn *t);
 // What tcp-request connection and session say, on a transaction made for that alone.
 bool tcp_admits(struct client *c, struct txn *t);
+// The tcp-request content rules of p on a request in mode http, whose head is there. What waits
+// among them does so until inspect-delay is over.
+enum rule_verdict tcp_judge_request(struct txn *t, const struct proxy *p);
 // A connection to the server is ready.
 extern const struct txn_step step_tcp_begin;
 

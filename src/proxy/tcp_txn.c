@@ -99,28 +99,58 @@ read_as_http(struct txn *t)
 	t->ctx.not_http = st == CODEC_BAD;
 }
 
+// The delay runs from the first look at a list on, by the client's deadline.
+static void
+begin_look(struct txn *t, const struct proxy *p)
+{
+	if (t->inspect_end_ns == 0)
+		t->inspect_end_ns = loop_now_ns(t->worker->loop) + p->inspect_request_ns;
+	t->seen &= ~(uint32_t)SEEN_CLIENT_TIMEOUT;
+}
+
+// True: the rules are through.
+static bool
+end_look(struct txn *t, enum rule_verdict v)
+{
+	bool through = v != RULE_MORE && v != RULE_WAIT;
+	if (through)
+		t->inspect_end_ns = 0;
+	conn_deadline(&t->client->conn, t->inspect_end_ns);
+	return through;
+}
+
+enum rule_verdict
+tcp_judge_request(struct txn *t, const struct proxy *p)
+{
+	if (t->waiting_list != NULL && t->waiting_list != &p->tcp_content)
+		return RULE_NEXT; // a rule behind these waits, maybe by the same deadline
+	begin_look(t, p);
+	enum rule_verdict v = rule_list_walk(&p->tcp_content, t);
+	(void)end_look(t, v); // the caller looks at v
+	return v;
+}
+
 static enum step_verdict
 inspect(struct txn *t, const struct proxy *p, const struct txn_step *next)
 {
 	struct conn *c = &t->client->conn;
-	uint64_t begun = t->times.head_ns != 0 ? t->times.head_ns : t->times.idle_ns;
-	uint64_t end = begun + p->inspect_request_ns;
 	if (t->seen & SEEN_CLIENT_FAILED)
 		return txn_cut(t, "CR");
-	t->seen &= ~(uint32_t)SEEN_CLIENT_TIMEOUT; // the delay's, which is looked at here
+	begin_look(t, p);
 	if (p->tcp_content.first != NULL)
 		read_as_http(t);
-	t->ctx.more =
-	    loop_now_ns(t->worker->loop) < end && !(t->seen & SEEN_CLIENT_EOF) && !is_full(c);
+	t->ctx.more = loop_now_ns(t->worker->loop) < t->inspect_end_ns &&
+		      !(t->seen & SEEN_CLIENT_EOF) && !is_full(c);
 	t->ctx.memo_known = 0; // of fewer bytes
 	enum rule_verdict v = rule_list_inspect(&p->tcp_content, t);
-	if (v == RULE_MORE) {
-		conn_deadline(c, end);
-		hear(c);
+	if (!end_look(t, v)) {
+		if (!(t->seen & SEEN_CLIENT_EOF))
+			hear(c);
 		return STEP_WAIT;
 	}
 	t->ctx.more = false;
-	conn_deadline(c, 0);
+	if (v == RULE_CUT && !t->reply.denied)
+		return txn_cut(t, "CR");
 	return v == RULE_NEXT || v == RULE_ALLOW ? txn_go(t, next) : txn_cut(t, "PR");
 }
 

@@ -139,6 +139,7 @@ struct txn {
 	const struct rule *last_rule;         // that decided
 	const struct rule_list *waiting_list; // whose rule waits, or NULL
 	const struct rule *waiting_rule;
+	uint64_t inspect_end_ns;     // of the tcp-request content rules under way, or 0
 	struct lua_call *lua_call;   // the action or service under way (action_lua.c), or NULL
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state

@@ -10,6 +10,7 @@
 #include "proxy/count.h"
 #include "proxy/proxy.h"
 #include "proxy/rule_count.h"
+#include "proxy/tcp.h"
 #include "proxy/txn.h"
 
 static uint64_t
@@ -96,7 +97,7 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 {
 	enum rule_verdict verdict = RULE_NEXT;
 	if (UNLIKELY(p->tcp_content.first != NULL))
-		verdict = rule_list_walk(&p->tcp_content, t);
+		verdict = tcp_judge_request(t, p);
 	if (LIKELY(verdict == RULE_NEXT || verdict == RULE_ALLOW))
 		verdict = rule_list_run(&p->http_request, t);
 	if (verdict == RULE_NEXT || verdict == RULE_ALLOW)
