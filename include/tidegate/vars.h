@@ -255,8 +255,8 @@ struct tidevars_op {
 };
 
 // All operations in one commit, or none and an error that names the variable. A variable may be
-// named once. A commit that only adds to counters takes no lock; a counter wraps at 64 bits.
-// CAS on a counter must stand alone.
+// named once. A commit that only adds to counters takes no lock, unless its source is
+// CLI: that is logged. A counter wraps at 64 bits. CAS on a counter must stand alone.
 TIDEVARS_API int tidevars_commit(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 				 const struct tidevars_writer *writer, struct tidevars_error *err);
 // The same, trying each lock once: BUSY at once instead of a wait. For threads that must not

@@ -70,6 +70,8 @@ struct tidevars_info {
 	uint64_t written_real_ns;
 	uint64_t expired; // times a time to live (or a hold) was found to have passed
 	uint64_t refused; // writes that writable_by did not allow
+	// The last writer. `who` empty and source none of them: a counter was added to, by
+	// requests or programs.
 	uint32_t source, uid, pid;
 	char who[TIDEVARS_WHO_MAX + 1];
 	char reason[TIDEVARS_REASON_MAX + 1];
@@ -84,7 +86,7 @@ TIDEVARS_API int tidevars_sweep(struct tidevars *t, uint64_t now_boot_ns, uint64
 
 // ---- the write log -------------------------------------------------------------------------
 
-// One write. Counter adds are not logged; their sets are.
+// One write. Adds to counters are not logged, but those of source CLI; their sets are.
 struct tidevars_log_entry {
 	uint64_t seq; // 1, 2, 3... without gaps but for writers killed in between
 	uint64_t boot_ns, real_ns;

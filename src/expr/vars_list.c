@@ -104,7 +104,10 @@ add_info_text(struct cli_session *s, struct tidevars *t, uint32_t h, const struc
 	if (i->written_real_ns != 0) {
 		cli_add(s, STR(" written "));
 		add_time(s, i->written_real_ns);
-		cli_printf(s, " by %s (%s)", i->who, tidevars_source_name(i->source));
+		if (i->who[0] != '\0')
+			cli_printf(s, " by %s (%s)", i->who, tidevars_source_name(i->source));
+		else
+			cli_add(s, STR(" by an add"));
 	}
 	cli_printf(s, "%s%s", i->reason[0] != '\0' ? " reason " : "", i->reason);
 	if (i->expired > 0)

@@ -254,7 +254,7 @@ print_info(struct work *w, const struct tidevars_info *info, bool first)
 	if (info->written_real_ns != 0) {
 		printf(" written ");
 		print_time(info->written_real_ns);
-		printf(" by %s", info->who);
+		printf(" by %s", info->who[0] != '\0' ? info->who : "an add");
 	}
 	printf("%s%s\n", info->reason[0] != '\0' ? " reason " : "", info->reason);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // For people and for the one process that keeps the table: details of a variable, and the sweep
 // that writes down what has expired.
+#include "base/clock.h"
 #include "vars/table_priv.h"
 
 static void
@@ -27,6 +28,14 @@ info_of_meta(const struct vars_meta *m, struct tidevars_info *out)
 	out->writable_gid = m->writable_gid;
 }
 
+// A counter's value is younger than its record: silent adds came.
+static bool
+added_since(const struct vars_meta *m, const struct tidevars_value *v, uint64_t record_boot_ns)
+{
+	return m->type == TIDEVARS_COUNTER && v->written_boot_ns != 0 &&
+	       (int64_t)(v->written_boot_ns - record_boot_ns) > 0;
+}
+
 int
 tidevars_info(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct tidevars_info *out,
 	      struct tidevars_error *err)
@@ -49,6 +58,11 @@ tidevars_info(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct 
 	bool unset = (r.flags & LAYOUT_HOT_DEFAULT) != 0;
 	out->deadline_boot_ns = unset || now_boot_ns >= r.deadline ? TIDEVARS_NEVER : r.deadline;
 	out->written_real_ns = atomic_load(&m->slot->hot[r.which].written_real);
+	if (added_since(m, &out->value, r.written)) {
+		out->source = TIDEVARS_N_SOURCES;
+		out->written_real_ns = clock_real_ns() - (now_boot_ns - out->value.written_boot_ns);
+		return TIDEVARS_OK;
+	}
 	out->source = cold.source;
 	out->uid = cold.uid;
 	out->pid = cold.pid;

@@ -286,6 +286,19 @@ rewrite_hot(struct layout_hot *hot, const struct clocks *now)
 	atomic_store(&hot->written_boot, now->boot - (now->real - atomic_load(&hot->written_real)));
 }
 
+// The last add has no twin: it moves as the record did. `was`: before that. A process killed
+// between the two leaves this time off, and nothing else.
+static void
+rewrite_counter(struct vars_meta *m, const struct vars_record *was)
+{
+	struct layout_live *l = &m->slot->live;
+	uint64_t then = atomic_load(&l->counter_boot);
+	if (then != 0)
+		atomic_store(&l->counter_boot,
+			     then - was->written +
+				 atomic_load(&m->slot->hot[was->which].written_boot));
+}
+
 static void
 rewrite_holds(struct vars_meta *m, int r, const struct clocks *now)
 {
@@ -320,6 +333,9 @@ rewrite_boot(struct tidevars *t, const uint64_t id[2])
 	struct clocks now = {clock_boot_ns(), clock_real_ns()};
 	for (uint32_t i = 0; i < t->n_known; i++) {
 		struct vars_meta *m = vars_meta(t, i);
+		struct vars_record was;
+		bool counted =
+		    m->type == TIDEVARS_COUNTER && vars_pick(m->slot, vars_epoch(t), &was);
 		for (int r = 0; r < 2; r++) {
 			void_torn(m, r);
 			rewrite_hot(&m->slot->hot[r], &now);
@@ -331,6 +347,8 @@ rewrite_boot(struct tidevars *t, const uint64_t id[2])
 			m->slot->cold[r].data_sum = layout_sum(LAYOUT_SUM_START, m->data[r],
 							       n * sizeof(struct layout_hold));
 		}
+		if (counted)
+			rewrite_counter(m, &was);
 	}
 	atomic_store(&t->hdr->boot_id[0], id[0]);
 	atomic_store(&t->hdr->boot_id[1], id[1]);

@@ -280,6 +280,7 @@ check_counter(const struct vars_commit *c, struct change *ch, size_t n)
 {
 	const struct tidevars_op *op = ch->op;
 	bool unset = op->kind == TIDEVARS_UNSET;
+	set_default(ch); // its record has the writer alone
 	ch->skip = true;
 	if (op->kind == TIDEVARS_CAS && n > 1)
 		return vars_fail(c->err, TIDEVARS_BAD_CALL,
@@ -449,24 +450,21 @@ store_relaxed(_Atomic uint64_t *to, uint64_t word)
 	atomic_store_explicit(to, word, memory_order_relaxed);
 }
 
+// What is said of the change in the log, at log_seq, is said already.
 static void
-store_change(struct vars_commit *c, const struct change *ch)
+store_record(struct vars_commit *c, const struct change *ch, const struct vars_holds *holds,
+	     uint64_t log_seq)
 {
-	struct vars_holds holds;
-	holds.n = holds.ran_out = 0;
-	if (ch->m->type == TIDEVARS_HOLD)
-		(void)vars_holds_apply(c, ch->m, ch->op, &holds); // as when it was checked
 	unsigned spare = 1 - ch->cur.which;
 	struct layout_hot *h = &ch->m->slot->hot[spare];
 	const struct layout_hot *cur = &ch->m->slot->hot[ch->cur.which];
 	bool expire = ch->op->kind == TIDEVARS_EXPIRE; // nobody wrote: the age goes on
 	struct layout_cold cold = c->who;
-	log_ran_out(c, ch, &holds);
-	cold.log_seq = expire ? tidevars_log_last(c->t) : log_change(c, ch);
+	cold.log_seq = log_seq;
 	store_relaxed(&h->stamp, 0);
 	// A reader that sees any store below sees the void stamp (vars_still).
 	atomic_thread_fence(memory_order_release);
-	cold.data_sum = store_data(ch, spare, &holds);
+	cold.data_sum = store_data(ch, spare, holds);
 	layout_store(&ch->m->slot->cold[spare], &cold, sizeof(cold));
 	store_relaxed(&h->value, ch->word);
 	store_relaxed(&h->deadline_boot, ch->deadline_boot);
@@ -481,23 +479,47 @@ store_change(struct vars_commit *c, const struct change *ch)
 }
 
 static void
-add_counter(const struct vars_meta *m, uint64_t by, uint64_t now)
+store_change(struct vars_commit *c, const struct change *ch)
 {
-	(void)atomic_fetch_add(&m->slot->live.counter, by);
-	store_relaxed(&m->slot->live.counter_boot, now);
+	struct vars_holds holds;
+	holds.n = holds.ran_out = 0;
+	if (ch->m->type == TIDEVARS_HOLD)
+		(void)vars_holds_apply(c, ch->m, ch->op, &holds); // as when it was checked
+	log_ran_out(c, ch, &holds);
+	bool expire = ch->op->kind == TIDEVARS_EXPIRE;
+	store_record(c, ch, &holds, expire ? tidevars_log_last(c->t) : log_change(c, ch));
 }
 
-// Counters are not part of the stamped records. False: a cas found another value.
+// Its value before.
+static uint64_t
+add_counter(const struct vars_meta *m, uint64_t by, uint64_t now)
+{
+	uint64_t before = atomic_fetch_add(&m->slot->live.counter, by);
+	store_relaxed(&m->slot->live.counter_boot, now);
+	return before;
+}
+
+// Requests and programs add too often to be told one by one; people are told.
+static bool
+is_silent_add(uint32_t kind, uint32_t source)
+{
+	return kind == TIDEVARS_ADD && source != TIDEVARS_FROM_CLI;
+}
+
+// A counter's value is not part of the stamped records; who wrote it is. False: a cas found another
+// value.
 static bool
 store_counter(struct vars_commit *c, struct change *ch)
 {
+	static const struct vars_holds none;
 	struct layout_live *l = &ch->m->slot->live;
-	uint64_t before = (uint64_t)ch->op->expect.u.i;
+	uint64_t before = (uint64_t)ch->op->expect.u.i, after = ch->word;
 	if (ch->op->kind == TIDEVARS_ADD) {
-		add_counter(ch->m, ch->word, c->now_boot);
-		return true;
-	}
-	if (ch->op->kind == TIDEVARS_CAS) {
+		before = add_counter(ch->m, ch->word, c->now_boot);
+		after = before + ch->word;
+		if (is_silent_add(TIDEVARS_ADD, c->who.source))
+			return true;
+	} else if (ch->op->kind == TIDEVARS_CAS) {
 		if (!atomic_compare_exchange_strong(&l->counter, &before, ch->word))
 			return false;
 	} else {
@@ -507,18 +529,19 @@ store_counter(struct vars_commit *c, struct change *ch)
 	struct layout_log e;
 	vars_log_start(c, ch->m, ch->op->kind, &e);
 	e.before = before;
-	e.after = ch->word;
-	(void)vars_log_append(c->t, &e, c->stamp);
+	e.after = after;
+	store_record(c, ch, &none, vars_log_append(c->t, &e, c->stamp));
 	return true;
 }
 
-// Whether the commit needs a stamp: anything but counters that are added to, or idle expiries.
+// Whether the commit needs a stamp: anything but silent adds to counters, or idle expiries.
 static bool
-anything_to_store(const struct change *changes, size_t n)
+anything_to_store(const struct vars_commit *c, const struct change *changes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		bool counter = changes[i].m->type == TIDEVARS_COUNTER;
-		if (!changes[i].skip || (counter && changes[i].op->kind != TIDEVARS_ADD))
+		if (!changes[i].skip ||
+		    (counter && !is_silent_add(changes[i].op->kind, c->who.source)))
 			return true;
 	}
 	return false;
@@ -529,7 +552,7 @@ store_all(struct vars_commit *c, struct change *changes, size_t n)
 {
 	struct layout_header *h = c->t->hdr;
 	int status = TIDEVARS_OK;
-	bool stamped = anything_to_store(changes, n);
+	bool stamped = anything_to_store(c, changes, n);
 	c->stamp = vars_epoch(c->t) + 1;
 	if (stamped)
 		atomic_store_explicit(&h->dirty, 1, memory_order_relaxed);
@@ -553,15 +576,17 @@ store_all(struct vars_commit *c, struct change *changes, size_t n)
 
 // ---- doors --------------------------------------------------------------------------------
 
-// Adds to counters only: no lock. False: something else is among them, or to be refused.
+// Silent adds to counters only: no lock. False: something else is among them, or to be refused.
 static bool
 count_only(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 	   const struct tidevars_writer *w)
 {
+	uint32_t source = w != NULL ? w->source : TIDEVARS_FROM_PROGRAM;
 	for (size_t i = 0; i < n; i++) {
 		const struct vars_meta *m = vars_meta(t, ops[i].handle);
-		if (ops[i].kind != TIDEVARS_ADD || m == NULL || m->type != TIDEVARS_COUNTER ||
-		    m->forgotten || ops[i].value.type != TIDEVARS_COUNTER || ops[i].ttl_ns != 0 ||
+		if (!is_silent_add(ops[i].kind, source) || m == NULL ||
+		    m->type != TIDEVARS_COUNTER || m->forgotten ||
+		    ops[i].value.type != TIDEVARS_COUNTER || ops[i].ttl_ns != 0 ||
 		    (m->writable_by & ~(uint32_t)TIDEVARS_BY_ANY) != 0)
 			return false;
 	}
@@ -569,7 +594,7 @@ count_only(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 		return false;
 	uint64_t now = w != NULL && w->now_boot_ns != 0 ? w->now_boot_ns : clock_boot_ns();
 	for (size_t i = 0; i < n; i++)
-		add_counter(vars_meta(t, ops[i].handle), (uint64_t)ops[i].value.u.i, now);
+		(void)add_counter(vars_meta(t, ops[i].handle), (uint64_t)ops[i].value.u.i, now);
 	vars_wake(t);
 	return true;
 }
@@ -647,7 +672,7 @@ tidevars_count_up(struct tidevars *t, uint32_t handle, int64_t by, uint64_t now_
 	if ((t->flags & TIDEVARS_READ_ONLY) != 0 ||
 	    (m->writable_by & ~(uint32_t)TIDEVARS_BY_ANY) != 0)
 		return TIDEVARS_REFUSED;
-	add_counter(m, (uint64_t)by, now_boot_ns);
+	(void)add_counter(m, (uint64_t)by, now_boot_ns);
 	vars_wake(t);
 	return TIDEVARS_OK;
 }

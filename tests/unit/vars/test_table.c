@@ -311,6 +311,10 @@ test_boot(void)
 	(void)tidevars_set(t, i, &v, 3600 * SECOND, &w, &err);
 	(void)tidevars_take(t, h, "deploy", 3600 * SECOND, &w, &err);
 	(void)tidevars_set(t, gone, &v, 30 * SECOND, &w, &err);
+	uint32_t c = test_declare(t, "c", TIDEVARS_COUNTER);
+	struct tidevars_value one = test_typed(TIDEVARS_COUNTER, 1);
+	(void)tidevars_set(t, c, &one, 0, &w, &err);
+	(void)tidevars_count_up(t, c, 1, w.now_boot_ns + 20 * SECOND);
 	tidevars_close(&t);
 	patch_header(other_boot, false);
 	IS_INT(try_open(dir.file, TIDEVARS_READ_ONLY, &err), TIDEVARS_REFUSED);
@@ -322,6 +326,9 @@ test_boot(void)
 	OK_MSG(age > 50 * SECOND && age < 70 * SECOND, "its age counts on");
 	v = test_read(t, h, now);
 	OK(v.u.i == 1 && v.until_boot_ns < now + 3550 * SECOND);
+	v = test_read(t, c, now);
+	age = now - v.written_boot_ns;
+	OK_MSG(v.u.i == 2 && age > 30 * SECOND && age < 50 * SECOND, "a counter's too");
 	OK(test_read(t, gone, now).flags == (TIDEVARS_IS_DEFAULT | TIDEVARS_IS_EXPIRED));
 	tidevars_close(&t);
 	IS_INT(try_open(dir.file, TIDEVARS_READ_ONLY, &err), TIDEVARS_OK);

@@ -63,6 +63,35 @@ test_types(struct tidevars *t)
 	OK(test_read(t, i, T0).flags == TIDEVARS_IS_DEFAULT);
 }
 
+// Who wrote a counter last: a person who adds or sets, or nobody by name. It reads 42 and has 42
+// after.
+static void
+test_counter_writers(struct tidevars *t, uint32_t c)
+{
+	uint64_t now = tidevars_now_boot_ns() + SECOND; // younger than the declaration
+	struct tidevars_writer w = at(now + SECOND);
+	struct tidevars_error err;
+	struct tidevars_value one = test_typed(TIDEVARS_COUNTER, 1);
+	struct tidevars_info info;
+	struct tidevars_log_entry e;
+	uint64_t log = tidevars_log_last(t);
+	IS_INT(tidevars_count_up(t, c, -2, now), TIDEVARS_OK);
+	IS_INT(tidevars_info(t, c, now, &info, &err), TIDEVARS_OK);
+	OK(info.value.u.i == 40 && info.who[0] == '\0' && info.source == TIDEVARS_N_SOURCES);
+	w.who = "ann";
+	w.reason = "by hand";
+	IS_INT(tidevars_add(t, c, &one, &w, &err), TIDEVARS_OK);
+	IS_INT(tidevars_info(t, c, now + SECOND, &info, &err), TIDEVARS_OK);
+	IS_STR(info.who, "ann");
+	IS_STR(info.reason, "by hand");
+	OK(info.source == TIDEVARS_FROM_CLI && info.value.u.i == 41);
+	OK(tidevars_log_last(t) == log + 1 && tidevars_log_next(t, log, &e) == 1);
+	OK(e.kind == TIDEVARS_ADD && e.before.u.i == 40 && e.after.u.i == 41);
+	IS_INT(tidevars_count_up(t, c, 1, now + 2 * SECOND), TIDEVARS_OK);
+	IS_INT(tidevars_info(t, c, now + 2 * SECOND, &info, &err), TIDEVARS_OK);
+	OK(info.who[0] == '\0' && info.reason[0] == '\0' && info.written_real_ns > 0);
+}
+
 static void
 test_counter(struct tidevars *t)
 {
@@ -72,10 +101,13 @@ test_counter(struct tidevars *t)
 	uint32_t c = test_declare(t, "c", TIDEVARS_COUNTER);
 	uint64_t log = tidevars_log_last(t);
 	IS_INT(tidevars_count_up(t, c, 41, T0), TIDEVARS_OK);
+	w.source = TIDEVARS_FROM_RULE;
 	IS_INT(tidevars_add(t, c, &one, &w, &err), TIDEVARS_OK);
 	v = test_read(t, c, T0);
 	OK(v.u.i == 42 && v.version == 42 && v.written_boot_ns == T0);
 	OK_MSG(tidevars_log_last(t) == log, "adds to a counter are not logged");
+	test_counter_writers(t, c);
+	log++; // a person's add
 	v = test_typed(TIDEVARS_COUNTER, 5);
 	IS_INT(tidevars_set(t, c, &v, SECOND, &w, &err), TIDEVARS_TYPE);
 	IS_INT(tidevars_set(t, c, &v, 0, &w, &err), TIDEVARS_OK);
