@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How often each rule was applied, that is, its condition held; of use_backend, how often it chose.
 // Rules are numbered at start; each worker counts in an array of its own by that number, and what
-// does not fire costs nothing. A rule is known to later processes by its proxy, its text and its
+// does not fire costs nothing. A rule that waits counts once; rules of rule_list_inspect count each
+// time the list begins again. A rule is known to later processes by its proxy, its text and its
 // line's words, and of equal ones by which of them it is (kept.c).
 #pragma once
 
