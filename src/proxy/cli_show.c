@@ -186,6 +186,7 @@ begin_line(struct table *t, const struct proxy *p, struct str svname, const stru
 	add_text(l, "svname", svname);
 	add_text(l, "pid", STR("1"));
 	add_number(l, "iid", p->id);
+	add_text(l, "mode", str_from_c(proxy_mode_name(p->mode)));
 	return l;
 }
 
@@ -198,11 +199,10 @@ add_frontend(struct table *t, const struct proxy_set *set, const struct proxy *p
 	add_number(l, "slim", limit != 0 ? limit : set->global.maxconn);
 	add_text(l, "sid", STR("0"));
 	add_text(l, "type", STR("0"));
-	add_text(l, "mode", STR("http"));
 }
 
 static void
-add_listener(struct table *t, const struct bind *b)
+add_listener(struct table *t, const struct bind *b, bool addresses)
 {
 	const struct proxy *p = b->frontend;
 	struct line *l = begin_line(t, p, b->stat_name, stats_listener_rows, &b->stats);
@@ -213,8 +213,8 @@ add_listener(struct table *t, const struct bind *b)
 		add_number(l, "slim", limit);
 	add_number(l, "sid", b->id);
 	add_text(l, "type", STR("3"));
-	add_text(l, "addr", b->text);
-	add_text(l, "mode", p->mode == PROXY_TCP ? STR("tcp") : STR("http"));
+	if (addresses)
+		add_text(l, "addr", b->text);
 }
 
 static uint64_t
@@ -240,7 +240,6 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 	add_number(l, "lastchg", changed_s(srv));
 	add_number(l, "sid", srv->id);
 	add_text(l, "type", STR("2"));
-	add_text(l, "mode", STR("http"));
 	if (addresses)
 		add_text(l, "addr", str_from_c(server_addr(srv)->text));
 }
@@ -265,7 +264,6 @@ add_backend(struct table *t, const struct proxy *p)
 	add_number(l, "bck", backup);
 	add_text(l, "sid", STR("0"));
 	add_text(l, "type", STR("1"));
-	add_text(l, "mode", STR("http"));
 }
 
 static bool
@@ -293,7 +291,7 @@ add_frontend_side(struct table *t, const struct proxy_set *set, const struct fil
 		return;
 	for (const struct bind *b = p->binds; b != NULL; b = b->next)
 		if (has_id(f, b->id))
-			add_listener(t, b);
+			add_listener(t, b, f->addresses);
 }
 
 static void

@@ -50,19 +50,14 @@ find_backend(struct conf *conf, const struct proxy_set *set, const struct conf_l
 	return NULL;
 }
 
-static const char *
-mode_name(const struct proxy *p)
-{
-	return p->mode == PROXY_TCP ? "tcp" : "http";
-}
-
 static void
 check_mode(struct conf *conf, const struct conf_line *at, const struct proxy *p,
 	   const struct proxy *b)
 {
 	if (b != NULL && b->mode != p->mode)
 		conf_error(conf, at, "backend '%.*s' has mode %s, '%.*s' has mode %s",
-			   STR_ARG(b->name), mode_name(b), STR_ARG(p->name), mode_name(p));
+			   STR_ARG(b->name), proxy_mode_name(b->mode), STR_ARG(p->name),
+			   proxy_mode_name(p->mode));
 }
 
 // What needs requests does nothing where there are none.

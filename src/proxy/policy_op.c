@@ -549,7 +549,7 @@ op_proxies(struct op_call *c)
 			    both == PROXY_FRONTEND  ? "frontend"
 			    : both == PROXY_BACKEND ? "backend"
 						    : "proxy",
-			    p->mode == PROXY_HTTP ? "http" : "tcp", p->id);
+			    proxy_mode_name(p->mode), p->id);
 	}
 	struct str text = sbuf_str(&b);
 	bool fits = !b.full;

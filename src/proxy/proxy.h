@@ -34,6 +34,12 @@ struct reply;
 enum proxy_caps { PROXY_FRONTEND = 1, PROXY_BACKEND = 2, PROXY_DEFAULTS = 4 };
 enum proxy_mode { PROXY_HTTP, PROXY_TCP };
 
+static inline const char *
+proxy_mode_name(enum proxy_mode mode)
+{
+	return mode == PROXY_TCP ? "tcp" : "http";
+}
+
 enum proxy_options {
 	PROXY_OPT_HTTPLOG = 1 << 0,
 	PROXY_OPT_TCPLOG = 1 << 1,
