@@ -505,34 +505,97 @@ local function serve(fn, n, ...)
 	give_reply(n, a._reply)
 end
 
+-- Bytes come and go through the connection's own buffers: what is not there yet, or finds no room, is
+-- waited for.
+local AppletTCP, PIECE = {}, 16384 -- LUA_PIECE_BYTES
+local tcp_take, tcp_line, tcp_send, tcp_await = op("tcp_take"), op("tcp_line"), op("tcp_send"), op("tcp_await")
+add_log(AppletTCP)
+add_vars(AppletTCP)
+
+local function wait_for_event(a)
+	tcp_await(a._n)
+	host.wait(86400000)
+end
+
+local function take(a, most)
+	local piece = tcp_take(a._n, most)
+	while piece == nil do
+		wait_for_event(a)
+		piece = tcp_take(a._n, most)
+	end
+	return piece
+end
+
+function AppletTCP:getline()
+	local line = tcp_line(self._n)
+	while line == nil do
+		wait_for_event(self)
+		line = tcp_line(self._n)
+	end
+	return line
+end
+
+-- That many bytes, or without a number all until the client's end; fewer at its end.
+function AppletTCP:receive(size)
+	local parts, left = core.concat(), size ~= nil and size >= 0 and size or math.maxinteger
+	while left > 0 do
+		local piece = take(self, left)
+		if piece == "" then break end
+		parts:add(piece)
+		left = left - #piece
+	end
+	return parts:dump()
+end
+
+function AppletTCP:try_receive() return tcp_take(self._n, PIECE) or "" end
+
+function AppletTCP:send(text)
+	text = tostring(text)
+	for at = 1, #text, PIECE do
+		local piece = text:sub(at, at + PIECE - 1)
+		while not tcp_send(self._n, piece) do wait_for_event(self) end
+	end
+	return #text
+end
+
+local AppletTCP_mt = {
+	__index = function(a, key)
+		if key == "f" or key == "sf" or key == "c" or key == "sc" then return a._n[key] end
+		return AppletTCP[key]
+	end,
+}
+
+local function serve_connection(fn, n, ...) return fn(setmetatable({ _n = n }, AppletTCP_mt), ...) end
+
 function core.register_service(name, mode, fn)
 	check_function("register_service", fn)
 	if mode ~= "http" and mode ~= "tcp" then
 		error("core.register_service: the mode is 'http' or 'tcp'", 2)
 	end
-	host.register("service", name, mode == "http" and 1 or 8, -1, function(n, ...) return serve(fn, n, ...) end)
+	local how = mode == "http" and serve or serve_connection
+	host.register("service", name, mode == "http" and 1 or 8, -1, function(n, ...) return how(fn, n, ...) end)
 end
 
 -- ---- commands ---------------------------------------------------------------------------------
 
-local AppletTCP = {}
-AppletTCP.__index = AppletTCP
-add_log(AppletTCP)
-function AppletTCP:send(text)
+local Command = {}
+Command.__index = Command
+add_log(Command)
+function Command:send(text)
 	text = tostring(text)
 	host.answer(text)
 	return #text
 end
-function AppletTCP:receive() return "" end
-function AppletTCP:getline() return "" end
-AppletTCP.try_receive = AppletTCP.receive
-function AppletTCP:get_var(name) return core.get_var(name) end
+function Command:receive() return "" end
+function Command:getline() return "" end
+Command.try_receive = Command.receive
+function Command:get_var(name) return core.get_var(name) end
 
 function core.register_cli(path, usage, fn)
 	check_function("register_cli", fn)
 	if type(path) ~= "table" then error("core.register_cli: a list of names is expected", 2) end
 	host.register("command", concat(path, " "), 0, -1, function(_, ...)
-		return fn(setmetatable({}, AppletTCP), ...)
+		return fn(setmetatable({}, Command), ...)
 	end)
 	host.usage(concat(path, " "), tostring(usage or ""))
 end

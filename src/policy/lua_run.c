@@ -279,6 +279,7 @@ policy_run_resume(struct policy_worker *w, struct policy_run *run, struct policy
 {
 	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
 	struct policy_state *s = run->state;
+	set_timer(w->engine, run, 0); // what it waited for may have come before
 	if (s != NULL)
 		return go_on(w, run, 0, call);
 	call->error = POLICY_E_GONE;

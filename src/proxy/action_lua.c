@@ -1,40 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The actions `lua.NAME` and `use-service lua.NAME`. Words behind the first go to the function as
 // they are. What it returns is one of HAProxy's act.* numbers; nothing is "go on".
-#include "proxy/action_lua.h"
+#include "proxy/action_lua_priv.h"
 
 #include "expr/acl.h"
-#include "policy/run.h"
 #include "proxy/action_priv.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/policy_host.h"
 #include "proxy/setup.h"
 #include "proxy/worker.h"
-
-// A rule's words, until and after linking.
-struct lua_rule {
-	struct lua_rule *next; // of the setup
-	const struct rule *rule;
-	enum policy_kind kind; // an action or a service
-	struct str name;
-	const struct policy_fn *fn;
-	unsigned n_args;
-	struct policy_value args[POLICY_MAX_ARGS];
-};
-
-// A call under way; lies in the transaction's arena and serves all its calls.
-struct lua_call {
-	struct policy_run run; // first: woken gets its address
-	struct txn *txn;
-	bool active, due;
-	int64_t code; // enum act_code: what it returned
-	enum lua_outcome outcome;
-	struct str body; // a service's: the request's, in the transaction's arena
-	size_t body_room;
-	bool body_begun, body_whole;
-	struct arena room; // for a long answer
-};
 
 // HAProxy's enum act_return, act.* in Lua.
 enum act_code {
@@ -117,6 +92,10 @@ link_rule(const struct proxy_setup *s, struct lua_rule *l, struct err *err)
 		return err_set(err,
 			       "there is no script; a section 'policy NAME' or 'lua-load' names "
 			       "one");
+	if (l->kind == POLICY_SERVICE && l->rule->where == RULE_TCP_CONTENT &&
+	    l->rule->proxy->mode != PROXY_TCP)
+		return err_set(err, "in mode http a service answers requests: http-request "
+				    "use-service");
 	l->fn = policy_resolve_entry(s->set->policies, l->kind, l->name, where_of(l->rule),
 				     l->n_args, err);
 	return l->fn != NULL;
@@ -205,9 +184,8 @@ is_late(const struct rule *r, const struct txn *t)
 	return r->where == RULE_TCP_CONTENT && loop_now_ns(t->worker->loop) >= t->inspect_end_ns;
 }
 
-// Begins it, goes on with what was woken, or ends what waits for too long.
-static enum policy_run_status
-call_once(const struct lua_rule *l, struct lua_call *c)
+enum policy_run_status
+lua_call_once(const struct lua_rule *l, struct lua_call *c)
 {
 	struct txn *t = c->txn;
 	struct proxy_worker *w = t->worker;
@@ -286,8 +264,8 @@ verdict_of(const struct rule *r, const struct lua_call *c)
 	}
 }
 
-static struct lua_call *
-new_call(struct txn *t)
+struct lua_call *
+lua_call_new(struct txn *t)
 {
 	struct lua_call *c = ARENA_NEW(&t->arena, struct lua_call);
 	if (c == NULL)
@@ -303,7 +281,7 @@ static enum rule_verdict
 run_lua(const struct rule *r, struct txn *t)
 {
 	const struct lua_rule *l = r->args;
-	struct lua_call *c = t->lua_call != NULL ? t->lua_call : new_call(t);
+	struct lua_call *c = t->lua_call != NULL ? t->lua_call : lua_call_new(t);
 	if (c == NULL)
 		return action_failed(r, t);
 	if (c->active && client_left(t))
@@ -317,7 +295,7 @@ run_lua(const struct rule *r, struct txn *t)
 	c->run.limit_ns = policy_limits(l->fn)->session_ns;
 	if (!c->active)
 		c->outcome = LUA_GOES_ON;
-	enum policy_run_status status = call_once(l, c);
+	enum policy_run_status status = lua_call_once(l, c);
 	acl_forget(&t->ctx, MEMO_OUTSIDE); // scripts write shared variables by themselves
 	switch (status) {
 	case POLICY_RUN_WAITS:
@@ -394,11 +372,15 @@ await_body(struct lua_call *c)
 	return RULE_WAIT;
 }
 
+// --- use-service ---------------------------------------------------------------------------------
+
 static enum rule_verdict
 run_service(const struct rule *r, struct txn *t)
 {
+	if (r->where == RULE_TCP_CONTENT)
+		return RULE_REPLY; // its step follows
 	const struct lua_rule *l = r->args;
-	struct lua_call *c = t->lua_call != NULL ? t->lua_call : new_call(t);
+	struct lua_call *c = t->lua_call != NULL ? t->lua_call : lua_call_new(t);
 	if (c == NULL)
 		return action_failed(r, t);
 	if (c->active && client_left(t))
@@ -418,7 +400,7 @@ run_service(const struct rule *r, struct txn *t)
 		c->outcome = LUA_GOES_ON;
 		conn_deadline(&t->client->conn, 0);
 	}
-	if (call_once(l, c) == POLICY_RUN_WAITS) {
+	if (lua_call_once(l, c) == POLICY_RUN_WAITS) {
 		watch_client(t);
 		return RULE_WAIT;
 	}
@@ -434,9 +416,11 @@ const struct action_row actions_lua[] = {
      "Calls what a script registered as an action. It may edit the message, set variables, answer, "
      "and wait (not in http-after-response; in tcp-request content until inspect-delay is over); "
      "when it fails, evaluation goes on."},
-    {"use-service", RULE_HTTP_REQUEST, parse_service, run_service, ACTION_FINAL,
+    {"use-service", RULE_HTTP_REQUEST | RULE_TCP_CONTENT, parse_service, run_service, ACTION_FINAL,
      "use-service lua.<service>",
      "A service that a script registered answers. It may wait; the request's body is given to it "
-     "whole, up to 32k, and its answer may have 1m."},
+     "whole, up to 32k, and its answer may have 1m. In tcp-request content (mode tcp) it serves "
+     "the "
+     "connection."},
     {.name = NULL},
 };

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "http/reason.h"
 #include "policy/policy.h"
+#include "proxy/action_lua.h"
 #include "proxy/conns.h"
 #include "proxy/rule_explain.h"
 #include "proxy/tcp.h"
@@ -131,13 +132,15 @@ replies(const struct txn *t)
 static void
 print_outcome(struct txn *t, enum step_verdict v, struct offline *o)
 {
-	bool replied = replies(t);
+	bool replied = replies(t), served = t->step == &step_tcp_service;
 	take_text(t, &o->out);
 	if (v == STEP_WAIT)
 		sbuf_printf(&o->out, "outcome: step %s waits, which nothing ends offline",
 			    t->step->name);
 	else if (v == STEP_DONE)
 		sbuf_add(&o->out, STR("outcome: the connection is closed without an answer"));
+	else if (served)
+		sbuf_add(&o->out, STR("outcome: a service of a script has the connection"));
 	else if (replied)
 		print_reply(t, &o->out);
 	else if (t->ctx.res != NULL)
@@ -145,7 +148,7 @@ print_outcome(struct txn *t, enum step_verdict v, struct offline *o)
 			    STR_ARG(t->backend->name));
 	else
 		print_servers(t, &o->out);
-	print_decider(t, replied || v != STEP_MORE, &o->out);
+	print_decider(t, replied || served || v != STEP_MORE, &o->out);
 	if (o->status != 0 && v == STEP_MORE && t->ctx.res != NULL)
 		print_response(t, &o->out);
 }
@@ -190,7 +193,7 @@ run_steps(struct txn *t)
 {
 	enum step_verdict v = STEP_MORE;
 	while (v == STEP_MORE && t->step != &step_prepare && t->step != &step_connect &&
-	       t->step != &step_send_response && !replies(t))
+	       t->step != &step_send_response && t->step != &step_tcp_service && !replies(t))
 		v = t->step->run(t);
 	return v;
 }

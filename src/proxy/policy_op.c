@@ -26,7 +26,7 @@ struct op_call {
 	struct err *err;
 };
 
-enum op_side { ANYWHERE, ANY_TXN, HTTP_TXN, REQUEST, RESPONSE };
+enum op_side { ANYWHERE, ANY_TXN, TCP_SERVICE, HTTP_TXN, REQUEST, RESPONSE };
 
 struct op_row {
 	const char *name;
@@ -439,6 +439,43 @@ op_request_body(struct op_call *c)
 	return give_text(c, lua_call_body(c->txn));
 }
 
+// --- raw connections -----------------------------------------------------------------------------
+
+// Nothing: not there yet.
+static bool
+op_tcp_take(struct op_call *c)
+{
+	struct str bytes;
+	if (c->args[0].type != POLICY_T_INT || c->args[0].i <= 0)
+		return err_set(c->err, "a number of bytes is expected");
+	return !lua_call_take(c->txn, (size_t)c->args[0].i, &bytes) || give_text(c, bytes);
+}
+
+static bool
+op_tcp_line(struct op_call *c)
+{
+	struct str line;
+	return !lua_call_line(c->txn, &line) || give_text(c, line);
+}
+
+static bool
+op_tcp_send(struct op_call *c)
+{
+	struct str bytes;
+	if (!text_arg(c, 0, &bytes))
+		return false;
+	if (bytes.n > LUA_PIECE_BYTES)
+		return err_set(c->err, "more than a piece");
+	return give_bool(c, lua_call_send(c->txn, bytes));
+}
+
+static bool
+op_tcp_await(struct op_call *c)
+{
+	lua_call_await(c->txn);
+	return true;
+}
+
 // --- maps and lists ------------------------------------------------------------------------------
 
 // Map.new(file, method): a number that stands for it.
@@ -589,6 +626,10 @@ static const struct op_row rows[] = {
     {"reply_body", HTTP_TXN, 1, 1, op_reply_body},
     {"request_body", HTTP_TXN, 0, 0, op_request_body},
     {"set_log_level", ANY_TXN, 1, 1, op_set_log_level},
+    {"tcp_take", TCP_SERVICE, 1, 1, op_tcp_take},
+    {"tcp_line", TCP_SERVICE, 0, 0, op_tcp_line},
+    {"tcp_send", TCP_SERVICE, 1, 1, op_tcp_send},
+    {"tcp_await", TCP_SERVICE, 0, 0, op_tcp_await},
     {"map_open", ANYWHERE, 2, 2, op_map_open},
     {"map_lookup", ANYWHERE, 2, 2, op_map_lookup},
     {"set_map", ANYWHERE, 3, 3, op_put},
@@ -617,6 +658,8 @@ is_possible(const struct op_row *r, const struct txn *t, struct err *err)
 		return true;
 	if (t == NULL)
 		return err_set(err, "there is no transaction here");
+	if (r->side == TCP_SERVICE && t->step != &step_tcp_service)
+		return err_set(err, "only a service has a connection of its own");
 	if (r->side >= HTTP_TXN && t->flags & TXN_TCP)
 		return err_set(err, "mode tcp has no request and no response");
 	if (r->side == REQUEST && t->ctx.res != NULL)

@@ -6,6 +6,7 @@
 #include "proxy/tcp.h"
 
 #include "proxy/accesslog.h"
+#include "proxy/action_lua.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
@@ -149,6 +150,8 @@ inspect(struct txn *t, const struct proxy *p, const struct txn_step *next)
 		return STEP_WAIT;
 	}
 	t->ctx.more = false;
+	if (v == RULE_REPLY)
+		return txn_go(t, &step_tcp_service);
 	if (v == RULE_CUT && !t->reply.denied)
 		return txn_cut(t, "CR");
 	return v == RULE_NEXT || v == RULE_ALLOW ? txn_go(t, next) : txn_cut(t, "PR");
