@@ -135,10 +135,13 @@ test_payload(void)
 	const char *script = "x = 'END-OF-TEXT-0'\n\nreturn x";
 	OK(write(fd, script, strlen(script)) == (ssize_t)strlen(script));
 	close(fd);
-	IS_STR(LINE("reload", "maint", path),
-	       "policy load maint <<END-OF-TEXT-1|x = 'END-OF-TEXT-0'\n\nreturn x\n");
-	IS_STR(LINE("check", "maint", path),
-	       "policy check maint <<END-OF-TEXT-1|x = 'END-OF-TEXT-0'\n\nreturn x\n");
+	// The file's name goes along, so that the answer names places in it.
+	const char *with = "<<END-OF-TEXT-1|x = 'END-OF-TEXT-0'\n\nreturn x\n";
+	char want[256];
+	(void)snprintf(want, sizeof(want), "policy load maint %s %s", path, with);
+	IS_STR(LINE("reload", "maint", path), want);
+	(void)snprintf(want, sizeof(want), "policy check maint %s %s", path, with);
+	IS_STR(LINE("check", "maint", path), want);
 	unlink(path);
 }
 
