@@ -419,8 +419,7 @@ const struct action_row actions_lua[] = {
     {"use-service", RULE_HTTP_REQUEST | RULE_TCP_CONTENT, parse_service, run_service, ACTION_FINAL,
      "use-service lua.<service>",
      "A service that a script registered answers. It may wait; the request's body is given to it "
-     "whole, up to 32k, and its answer may have 1m. In tcp-request content (mode tcp) it serves "
-     "the "
-     "connection."},
+     "whole, up to 32k, and its answer may have 1m. In tcp-request content (mode tcp) it has the "
+     "connection until it ends."},
     {.name = NULL},
 };

@@ -31,9 +31,10 @@ struct lua_call {
 	bool body_begun, body_whole;
 	struct arena room; // for a long answer
 	// A service's on a raw connection.
-	bool awaits;   // an event of the connection wakes it
-	bool answered; // it is through; what it sent may be on its way
-	char *piece;   // LUA_PIECE_BYTES, or NULL
+	bool awaits;                // an event of the connection wakes it
+	uint32_t events, looked_at; // how many there were; when the script last found nothing
+	bool answered;              // it is through; what it sent may be on its way
+	char *piece;                // LUA_PIECE_BYTES, or NULL
 	struct iovec iov;
 };
 

@@ -17,10 +17,27 @@ has_ended(const struct txn *t)
 	return (t->seen & SEEN_CLIENT_EOF) != 0;
 }
 
+// The script looks, and will wait if it finds nothing: for what happens from now on.
+static void
+note_look(const struct txn *t)
+{
+	t->lua_call->awaits = false;
+	t->lua_call->looked_at = t->lua_call->events;
+}
+
+// A long stretch may be cut short between a look and its wait; what happened meanwhile counts.
+static bool
+goes_on(const struct lua_call *c)
+{
+	bool awaited = c->awaits && c->events != c->looked_at;
+	return !c->answered && (!c->active || c->due || awaited);
+}
+
 bool
 lua_call_take(struct txn *t, size_t most, struct str *bytes)
 {
 	struct conn *c = &t->client->conn;
+	note_look(t);
 	size_t n = conn_unread(c);
 	*bytes = str_of(conn_data(c), n < most ? n : most);
 	conn_consume(c, (uint32_t)bytes->n);
@@ -36,6 +53,7 @@ lua_call_line(struct txn *t, struct str *line)
 	size_t n = conn_unread(c), at = str_find_byte(str_of(conn_data(c), n), '\n');
 	bool whole = at < n;
 	*line = STR("");
+	note_look(t);
 	if (!whole && !has_ended(t) && (c->in == NULL || n < c->in->cap))
 		return false;
 	return lua_call_take(t, whole ? at + 1 : n, line);
@@ -46,6 +64,7 @@ lua_call_send(struct txn *t, struct str bytes)
 {
 	struct lua_call *c = t->lua_call;
 	struct conn *client = &t->client->conn;
+	note_look(t);
 	if (conn_sending(client))
 		return false;
 	if (c->piece == NULL)
@@ -84,7 +103,6 @@ static void
 serve_on(const struct lua_rule *l, struct lua_call *c)
 {
 	c->due = true;
-	c->awaits = false;
 	c->run.may_wait = c->run.sliced = true;
 	c->run.limit_ns = policy_limits(l->fn)->service_ns;
 	// When it fails, that was logged and counted; what it sent is sent.
@@ -113,7 +131,9 @@ run_tcp_service(struct txn *t)
 		return txn_cut(t, "CD");
 	if (t->seen & SEEN_CLIENT_TIMEOUT)
 		return txn_cut(t, "cD");
-	if (!c->answered && (!c->active || c->due || c->awaits))
+	c->events++;
+	for (int i = 0; i < 2 && goes_on(c);
+	     i++) // behind the first its look is of now, or a timer runs
 		serve_on(l, c);
 	if (c->answered && !conn_sending(client)) {
 		if (!has_ended(t)) // a reset for what it still sends would overtake the answer
