@@ -4,6 +4,7 @@ import http.client
 import http.server
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,10 +16,23 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
+given = set()  # by free_port
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the system gives to clients, so that no connection of another test takes
+    it before it is bound."""
+    while True:
+        port = random.randrange(10240, 32768)
+        with socket.socket() as s:
+            if port not in given and s.connect_ex(("127.0.0.1", port)) != 0:
+                with socket.socket() as mine:
+                    try:
+                        mine.bind(("127.0.0.1", port))
+                    except OSError:
+                        continue
+                given.add(port)
+                return port
 
 
 def load_generator(out):
