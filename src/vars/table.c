@@ -333,7 +333,7 @@ rewrite_boot(struct tidevars *t, const uint64_t id[2])
 	struct clocks now = {clock_boot_ns(), clock_real_ns()};
 	for (uint32_t i = 0; i < t->n_known; i++) {
 		struct vars_meta *m = vars_meta(t, i);
-		struct vars_record was;
+		struct vars_record was = {0};
 		bool counted =
 		    m->type == TIDEVARS_COUNTER && vars_pick(m->slot, vars_epoch(t), &was);
 		for (int r = 0; r < 2; r++) {
