@@ -22,6 +22,7 @@
 #include "main/modules.h"
 #include "main/service.h"
 #include "master/link.h"
+#include "net/loop.h"
 #include "net/worker.h"
 #include "policy/policy.h"
 #include "proxy/lua_cli.h"
@@ -238,11 +239,21 @@ pass_grace(struct service *s)
 	return true;
 }
 
+// Who retires accepts no operators either: one whom the keeper has accepted, but not counted yet,
+// must not look like none.
+static bool
+is_deaf(const struct service *s, enum event why)
+{
+	const struct worker *keeper = workers_get(s->set->threads, 0);
+	return proxy_is_deaf(s->set) &&
+	       (why != EVENT_RETIRE || loop_n_acceptors(keeper->loop) == 0);
+}
+
 // Nothing that was accepted is lost; bounded, for a kernel that does not answer.
 static void
-become_deaf(struct service *s)
+become_deaf(struct service *s, enum event why)
 {
-	for (int i = 0; i < DEAF_TRIES && !proxy_is_deaf(s->set); i++) {
+	for (int i = 0; i < DEAF_TRIES && !is_deaf(s, why); i++) {
 		static const struct timespec pause = {.tv_nsec = NS_PER_MS / 2};
 		(void)nanosleep(&pause, NULL); // a signal only makes it shorter
 	}
@@ -307,7 +318,7 @@ drain(struct service *s, enum event why)
 		worker_post(workers_get(s->set->threads, 0), &s->retire);
 	}
 	proxy_soft_stop(s->set);
-	become_deaf(s);
+	become_deaf(s, why);
 	uint64_t last_told = 0;
 	while (!proxy_drained(s->set) || waits_for_operator(s, begin)) {
 		if (clock_mono_ns() - last_told >= NS_PER_S) {
