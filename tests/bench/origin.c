@@ -37,12 +37,14 @@ struct peer {
 static struct peer *peers[MAX_FD];
 static char zeros[1 << 18];
 
-// Progress of one response; false when the socket is full.
+// Progress of one response; false when the socket is full. Heads and chunk sizes are told to the
+// kernel as the beginning of what follows (MSG_MORE), as servers do that write them with the data
+// in one writev: framing in segments of its own is what no proxy can be blamed for.
 static bool
-put(int fd, const char *p, size_t n, size_t *at)
+put(int fd, const char *p, size_t n, size_t *at, int more)
 {
 	while (*at < n) {
-		ssize_t r = send(fd, p + *at, n - *at, MSG_NOSIGNAL);
+		ssize_t r = send(fd, p + *at, n - *at, MSG_NOSIGNAL | more);
 		if (r < 0)
 			return false;
 		*at += (size_t)r;
@@ -67,7 +69,7 @@ static bool
 put_chunks(int fd, struct peer *p)
 {
 	for (;;) {
-		if (!put(fd, p->frame, p->tail_n, &p->tail_at))
+		if (!put(fd, p->frame, p->tail_n, &p->tail_at, p->chunk_left > 0 ? MSG_MORE : 0))
 			return false;
 		if (!put_zeros(fd, &p->chunk_left))
 			return false;
@@ -78,7 +80,7 @@ put_chunks(int fd, struct peer *p)
 		if (p->left == 0) {
 			p->tail_n = (size_t)snprintf(p->frame, sizeof(p->frame), "\r\n0\r\n\r\n");
 			p->tail_at = 0;
-			if (!put(fd, p->frame, p->tail_n, &p->tail_at))
+			if (!put(fd, p->frame, p->tail_n, &p->tail_at, 0))
 				return false;
 			p->tail_n = 0;
 			return true;
@@ -96,7 +98,8 @@ put_chunks(int fd, struct peer *p)
 static bool
 respond(int fd, struct peer *p)
 {
-	if (p->head_at < p->head_n && !put(fd, p->head, p->head_n, &p->head_at))
+	if (p->head_at < p->head_n &&
+	    !put(fd, p->head, p->head_n, &p->head_at, p->left > 0 ? MSG_MORE : 0))
 		return false;
 	bool done = p->chunked ? put_chunks(fd, p) : put_zeros(fd, &p->left);
 	p->sending = !done;
