@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The master's parts see each other here. One thread: its loop's.
+//     master.c   the whole: set-up, signals, a successor, tear-down
+//     reload.c   who asked for a reload, and what he is told
+//     start.c    the start of a worker process: ready, come to nothing, tried again
+//     retire.c   the old one lets go of its sockets; how many drain
+//     keep.c     what children made, took, and what is forgotten
+//     hear.c     what children say
+//     end.c      ends of children and of the service
+//     child.c    a worker process as such: birth, hearing, signals
+//     notify.c   what the service manager is told
 #pragma once
 
 #include "base/list.h"
@@ -47,10 +56,67 @@ struct master {
 	int exit_status;
 };
 
+// --- reload.c ------------------------------------------------------------------------------------
+
 // Asks for a reload; w (may be NULL) hears how it ended. Requests that come while one is under way
 // become one more.
 void master_reload(struct master *m, struct reload_waiter *w);
+void master_child_asks_reload(struct child *c, struct channel_msg *msg);
+// The start that was under way is decided.
+void master_reload_done(struct master *m, bool good, struct str log);
+// All that wait: the service stops.
+void master_reload_refuse(struct master *m);
+
+// --- start.c -------------------------------------------------------------------------------------
+
+void master_start(struct master *m, enum master_start start);
+void master_start_ready(struct child *c, struct str what);
+// `how` it ended, as a text.
+void master_start_failed(struct master *m, struct child *c, const char *how);
+// At once after one that served for long, else after a while.
+void master_restart_later(struct master *m);
+void master_on_restart(struct timer *t);
+
+// --- retire.c ------------------------------------------------------------------------------------
+
+// Another one serves, or a successor.
+void master_retire(struct master *m, struct child *old);
+// The same in a reload, which is answered when the old one has let go.
+void master_succeed(struct master *m, struct child *old);
+// `c` accepts no more, or is gone: all that comes is the serving one's, which is what a reload
+// promises.
+void master_let_go(struct master *m, const struct child *c);
+void master_on_hangs(struct timer *t);
+// A process let go of sockets: the serving one looks at its own again. arg: the master.
+void master_look(void *arg);
+void master_on_look(struct timer *t);
+
+// --- keep.c --------------------------------------------------------------------------------------
+
+// Takes the message's descriptor.
+void master_child_made(struct child *c, struct channel_msg *msg);
+void master_child_took(struct child *c, const struct channel_msg *msg);
+// What the new one neither took nor made has no place in the configuration any more.
+void master_take_over(struct master *m, struct child *c);
+// Its start came to nothing.
+void master_forget_made(struct master *m, struct child *c);
+// What processes first..last counted counts no further: the next one adds it up.
+void master_stats_ended(struct master *m, unsigned first, unsigned last);
+
+// --- hear.c --------------------------------------------------------------------------------------
+
+// NULL: a message was lost.
+void master_child_says(struct child *c, struct channel_msg *msg);
+
+// --- end.c ---------------------------------------------------------------------------------------
+
+// At once; it is killed when it does not.
+void master_end_child(struct child *c);
+void master_on_last_resort(struct timer *t);
+void master_child_ended(struct child *c);
 void master_stop(struct master *m, enum master_end how);
 
-// notify.c: a line for the service manager; without one nothing happens.
+// --- notify.c ------------------------------------------------------------------------------------
+
+// A line for the service manager; without one nothing happens.
 void master_notify(const char *fmt, ...) PRINTF_LIKE(1, 2);

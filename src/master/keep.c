@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// What the master keeps of what its children make: who may hand over what, what the
+// next took, and what nobody asks for any more.
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/master_priv.h"
+
+#define MAX_MAP_BYTES (1u << 30)
+
+// --- made ----------------------------------------------------------------------------------------
+
+// What a worker may hand over: everything it makes while it starts, when it has heard no client
+// yet; later only what operators change. The master acts on these names with its own rights.
+static const struct {
+	bool starting, serving, is_file;
+} makes[HERITAGE_KINDS] = {
+    [HERITAGE_SOCKET] = {.starting = true},
+    [HERITAGE_VARS] = {.starting = true},
+    [HERITAGE_STATS] = {.starting = true, .is_file = true},
+    [HERITAGE_MAP] = {.starting = true, .serving = true, .is_file = true},
+    [HERITAGE_CONFIG] = {.starting = true},
+    [HERITAGE_POLICY] = {.starting = true, .serving = true},
+};
+
+static bool
+may_make(const struct master *m, const struct child *c, const struct channel_msg *msg)
+{
+	if (msg->kind >= HERITAGE_KINDS ||
+	    (makes[msg->kind].is_file && str_find_byte(msg->text, '/') != SIZE_MAX))
+		return false;
+	if (c->state == CHILD_STARTING)
+		return makes[msg->kind].starting;
+	return c == m->serving && makes[msg->kind].serving;
+}
+
+// Beyond the service as well.
+static void
+save_map(struct master *m, int fd, struct str name)
+{
+	struct str text = STR_NULL;
+	struct err err = {{0}};
+	char file[64];
+	(void)snprintf(file, sizeof(file), HERITAGE_MAP_PREFIX "%.*s", STR_ARG(name));
+	if (name.n > 32 || !heritage_text_read(fd, MAX_MAP_BYTES, &text, &err) ||
+	    !instance_save(m->instance, file, text, &err))
+		log_msg(LOG_WARNING, "a map is not kept: %s", name.n > 32 ? "its name" : err.text);
+	mem_free((void *)(uintptr_t)text.p);
+}
+
+void
+master_child_made(struct child *c, struct channel_msg *msg)
+{
+	struct master *m = c->owner;
+	bool starting = c->state == CHILD_STARTING;
+	int fd = msg->fd;
+	msg->fd = -1;
+	if (fd < 0 || !may_make(m, c, msg)) {
+		if (fd >= 0)
+			(void)close(fd); // of one that serves no more
+		return;
+	}
+	enum heritage_kind kind = msg->kind;
+	enum heritage_mark mark = HERITAGE_KEPT;
+	struct heritage *to = starting ? &c->made : &m->kept;
+	// Two sockets may bear one name: both asked for any port.
+	for (size_t i = to->n; kind != HERITAGE_SOCKET && i-- > 0;)
+		if (to->items[i].kind == kind && to->items[i].slot == msg->number &&
+		    str_eq(str_from_c(to->items[i].name), msg->text)) {
+			mark = to->items[i].mark; // one that starts may use it already
+			heritage_drop(to, i, false);
+		}
+	if (!heritage_add(to, kind, msg->number, msg->text, fd, mark))
+		(void)close(fd); // its name is none
+	else if (kind == HERITAGE_MAP && !starting && m->instance != NULL)
+		save_map(m, fd, msg->text);
+}
+
+// --- taken, or forgotten ------------------------------------------------------------------------
+
+// Nobody will ask for it again: its name in the file system goes too.
+static void
+forget(struct master *m, struct heritage *h, size_t i)
+{
+	const struct heritage_item *it = &h->items[i];
+	char file[256];
+	bool is_stats = it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
+	(void)snprintf(file, sizeof(file), "%s%s", is_stats ? "" : HERITAGE_MAP_PREFIX, it->name);
+	if ((is_stats || it->kind == HERITAGE_MAP) && it->name[0] != '\0' && m->instance != NULL)
+		(void)unlinkat(instance_dir(m->instance), file, 0); // may be gone
+	heritage_drop(h, i, true);
+}
+
+void
+master_stats_ended(struct master *m, unsigned first, unsigned last)
+{
+	for (size_t i = 0; i < m->kept.n; i++) {
+		struct heritage_item *it = &m->kept.items[i];
+		if (it->kind == HERITAGE_STATS && it->slot >= first && it->slot <= last)
+			it->kind = HERITAGE_ENDED;
+	}
+}
+
+void
+master_forget_made(struct master *m, struct child *c)
+{
+	for (size_t i = c->made.n; i-- > 0;)
+		forget(m, &c->made, i);
+}
+
+void
+master_child_took(struct child *c, const struct channel_msg *msg)
+{
+	struct master *m = c->owner;
+	if (c->state != CHILD_STARTING || msg->kind >= HERITAGE_KINDS)
+		return;
+	struct heritage_item *it = heritage_find(&m->kept, msg->kind, msg->number, msg->text);
+	// Its process may have ended since this one was told of it.
+	if (it == NULL && msg->kind == HERITAGE_STATS)
+		it = heritage_find(&m->kept, HERITAGE_ENDED, msg->number, msg->text);
+	if (it != NULL)
+		it->mark = HERITAGE_TAKEN;
+}
+
+void
+master_take_over(struct master *m, struct child *c)
+{
+	for (size_t i = m->kept.n; i-- > 0;) {
+		if (m->kept.items[i].kind == HERITAGE_MASTER ||
+		    m->kept.items[i].kind == HERITAGE_DIR)
+			continue;
+		if (m->kept.items[i].mark == HERITAGE_TAKEN)
+			m->kept.items[i].mark = HERITAGE_KEPT;
+		else
+			forget(m, &m->kept, i);
+	}
+	for (size_t i = 0; i < c->made.n; i++)
+		c->made.items[i].mark = HERITAGE_KEPT;
+	heritage_move(&m->kept, &c->made);
+}

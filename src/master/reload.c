@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Reloads, one at a time: who asks while one is under way is answered by the one after it, which is
+// one for all of them.
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master/master_priv.h"
+
+static void
+answer(struct reload_waiter **list, bool good, struct str log)
+{
+	while (*list != NULL) {
+		struct reload_waiter *w = *list;
+		*list = w->next;
+		w->done(w, good, log);
+	}
+}
+
+static void
+add_waiter(struct reload_waiter **list, struct reload_waiter *w)
+{
+	while (*list != NULL)
+		list = &(*list)->next;
+	if (w == NULL)
+		return;
+	w->next = NULL;
+	*list = w;
+}
+
+void
+master_reload(struct master *m, struct reload_waiter *w)
+{
+	CHECK_MAGIC(m, MASTER_MAGIC);
+	if (m->end != MASTER_GOES_ON) {
+		add_waiter(&m->waiting, w);
+		master_reload_refuse(m);
+		return;
+	}
+	if (m->starting != NULL || m->retiring != NULL) {
+		m->reload_again = true;
+		add_waiter(&m->waiting_next, w);
+		return;
+	}
+	add_waiter(&m->waiting, w);
+	loop_timer_stop(m->loop, &m->restart);
+	log_msg(LOG_NOTICE, "Reloading the configuration");
+	master_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading the configuration",
+		      clock_mono_ns() / 1000);
+	master_start(m, MASTER_RELOAD);
+}
+
+void
+master_reload_done(struct master *m, bool good, struct str log)
+{
+	answer(&m->waiting, good, log);
+	m->waiting = m->waiting_next;
+	m->waiting_next = NULL;
+	bool again = m->reload_again;
+	m->reload_again = false;
+	if (again)
+		master_reload(m, NULL);
+}
+
+void
+master_reload_refuse(struct master *m)
+{
+	m->reload_again = false;
+	answer(&m->waiting, false, STR("the service is stopping\n"));
+	answer(&m->waiting_next, false, STR("the service is stopping\n"));
+}
+
+// --- asked by a child ----------------------------------------------------------------------------
+
+struct child_waiter {
+	struct reload_waiter waiter;
+	struct master *master;
+	unsigned child, number;
+};
+
+static void
+tell_child_how(struct reload_waiter *w, bool good, struct str log)
+{
+	struct child_waiter *cw = CONTAINER_OF(w, struct child_waiter, waiter);
+	LIST_FOREACH (it, &cw->master->children) {
+		struct child *c = LIST_ENTRY(it, struct child, node);
+		if (c->number == cw->child)
+			(void)child_tell(c, CHANNEL_ANSWER, good, cw->number,
+					 log); // it may be gone
+	}
+	mem_free(cw);
+}
+
+// Who asks while a reload is under way is answered with the others who do: one message for all.
+static struct child_waiter *
+find_waiter(const struct master *m, const struct child *c)
+{
+	for (struct reload_waiter *w = m->waiting_next; w != NULL; w = w->next) {
+		struct child_waiter *cw = CONTAINER_OF(w, struct child_waiter, waiter);
+		if (w->done == tell_child_how && cw->child == c->number)
+			return cw;
+	}
+	return NULL;
+}
+
+void
+master_child_asks_reload(struct child *c, struct channel_msg *msg)
+{
+	struct child_waiter *cw = find_waiter(c->owner, c);
+	if (cw != NULL) {
+		cw->number = msg->number;
+		return;
+	}
+	cw = MEM_NEW(struct child_waiter);
+	*cw = (struct child_waiter){.waiter.done = tell_child_how,
+				    .master = c->owner,
+				    .child = c->number,
+				    .number = msg->number};
+	master_reload(c->owner, &cw->waiter);
+}
