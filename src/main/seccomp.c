@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The system calls of a process that serves: a filter made of the rows below and loaded before any
 // thread starts. What is not in them fails with EPERM; what only an intruder would ask for ends
-// the process. Rings of io_uring are restricted by themselves (net/loop_uring.c), as a filter does
+// the process. Rings of io_uring are restricted by themselves (net/uring_ring.c), as a filter does
 // not see what is submitted through them.
 #include <errno.h>
 #include <fcntl.h>

@@ -19,7 +19,8 @@ struct net_config {
 	enum net_engine engine;
 	unsigned nbthread;   // workers, 1..NET_MAX_WORKERS; 0 counts as 1
 	uint32_t bufsize;    // tune.bufsize, bytes of one receive buffer; 0: NET_BUFSIZE
-	uint32_t lent_bufs;  // io_uring: buffers lying ready for the kernel, a power of two; 0: 256
+	uint32_t lent_bufs;  // io_uring: buffers lying ready for the kernel at quiet times, a power
+			     // of two; 0: 256. A flood finds up to 16 times as many
 	uint32_t sq_entries; // io_uring: submissions of one turn before it submits early; 0: 1024
 	// io_uring, Linux 6.12: how long a loop that is busy waits for more completions than one,
 	// so that they are served together; 0: not at all. At most a second.
