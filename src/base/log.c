@@ -133,7 +133,7 @@ static void
 print(enum log_level level, bool one_line, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];
-	if (level > log_state.most)
+	if (level > log_state.most && level != LOG_DOING)
 		return;
 	(void)vsnprintf(line, sizeof(line), fmt, ap); // a longer line is cut
 	str_tame(line, one_line ? "" : "\n\t");
@@ -141,7 +141,8 @@ print(enum log_level level, bool one_line, const char *fmt, va_list ap)
 		log_state.sink(level, line, log_state.arg);
 		return;
 	}
-	log_write(level, line);
+	if (level != LOG_DOING)
+		log_write(level, line);
 }
 
 void
@@ -165,6 +166,17 @@ log_msg(enum log_level level, const char *fmt, ...)
 	va_list ap;
 	va_start(ap, fmt);
 	log_vmsg(level, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_doing(const char *fmt, ...)
+{
+	va_list ap;
+	if (log_state.sink == NULL)
+		return;
+	va_start(ap, fmt);
+	print(LOG_DOING, true, fmt, ap);
 	va_end(ap);
 }
 

@@ -8,7 +8,14 @@
 
 #include "base/base.h"
 
-enum log_level { LOG_ALERT, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+enum log_level {
+	LOG_ALERT,
+	LOG_WARNING,
+	LOG_NOTICE,
+	LOG_INFO,
+	LOG_DEBUG,
+	LOG_DOING, // log_doing
+};
 
 // A sink gets one finished line without newline. Called from any thread.
 typedef void (*log_sink_f)(enum log_level level, const char *line, void *arg);
@@ -31,6 +38,10 @@ void log_vmsg(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 
 // The same of what a request or a script had a hand in: one line, whatever it holds, so that none
 // of it passes for a line of ours.
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+// No line of the log: what this process turns to, and may be held up by (a name that does not
+// resolve, a file that does not come). For a sink alone, at level LOG_DOING.
+void log_doing(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 // At most `burst` messages a second from one place. Owned by one thread or zeroed static of one
 // caller; counts what it withheld and tells through log_rate_missed once the second is over.

@@ -284,9 +284,10 @@ list_sockets(struct cli_session *s, void *arg)
 	struct cli_server *srv = arg;
 	char text[ADDR_TEXT_BYTES];
 	for (size_t i = 0; i < srv->n_sockets; i++)
-		cli_printf(s, "%s %s all\n",
-			   addr_text(listener_addr(srv->sockets[i].listener), text),
-			   cli_level_name(srv->sockets[i].conf->level));
+		if (srv->sockets[i].listener != NULL)
+			cli_printf(s, "%s %s all\n",
+				   addr_text(listener_addr(srv->sockets[i].listener), text),
+				   cli_level_name(srv->sockets[i].conf->level));
 }
 
 static bool
@@ -360,6 +361,17 @@ cli_server_retire(struct cli_server *srv)
 	for (size_t i = 0; i < srv->n_sockets; i++)
 		if (srv->sockets[i].acceptor != NULL)
 			acceptor_stop(&srv->sockets[i].acceptor);
+}
+
+void
+cli_server_close_sockets(struct cli_server *srv)
+{
+	CHECK_MAGIC(srv, SERVER_MAGIC);
+	for (size_t i = 0; i < srv->n_sockets; i++) {
+		ASSERT(srv->sockets[i].acceptor == NULL);
+		if (srv->sockets[i].listener != NULL)
+			listener_free(&srv->sockets[i].listener);
+	}
 }
 
 void

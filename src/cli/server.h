@@ -47,6 +47,9 @@ unsigned cli_server_sessions(const struct cli_server *srv);
 void cli_server_look(struct cli_server *srv);
 // Another process serves the sockets from now on: accepts no more, sessions go on. Keeper's thread.
 void cli_server_retire(struct cli_server *srv);
+// Closes the listening sockets; paths that another process keeps stay. Once the loop has no
+// acceptors of a retired server's any more. Keeper's thread.
+void cli_server_close_sockets(struct cli_server *srv);
 // Closes all sessions and turns the loop until their connections are gone.
 void cli_server_stop(struct cli_server *srv);
 // Closes the listening sockets and removes their paths. Stopped servers only. NULL is fine.

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 
@@ -123,6 +124,7 @@ static bool
 resolve(const struct parse *p, const char *host, int family)
 {
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM}, *found = NULL;
+	log_doing("resolving '%s'", host);
 	int rc = getaddrinfo(host, NULL, &hints, &found);
 	// RFC 6761 6.3: this name is the loopback address, also where no hosts file says so.
 	if (rc != 0 && strcasecmp(host, "localhost") == 0)

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 // Reads to the end or one byte past the bound. False with errno.
 static bool
 read_all(int fd, char **p, size_t *n)
@@ -40,6 +42,7 @@ conf_file_read(const char *path, struct str *out, struct err *err)
 	size_t n = 0;
 	bool good = false;
 	*out = STR_NULL;
+	log_doing("reading '%s'", path);
 	int fd =
 	    open(strcmp(path, "-") == 0 ? "/dev/stdin" : path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)

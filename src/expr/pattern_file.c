@@ -2,9 +2,12 @@
 // Pattern and map files: one entry a line, cut as HAProxy cuts it.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "expr/pattern_ref_priv.h"
 
 #define MAX_FILE_BYTES ((off_t)1 << 30)
@@ -13,9 +16,15 @@ static bool
 read_file(struct arena *arena, const char *path, struct str *out, struct err *err)
 {
 	struct stat st;
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return err_set(err, "%s: %s", path, strerror(errno));
+	log_doing("reading '%s'", path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe shall not hold us up
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (f == NULL) {
+		err_set(err, "%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			(void)close(fd); // nothing was read
+		return false;
+	}
 	bool good = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode);
 	if (!good || st.st_size > MAX_FILE_BYTES) {
 		(void)fclose(f); // only read

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +174,8 @@ service_settle_down(struct service *s, struct err *err)
 		if (!s->wrote_pidfile)
 			return false;
 	}
+	// What it reads is read: from now on its channel says when the master is gone (child.c).
+	(void)prctl(PR_SET_PDEATHSIG, 0);
 	if (!rights_drop(&r, err))
 		return false;
 	// Only now: whether io_uring may be used depends on the rights that are left.
@@ -231,7 +234,7 @@ daemon_master(struct daemon_master *d)
 	struct master_spec spec = {.program = program,
 				   .argv = d->argv,
 				   .quiet = d->quiet,
-				   .most_draining = d->most_draining,
+				   .terms = d->terms,
 				   .cli = d->cli,
 				   .instance = {.path = d->state_dir,
 						.take_over = d->options->take_over,

@@ -106,7 +106,7 @@ supervise(struct service *s, char **argv)
 	struct daemon_master d = {.background = g->daemon,
 				  .systemd = s->options->systemd,
 				  .quiet = s->options->quiet || g->quiet,
-				  .most_draining = (unsigned)g->most_draining,
+				  .terms = service_terms(s),
 				  .pidfile = g->pidfile.n > 0 ? mem_strdup(g->pidfile.p) : NULL,
 				  .cli = s->options->master_cli,
 				  .state_dir =

@@ -101,7 +101,9 @@ start(struct service *s, struct err *err)
 	return start_cli(s, err) && proxy_start(set, err);
 }
 
-#define OPERATOR_NS  (2 * NS_PER_S)
+#define OPERATOR_NS (2 * NS_PER_S)
+// Without hard-stop-after: nobody lists, bounds or ends a process whose master is gone.
+#define ORPHAN_NS    (30 * NS_PER_S)
 #define DEAF_TRIES   4000
 #define STATUS_BYTES 4096
 
@@ -112,6 +114,7 @@ enum event {
 	EVENT_END,
 	EVENT_DRAIN,
 	EVENT_RETIRE, // drain: another process serves already
+	EVENT_ORPHAN, // drain: the master is gone, another may want our addresses now
 	EVENT_RELOAD,
 	EVENT_DUMP,
 };
@@ -166,7 +169,7 @@ next_message(struct service *s)
 	case CHANNEL_CLOSED:
 		s->master_gone = true;
 		log_msg(LOG_ALERT, "the master is gone: draining");
-		return EVENT_DRAIN;
+		return EVENT_ORPHAN;
 	case CHANNEL_GOT:
 		break;
 	}
@@ -245,8 +248,7 @@ static bool
 is_deaf(const struct service *s, enum event why)
 {
 	const struct worker *keeper = workers_get(s->set->threads, 0);
-	return proxy_is_deaf(s->set) &&
-	       (why != EVENT_RETIRE || loop_n_acceptors(keeper->loop) == 0);
+	return proxy_is_deaf(s->set) && (why == EVENT_DRAIN || loop_n_acceptors(keeper->loop) == 0);
 }
 
 // Nothing that was accepted is lost; bounded, for a kernel that does not answer.
@@ -268,6 +270,29 @@ retire_cli(struct msg *m)
 	struct service *s = CONTAINER_OF(m, struct service, retire);
 	cli_server_retire(s->cli_server);
 	keep_maps_stop(s->maps); // what changes here from now on is no other process's
+}
+
+static void
+close_cli(struct msg *m)
+{
+	cli_server_close_sockets(CONTAINER_OF(m, struct service, close)->cli_server);
+}
+
+// Operators shall reach another process, this one's successor or what is started in its place; it
+// would take a socket that still listens here for one in use.
+static void
+part_from_cli(struct service *s)
+{
+	struct worker *keeper = workers_get(s->set->threads, 0);
+	if (s->cli_state == CLI_SERVED) {
+		s->cli_state = CLI_RETIRED;
+		s->retire.fn = retire_cli;
+		worker_post(keeper, &s->retire);
+	} else if (s->cli_state == CLI_RETIRED && loop_n_acceptors(keeper->loop) == 0) {
+		s->cli_state = CLI_CLOSED;
+		s->close.fn = close_cli;
+		worker_post(keeper, &s->close);
+	}
 }
 
 // Whoever asked for a reload, this one or the next, shall get his answer from this process.
@@ -313,10 +338,8 @@ drain(struct service *s, enum event why)
 	log_msg(LOG_NOTICE, "%s: no new connections, %llu still open",
 		why == EVENT_RETIRE ? "Another process serves" : "Stopping",
 		(unsigned long long)proxy_current_connections(s->set));
-	if (why == EVENT_RETIRE) {
-		s->retire.fn = retire_cli;
-		worker_post(workers_get(s->set->threads, 0), &s->retire);
-	}
+	if (why != EVENT_DRAIN)
+		part_from_cli(s);
 	proxy_soft_stop(s->set);
 	become_deaf(s, why);
 	uint64_t last_told = 0;
@@ -325,8 +348,14 @@ drain(struct service *s, enum event why)
 			tell_what_holds(s);
 			last_told = clock_mono_ns();
 		}
+		if (why != EVENT_DRAIN || s->master_gone)
+			part_from_cli(s);
+		if (s->master_gone && limit == 0)
+			limit = clock_mono_ns() - begin + ORPHAN_NS;
 		if (limit != 0 && clock_mono_ns() - begin >= limit) {
-			log_msg(LOG_WARNING, "hard-stop-after has passed: %llu connections are cut",
+			log_msg(LOG_WARNING, "%s has passed: %llu connections are cut",
+				s->set->global.hard_stop_after_ns != 0 ? "hard-stop-after"
+								       : "half a minute",
 				(unsigned long long)proxy_current_connections(s->set));
 			return;
 		}
@@ -349,6 +378,7 @@ serve(struct service *s)
 			return;
 		case EVENT_DRAIN:
 		case EVENT_RETIRE:
+		case EVENT_ORPHAN:
 			drain(s, e);
 			return;
 		case EVENT_RELOAD:
@@ -408,8 +438,9 @@ tell_ready(struct service *s, int *ready_fd)
 	changes_free(&s->changes);
 	if (!s->options->quiet && !s->set->global.quiet)
 		log_msg(LOG_NOTICE, "tidegate " TIDEGATE_VERSION " serves with %s", text);
+	const struct link_terms terms = service_terms(s);
 	if (s->link != NULL)
-		link_ready(s->link, str_from_c(text));
+		link_ready(s->link, &terms, str_from_c(text));
 	if (s->set->global.daemon)
 		daemon_ready(ready_fd);
 }

@@ -292,6 +292,15 @@ service_load(struct service *s, const struct options *o, struct link *link)
 	return report(s, ok);
 }
 
+struct link_terms
+service_terms(const struct service *s)
+{
+	const struct proxy_global *g = &s->set->global;
+	return (struct link_terms){.hard_stop_ns = g->hard_stop_after_ns,
+				   .start_timeout_ns = g->start_timeout_ns,
+				   .most_draining = (uint64_t)g->most_draining};
+}
+
 bool
 service_listens(const struct service *s)
 {

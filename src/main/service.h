@@ -5,6 +5,7 @@
 #include "cli/server.h"
 #include "main/options.h"
 #include "main/rights.h"
+#include "master/link.h"
 #include "net/loop.h"
 #include "proxy/setup.h"
 
@@ -32,10 +33,13 @@ struct service {
 	uint64_t last_answer_ns; // the main thread's
 	bool master_gone;
 	int signal_fd;
-	struct msg retire;
+	struct msg retire, close;
+	enum { CLI_SERVED, CLI_RETIRED, CLI_CLOSED } cli_state; // the main thread's
 	bool wrote_pidfile;
 };
 
+// What the configuration says to a master.
+struct link_terms service_terms(const struct service *s);
 // Reads the configuration, opens the table, loads the policies. All faults were printed when it
 // returns false.
 bool service_load(struct service *s, const struct options *o, struct link *link);
@@ -84,7 +88,7 @@ struct rights service_rights(const struct service *s);
 // What the master process is told, by main, which has read the configuration.
 struct daemon_master {
 	bool background, systemd, quiet;
-	unsigned most_draining;
+	struct link_terms terms;
 	char *pidfile;   // NULL: none
 	const char *cli; // -S; NULL: none
 	char *state_dir; // NULL: none

@@ -11,8 +11,9 @@ enum channel_type {
 	CHANNEL_LOG,        // a line of its log while it starts; number: its level
 	CHANNEL_MADE,       // an item of the heritage: kind, number (slot), text (name), descriptor
 	CHANNEL_TAKEN,      // the same of one that it was given, without the descriptor
+	CHANNEL_TERMS,      // before the next; text: a struct link_terms
 	CHANNEL_READY,      // it serves; text: what it has, in a few words
-	CHANNEL_STATUS,     // what it is doing; text
+	CHANNEL_STATUS,     // what it is doing, or what holds it; text
 	CHANNEL_DEAF,       // it accepts no more
 	CHANNEL_ASK_RELOAD, // an operator wants one; number: for the answer
 	CHANNEL_ASK_STOP,   // an operator wants the service to stop gracefully

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,9 +91,14 @@ keep_open(int fd)
 
 // In the new process, between fork and exec: no memory is taken, no lock.
 NORETURN static void
-become_worker(const struct child_spec *s, int channel, int list, char *env)
+become_worker(const struct child_spec *s, pid_t master, int channel, int list, char *env)
 {
 	sigset_t ends;
+	// Until it serves (rights.c) it has nothing to finish, and may wait for ever for what it
+	// reads.
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); // a known number
+	if (getppid() != master)
+		_exit(127); // gone already
 	keep_open(channel);
 	keep_open(list);
 	for (size_t i = 0; i < s->kept->n; i++)
@@ -132,9 +138,10 @@ give_birth(struct child *c, const struct child_spec *s, struct err *err)
 	}
 	(void)snprintf(env, sizeof(env), LINK_ENV "=%u %s %d %d", s->number,
 		       master_start_name(s->start), ends[1], list);
+	pid_t master = getpid();
 	c->pid = fork();
 	if (c->pid == 0)
-		become_worker(s, ends[1], list, env);
+		become_worker(s, master, ends[1], list, env);
 	int why = errno;
 	(void)close(list);    // the child has its own
 	(void)close(ends[1]); // likewise

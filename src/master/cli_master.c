@@ -52,11 +52,11 @@ show_child(struct cli_session *s, const struct child *c, const struct master *m)
 }
 
 static void
-show_children(struct cli_session *s, const struct master *m, bool serving)
+show_children(struct cli_session *s, const struct master *m, bool old)
 {
 	LIST_FOREACH (it, &m->children) {
 		const struct child *c = LIST_ENTRY(it, struct child, node);
-		if ((c->state == CHILD_SERVING) == serving)
+		if ((c->state > CHILD_SERVING) == old)
 			show_child(s, c, m);
 	}
 }
@@ -72,9 +72,9 @@ run_show_proc(struct cli_session *s, const struct cli_args *a UNUSED)
 	cli_printf(s, " " TIDEGATE_VERSION " failed reloads %u, deaths %u\n", m->n_failed_reloads,
 		   m->n_deaths);
 	cli_printf(s, "# workers\n");
-	show_children(s, m, true);
-	cli_printf(s, "# old workers\n");
 	show_children(s, m, false);
+	cli_printf(s, "# old workers\n");
+	show_children(s, m, true);
 	cli_printf(s, "# kept\n");
 	for (unsigned k = 0; k < HERITAGE_KINDS; k++)
 		cli_printf(s, "%-15s %zu\n", heritage_kind_name(k), heritage_count(&m->kept, k));

@@ -15,31 +15,60 @@
 
 // --- of a child that is told to end --------------------------------------------------------------
 
+// When a process that has not ended by itself is killed; UINT64_MAX: never. One that drains knows
+// its hard-stop-after, so it hangs when it does not keep it.
+static uint64_t
+last_moment(const struct child *c)
+{
+	if (c->state == CHILD_ENDING)
+		return c->state_ns + ENDING_NS;
+	if (c->state == CHILD_DRAINING && c->terms.hard_stop_ns != 0)
+		return c->state_ns + c->terms.hard_stop_ns + ENDING_NS;
+	return UINT64_MAX;
+}
+
+void
+master_bound_end(struct child *c)
+{
+	struct master *m = c->owner;
+	uint64_t due = last_moment(c);
+	if (due != UINT64_MAX && (m->last_resort.due_ns == 0 || due < m->last_resort.due_ns))
+		loop_timer_set(m->loop, &m->last_resort, due);
+}
+
 void
 master_end_child(struct child *c)
 {
-	struct master *m = c->owner;
 	child_signal(c, SIGTERM);
 	child_set_state(c, CHILD_ENDING);
-	if (m->last_resort.due_ns == 0) // else an earlier one's, which looks again
-		loop_timer_set(m->loop, &m->last_resort, loop_now_ns(m->loop) + ENDING_NS);
+	master_bound_end(c);
+}
+
+static void
+kill_child(struct child *c)
+{
+	log_msg(LOG_WARNING, "worker process %u (%d) does not end%s: it is killed", c->number,
+		(int)c->pid,
+		c->state == CHILD_DRAINING ? ", though hard-stop-after has passed" : "");
+	child_signal(c, SIGKILL);
 }
 
 void
 master_on_last_resort(struct timer *t)
 {
 	struct master *m = CONTAINER_OF(t, struct master, last_resort);
+	uint64_t now = clock_mono_ns(), next = UINT64_MAX;
 	LIST_FOREACH (it, &m->children) {
 		struct child *c = LIST_ENTRY(it, struct child, node);
-		if (c->state != CHILD_ENDING)
-			continue;
-		if (clock_mono_ns() - c->state_ns >= ENDING_NS) {
-			log_msg(LOG_WARNING, "worker process %u (%d) does not end: it is killed",
-				c->number, (int)c->pid);
-			child_signal(c, SIGKILL);
+		uint64_t due = last_moment(c);
+		if (due <= now) {
+			kill_child(c);
+			due = now + NS_PER_S; // to see that it worked
 		}
-		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + NS_PER_S);
+		next = MIN(next, due);
 	}
+	if (next != UINT64_MAX)
+		loop_timer_set(m->loop, t, next);
 }
 
 // --- of a child ----------------------------------------------------------------------------------
@@ -58,6 +87,8 @@ serving_died(struct master *m, struct child *c, const char *how)
 		m->failures = 0;
 	if (m->starting == NULL)
 		master_restart_later(m);
+	else
+		master_hurry(m);
 }
 
 // The service's own status says when a worker process did not end as it was asked to.
@@ -106,6 +137,7 @@ stop_child(struct child *c, enum master_end how)
 	if (c->state == CHILD_SERVING && how == MASTER_DRAINS) {
 		child_signal(c, SIGUSR1); // with grace, unlike RETIRE
 		child_set_state(c, CHILD_DRAINING);
+		master_bound_end(c);
 	} else if (c->state == CHILD_ENDED) {
 		return; // its end is why we stop
 	} else if (c->state == CHILD_STARTING || how == MASTER_ENDS) {

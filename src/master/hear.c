@@ -55,6 +55,10 @@ master_child_says(struct child *c, struct channel_msg *msg)
 	case CHANNEL_TAKEN:
 		master_child_took(c, msg);
 		break;
+	case CHANNEL_TERMS:
+		if (c->state == CHILD_STARTING && msg->text.n == sizeof(c->terms))
+			memcpy(&c->terms, msg->text.p, sizeof(c->terms));
+		break;
 	case CHANNEL_READY:
 		master_start_ready(c, msg->text);
 		break;

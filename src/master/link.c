@@ -165,9 +165,11 @@ static void
 log_sink(enum log_level level, const char *line, void *arg)
 {
 	struct link *l = arg;
-	log_write(level, line);
+	if (level != LOG_DOING)
+		log_write(level, line);
 	if (atomic_load_explicit(&l->telling, memory_order_relaxed))
-		link_tell(l, CHANNEL_LOG, level, str_from_c(line));
+		link_tell(l, level == LOG_DOING ? CHANNEL_STATUS : CHANNEL_LOG, level,
+			  str_from_c(line));
 }
 
 void
@@ -178,8 +180,9 @@ link_log_begin(struct link *l)
 }
 
 void
-link_ready(struct link *l, struct str text)
+link_ready(struct link *l, const struct link_terms *terms, struct str text)
 {
 	atomic_store_explicit(&l->telling, false, memory_order_relaxed);
+	link_tell(l, CHANNEL_TERMS, 0, str_of((const char *)terms, sizeof(*terms)));
 	link_tell(l, CHANNEL_READY, 0, text);
 }

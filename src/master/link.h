@@ -46,5 +46,12 @@ bool link_made_text(struct link *l, enum heritage_kind kind, unsigned slot, stru
 // From now on the log goes to the master too, so that whoever asked for this start sees it; until
 // link_ready.
 void link_log_begin(struct link *l);
-void link_ready(struct link *l, struct str text);
+// What this process's configuration says to the master.
+struct link_terms {
+	uint64_t hard_stop_ns; // from "drain" to this process's end; 0: no bound
+	uint64_t
+	    start_timeout_ns;   // of processes after this one, from birth to "ready"; 0: no bound
+	uint64_t most_draining; // processes at once
+};
+void link_ready(struct link *l, const struct link_terms *terms, struct str text);
 void link_tell(struct link *l, enum channel_type type, uint32_t number, struct str text);

@@ -154,12 +154,14 @@ master_run(const struct master_spec *spec)
 	struct err err;
 	struct master m = {.magic = MASTER_MAGIC,
 			   .spec = spec,
+			   .terms = spec->terms,
 			   .started_ns = clock_mono_ns(),
 			   .program_fd = -1};
 	list_init(&m.children);
 	heritage_init(&m.kept);
 	timer_init(&m.restart, master_on_restart);
 	timer_init(&m.last_resort, master_on_last_resort);
+	timer_init(&m.slow, master_on_slow);
 	timer_init(&m.look, master_on_look);
 	timer_init(&m.hangs, master_on_hangs);
 	if (!set_up(&m, &err)) {

@@ -7,12 +7,13 @@
 
 #include "base/err.h"
 #include "master/instance.h"
+#include "master/link.h"
 
 struct master_spec {
 	const char *program; // path of this program
 	char *const *argv;   // as given to it
 	bool quiet;
-	unsigned most_draining;        // processes that drain at once; the oldest is ended first
+	struct link_terms terms;       // until a worker process says them
 	const char *cli;               // -S: address of its runtime socket; NULL: none
 	struct instance_spec instance; // .path NULL: no state directory
 	void (*ready)(void *arg);      // once, when the first worker serves

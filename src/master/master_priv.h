@@ -42,9 +42,11 @@ struct master {
 	bool reload_again;
 	bool was_ready;
 	unsigned last_number, last_number_before; // the latter: of the predecessor's children
+	struct link_terms terms;                  // the serving one's; at first the configuration's
 	unsigned n_reloads, n_failed_reloads, n_deaths;
 	unsigned failures; // starts that failed, or deaths soon after one, in a row
 	struct timer restart, last_resort, look;
+	struct timer slow;      // for `starting`
 	struct timer hangs;     // for `retiring`
 	unsigned looks;         // since somebody let go of the sockets
 	struct child *retiring; // the reload is answered when it accepts no more
@@ -76,6 +78,9 @@ void master_start_failed(struct master *m, struct child *c, const char *how);
 // At once after one that served for long, else after a while.
 void master_restart_later(struct master *m);
 void master_on_restart(struct timer *t);
+// Nobody serves while one starts: it gets less time.
+void master_hurry(struct master *m);
+void master_on_slow(struct timer *t);
 
 // --- retire.c ------------------------------------------------------------------------------------
 
@@ -112,6 +117,8 @@ void master_child_says(struct child *c, struct channel_msg *msg);
 
 // At once; it is killed when it does not.
 void master_end_child(struct child *c);
+// It drains from now on: it is killed when it does not keep its own bound.
+void master_bound_end(struct child *c);
 void master_on_last_resort(struct timer *t);
 void master_child_ended(struct child *c);
 void master_stop(struct master *m, enum master_end how);

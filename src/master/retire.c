@@ -46,7 +46,7 @@ bound_draining(struct master *m)
 		n += LIST_ENTRY(it, struct child, node)->state == CHILD_DRAINING;
 	LIST_FOREACH (it, &m->children) {
 		struct child *c = LIST_ENTRY(it, struct child, node);
-		if (n <= m->spec->most_draining)
+		if (n <= m->terms.most_draining)
 			return;
 		if (c->state != CHILD_DRAINING)
 			continue;
@@ -61,6 +61,7 @@ void
 master_retire(struct master *m, struct child *old)
 {
 	child_set_state(old, CHILD_DRAINING);
+	master_bound_end(old);
 	if (!child_tell(old, CHANNEL_RETIRE, 0, 0, STR_NULL))
 		master_end_child(old); // it does not listen
 	bound_draining(m);

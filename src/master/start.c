@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The start of a worker process: asked for, ready, come to nothing, tried again.
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -10,6 +11,8 @@
 
 #define BACKOFF_NS     (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS (30 * NS_PER_S)
+// What is left to a start when nobody serves any more: what was in force before is sure to start.
+#define LONELY_NS (5 * NS_PER_S)
 
 // --- again ---------------------------------------------------------------------------------------
 
@@ -55,6 +58,7 @@ void
 master_start_failed(struct master *m, struct child *c, const char *how)
 {
 	m->starting = NULL;
+	loop_timer_stop(m->loop, &m->slow);
 	master_forget_made(m, c);
 	if (m->end != MASTER_GOES_ON)
 		return;
@@ -70,6 +74,48 @@ master_start_failed(struct master *m, struct child *c, const char *how)
 	if (sbuf_str(&c->log).n == 0)
 		sbuf_printf(&c->log, "the new worker process %s before it served\n", how);
 	give_up_start(m, c->start, sbuf_str(&c->log));
+}
+
+// --- too slow ------------------------------------------------------------------------------------
+
+void
+master_on_slow(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, slow);
+	struct child *c = m->starting;
+	char line[512];
+	if (c == NULL)
+		return;
+	struct str doing = sbuf_str(&c->status);
+	(void)snprintf(line, sizeof(line),
+		       "worker process %u (%d) does not serve after %u s%s: it is killed while "
+		       "%.*s%s",
+		       c->number, (int)c->pid,
+		       (unsigned)((clock_mono_ns() - c->started_ns) / NS_PER_S),
+		       m->serving != NULL ? " (mworker-start-timeout)" : ", and no other does",
+		       (int)MIN(doing.n, sizeof(line) / 2), doing.p, doing.n > 0 ? "" : "starting");
+	log_msg(LOG_ALERT, "%s", line);
+	sbuf_printf(&c->log, "[ALERT] %s\n", line);
+	child_signal(c, SIGKILL);
+}
+
+// The very first start is waited for by a person or by a service manager, who has a bound of his
+// own; a later one by who serves, and by who asked.
+static void
+bound_start(struct master *m)
+{
+	bool takes_over = heritage_count(&m->kept, HERITAGE_STATS) > 0;
+	uint64_t bound = m->terms.start_timeout_ns;
+	if ((m->was_ready || takes_over) && bound != 0)
+		loop_timer_set(m->loop, &m->slow, loop_now_ns(m->loop) + bound);
+}
+
+void
+master_hurry(struct master *m)
+{
+	uint64_t then = loop_now_ns(m->loop) + LONELY_NS;
+	if (m->starting != NULL && (m->slow.due_ns == 0 || then < m->slow.due_ns))
+		loop_timer_set(m->loop, &m->slow, then);
 }
 
 // --- ready ---------------------------------------------------------------------------------------
@@ -99,8 +145,11 @@ master_start_ready(struct child *c, struct str what)
 	if (c->state != CHILD_STARTING)
 		return;
 	child_set_state(c, CHILD_SERVING);
+	sbuf_clear(&c->status);
+	m->terms = c->terms;
 	master_take_over(m, c);
 	m->starting = NULL;
+	loop_timer_stop(m->loop, &m->slow);
 	m->serving = c;
 	if (c->start == MASTER_RELOAD)
 		m->n_reloads++;
@@ -146,6 +195,7 @@ master_start(struct master *m, enum master_start start)
 	if (c != NULL) {
 		list_append(&m->children, &c->node);
 		m->starting = c;
+		bound_start(m);
 		return;
 	}
 	log_msg(LOG_ALERT, "no worker process can be started: %s", err.text);

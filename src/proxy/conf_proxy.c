@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "proxy/conf_priv.h"
 
@@ -100,7 +101,8 @@ conf_read_file(struct conf *conf, struct str path, size_t max_bytes, struct str 
 	       struct err *err)
 {
 	const char *name = conf_strdup(conf, path).p;
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	log_doing("reading '%s'", name);
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe shall not hold us up
 	if (fd < 0)
 		return err_set(err, "cannot open '%s': %s", name, strerror(errno));
 	struct stat st;

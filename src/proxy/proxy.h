@@ -207,8 +207,9 @@ struct proxy_global {
 	    state_dir;
 	struct log_target *logs, **logs_tail;
 	bool daemon, quiet, master;
-	int64_t most_draining; // worker processes, after reloads
-	bool seccomp;          // system calls are filtered
+	int64_t most_draining;     // worker processes, after reloads
+	uint64_t start_timeout_ns; // of one; 0: no bound
+	bool seccomp;              // system calls are filtered
 	uint64_t policy_budget_ns;
 	uint32_t pool_max_idle;
 };

@@ -22,7 +22,8 @@ set_global_defaults(struct proxy_global *g)
 				   .seccomp = true,
 				   .log_tag = STR("tidegate"),
 				   .pool_max_idle = 64,
-				   .most_draining = 3};
+				   .most_draining = 3,
+				   .start_timeout_ns = 60 * NS_PER_S};
 	g->logs_tail = &g->logs;
 }
 
