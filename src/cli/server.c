@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/cli_priv.h"
 #include "net/conn.h"
@@ -38,6 +39,9 @@ struct cli_server {
 	struct loop *loop;
 	struct cli_socket *sockets;
 	size_t n_sockets;
+	struct listener *
+	    *lost; // whose paths were removed; until the end, as acceptors may use them
+	size_t n_lost, cap_lost;
 	struct list clients;
 	_Atomic unsigned n_clients; // relaxed; the keeper writes
 	bool paused;
@@ -354,6 +358,36 @@ cli_server_look(struct cli_server *srv)
 			acceptor_look(srv->sockets[i].acceptor);
 }
 
+static void
+relisten(struct cli_socket *s)
+{
+	struct cli_server *srv = s->srv;
+	struct listener *old = s->listener;
+	struct err err;
+	if (!bind_socket(s, &err)) {
+		log_msg(LOG_WARNING, "%s", err.text);
+		s->listener = old;
+		return;
+	}
+	VEC_GROW(srv->lost, srv->cap_lost, srv->n_lost);
+	srv->lost[srv->n_lost++] = old;
+	acceptor_stop(&s->acceptor);
+	s->acceptor = acceptor_start(s->listener, 0, srv->loop, on_accept, s);
+	if (srv->paused)
+		acceptor_pause(s->acceptor);
+	log_msg(LOG_NOTICE, "the runtime socket's path had been removed: it is there again");
+}
+
+void
+cli_server_relisten(struct cli_server *srv)
+{
+	CHECK_MAGIC(srv, SERVER_MAGIC);
+	for (size_t i = 0; i < srv->n_sockets; i++)
+		if (srv->sockets[i].acceptor != NULL &&
+		    listener_out_of_reach(listener_addr(srv->sockets[i].listener)))
+			relisten(&srv->sockets[i]);
+}
+
 void
 cli_server_retire(struct cli_server *srv)
 {
@@ -402,6 +436,9 @@ cli_server_free(struct cli_server **sp)
 	for (size_t i = 0; i < srv->n_sockets; i++)
 		if (srv->sockets[i].listener != NULL)
 			listener_free(&srv->sockets[i].listener);
+	for (size_t i = 0; i < srv->n_lost; i++)
+		listener_free(&srv->lost[i]);
+	mem_free(srv->lost);
 	mem_free(srv->sockets);
 	srv->magic = 0;
 	mem_free(srv);

@@ -45,6 +45,8 @@ void cli_server_adopt(struct cli_server *srv, int fd, enum cli_level level);
 unsigned cli_server_sessions(const struct cli_server *srv);
 // See acceptor_look. Keeper's thread.
 void cli_server_look(struct cli_server *srv);
+// Listens anew where a unix path was removed; what cannot be is logged. Keeper's thread.
+void cli_server_relisten(struct cli_server *srv);
 // Another process serves the sockets from now on: accepts no more, sessions go on. Keeper's thread.
 void cli_server_retire(struct cli_server *srv);
 // Closes the listening sockets; paths that another process keeps stay. Once the loop has no

@@ -282,6 +282,10 @@ made_socket(void *arg, const char *address, unsigned slot, int fd)
 {
 	struct master *m = arg;
 	int kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct heritage_item *before =
+	    heritage_find(&m->kept, HERITAGE_MASTER, slot, str_from_c(address));
+	if (before != NULL) // its path was removed, and leads to this one now
+		heritage_drop(&m->kept, (size_t)(before - m->kept.items), false);
 	if (kept >= 0 && !heritage_add(&m->kept, HERITAGE_MASTER, slot, str_from_c(address), kept,
 				       HERITAGE_KEPT))
 		(void)close(kept); // no successor will find it
@@ -312,6 +316,12 @@ master_cli_new(struct master *m, const char *where, struct err *err)
 	}
 	cli_server_start(c->server, m->loop);
 	return c;
+}
+
+void
+master_cli_look(struct master_cli *c)
+{
+	cli_server_relisten(c->server);
 }
 
 void

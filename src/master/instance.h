@@ -45,6 +45,8 @@ void instance_serve(struct instance *in, struct loop *loop, struct heritage *kep
 void instance_ready(struct instance *in);
 // After `taken`: our clients are served by the successor alone.
 void instance_deaf(struct instance *in);
+// What stands for us in the state directory may have been removed: it is made again, and told.
+void instance_look(struct instance *in);
 // A file in the state directory, whole or not at all.
 bool instance_save(struct instance *in, const char *name, struct str text, struct err *err);
 int instance_dir(const struct instance *in); // descriptor of the state directory

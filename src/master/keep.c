@@ -124,6 +124,19 @@ master_child_took(struct child *c, const struct channel_msg *msg)
 		it->mark = HERITAGE_TAKEN;
 }
 
+// A unix socket whose path had been removed: what stands there now is the new one's.
+static bool
+was_made_anew(const struct child *c, const struct heritage_item *it)
+{
+	for (size_t i = 0; i < c->made.n; i++) {
+		const struct heritage_item *made = &c->made.items[i];
+		if (it->kind == HERITAGE_SOCKET && made->kind == HERITAGE_SOCKET &&
+		    strcmp(made->name, it->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 master_take_over(struct master *m, struct child *c)
 {
@@ -133,6 +146,8 @@ master_take_over(struct master *m, struct child *c)
 			continue;
 		if (m->kept.items[i].mark == HERITAGE_TAKEN)
 			m->kept.items[i].mark = HERITAGE_KEPT;
+		else if (was_made_anew(c, &m->kept.items[i]))
+			heritage_drop(&m->kept, i, false);
 		else
 			forget(m, &m->kept, i);
 	}

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "master/cli_master.h"
 #include "master/master_priv.h"
 
 static void
@@ -45,6 +46,10 @@ master_reload(struct master *m, struct reload_waiter *w)
 	}
 	add_waiter(&m->waiting, w);
 	loop_timer_stop(m->loop, &m->restart);
+	if (m->cli != NULL)
+		master_cli_look(m->cli);
+	if (m->instance != NULL)
+		instance_look(m->instance);
 	log_msg(LOG_NOTICE, "Reloading the configuration");
 	master_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reloading the configuration",
 		      clock_mono_ns() / 1000);

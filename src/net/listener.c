@@ -218,13 +218,22 @@ key_of(const struct listener_spec *s, char text[KEY_BYTES])
 	return text;
 }
 
+bool
+listener_out_of_reach(const struct addr *a)
+{
+	struct stat st;
+	const char *path = a->un.sun_path;
+	return addr_is_unix(a) && path[0] != '\0' &&
+	       (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode));
+}
+
 // All that is kept of the address, though it be more than our slots: nobody else would serve them.
 static bool
 take_kept(struct listener *l, const struct listener_spec *s, struct err *err)
 {
 	char key[KEY_BYTES];
 	int fd;
-	if (s->keeper == NULL)
+	if (s->keeper == NULL || listener_out_of_reach(&s->addr))
 		return true;
 	while ((fd = s->keeper->find(s->keeper->arg, key_of(s, key), l->n_fds)) >= 0) {
 		add_socket(l, fd);

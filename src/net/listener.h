@@ -15,7 +15,8 @@ struct listener;
 struct loop;
 
 // Who keeps sockets beyond this process (the master): asked before one is made, told of each that
-// was. With a keeper, unix paths stay when the listener goes.
+// was. With a keeper, unix paths stay when the listener goes. A unix socket whose path is gone is
+// not asked for: another is made in its place.
 struct listener_keeper {
 	// The socket of an address and slot, close-on-exec, now the caller's; -1: there is none.
 	int (*find)(void *arg, const char *address, unsigned slot);
@@ -46,6 +47,8 @@ struct listener *listener_new(const struct listener_spec *spec, struct err *err)
 void listener_free(struct listener **l);
 // The address as bound, with the real port when port 0 was asked.
 const struct addr *listener_addr(const struct listener *l);
+// Nobody can reach a unix socket whose path was removed, or replaced by something else.
+bool listener_out_of_reach(const struct addr *a);
 unsigned listener_n_slots(const struct listener *l);
 // Sockets to accept from: one for each slot, one shared by all, or more than slots where they were
 // taken over from a process with more workers. Each needs an acceptor, or clients wait in vain.
