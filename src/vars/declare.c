@@ -170,7 +170,7 @@ fill_record(struct tidevars *t, struct layout_slot *s, const struct layout_desc 
 	atomic_store(&h->deadline_real, TIDEVARS_NEVER);
 	atomic_store(&h->written_boot, c.now_boot);
 	atomic_store(&h->written_real, c.now_real);
-	atomic_store(&h->flags, LAYOUT_HOT_DEFAULT);
+	atomic_store(&h->flags, LAYOUT_HOT_DEFAULT | LAYOUT_HOT_DONE); // there is no newer one
 	atomic_store(&h->stamp, vars_epoch(t));
 }
 

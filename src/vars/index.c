@@ -98,6 +98,8 @@ make_meta(struct tidevars *t, uint32_t handle, const struct layout_ident *i,
 			       .writable_gid = d->writable_gid,
 			       .handle = handle,
 			       .forgotten = atomic_load(&i->state) == LAYOUT_FORGOTTEN};
+	m->plain = (m->type == TIDEVARS_INT || m->type == TIDEVARS_HOLD) && !m->forgotten &&
+		   (m->flags & TIDEVARS_HAS_STALE) == 0;
 	memcpy(m->name, i->name, i->name_n);
 	memcpy(m->description, d->description, sizeof(m->description) - 1);
 	if (m->type == TIDEVARS_STRING) {
@@ -190,6 +192,7 @@ refresh_slot(struct tidevars *t, uint32_t handle)
 static void
 refresh(struct tidevars *t)
 {
+	uint64_t redeclared = atomic_load(&t->hdr->redeclared);
 	uint64_t declared = atomic_load_explicit(&t->hdr->declared, memory_order_acquire);
 	uint32_t n = MIN(atomic_load_explicit(&t->hdr->n_slots, memory_order_acquire), t->size);
 	bool names_stand = true;
@@ -201,6 +204,10 @@ refresh(struct tidevars *t)
 	if (!names_stand)
 		rebuild_names(t);
 	atomic_store(&t->declared_seen, declared);
+	atomic_store(&t->redeclared_seen, redeclared);
+	// A program of layout 1.0 declared, or a declarer was killed: readers shall look, too.
+	if (redeclared < declared && (t->flags & TIDEVARS_READ_ONLY) == 0)
+		(void)atomic_compare_exchange_strong(&t->hdr->redeclared, &redeclared, declared);
 }
 
 static bool
@@ -208,6 +215,7 @@ is_stale(struct tidevars *t)
 {
 	// A creator killed before it announced its variable left n_slots ahead.
 	return atomic_load(&t->hdr->declared) != atomic_load(&t->declared_seen) ||
+	       atomic_load(&t->hdr->redeclared) != atomic_load(&t->redeclared_seen) ||
 	       MIN(atomic_load(&t->hdr->n_slots), t->size) > atomic_load(&t->n_known);
 }
 
@@ -222,8 +230,11 @@ vars_index_own(struct tidevars *t, uint32_t handle)
 		if (!names_stand)
 			rebuild_names(t);
 		atomic_store(&t->declared_seen, declared);
+		atomic_store(&t->redeclared_seen, declared);
 	}
 	atomic_store_explicit(&t->hdr->declared, declared, memory_order_release);
+	// Release: who sees this number sees the other.
+	atomic_store_explicit(&t->hdr->redeclared, declared, memory_order_release);
 	(void)pthread_mutex_unlock(&t->index_mutex);
 }
 
@@ -250,6 +261,7 @@ vars_index_try_refresh(struct tidevars *t)
 int
 vars_index_load(struct tidevars *t, struct tidevars_error *err)
 {
+	uint64_t redeclared = atomic_load(&t->hdr->redeclared);
 	uint64_t declared = atomic_load_explicit(&t->hdr->declared, memory_order_acquire);
 	uint32_t n = atomic_load_explicit(&t->hdr->n_slots, memory_order_acquire);
 	if (n > t->size)
@@ -268,6 +280,7 @@ vars_index_load(struct tidevars *t, struct tidevars_error *err)
 	}
 	atomic_store(&t->n_known, n);
 	atomic_store(&t->declared_seen, declared);
+	atomic_store(&t->redeclared_seen, redeclared);
 	return TIDEVARS_OK;
 }
 
@@ -362,7 +375,7 @@ uint64_t
 tidevars_declared(const struct tidevars *t)
 {
 	CHECK_MAGIC(t, VARS_MAGIC);
-	return atomic_load_explicit(&t->hdr->declared, memory_order_acquire);
+	return atomic_load_explicit(&t->hdr->redeclared, memory_order_acquire);
 }
 
 uint32_t

@@ -13,7 +13,7 @@
 
 #define LAYOUT_MARK        "TIDEVARS"
 #define LAYOUT_MAJOR       1
-#define LAYOUT_MINOR       0
+#define LAYOUT_MINOR       1
 #define LAYOUT_PAGE        4096
 #define LAYOUT_SUMMED      120 // bytes of the header under its sum
 #define LAYOUT_MAX_SIZE    (1U << 20)
@@ -41,7 +41,7 @@ struct layout_header {
 	uint64_t reserved1[2];
 	uint64_t sum; // FNV-1a of the bytes before it
 	uint8_t reserved2[128];
-	// Loaded by every read.
+	// Stored by every commit. A read of one variable leaves this line alone (LAYOUT_HOT_DONE).
 	_Atomic uint64_t epoch;    // number of the last commit
 	_Atomic uint64_t declared; // goes up with every declaration
 	uint8_t reserved3[48];
@@ -60,10 +60,16 @@ struct layout_header {
 	uint8_t reserved5[56];
 	// Kept for the fleet.
 	_Atomic uint64_t fleet_revision;
-	uint8_t reserved6[LAYOUT_PAGE - 456];
+	uint8_t reserved6[56];
+	// Since 1.1. Loaded by every read, stored by declarations alone.
+	_Atomic uint64_t redeclared; // follows `declared`
+	uint8_t reserved7[LAYOUT_PAGE - 520];
 };
 
-enum { LAYOUT_HOT_DEFAULT = 1 }; // layout_hot.flags: unset; the value is the declared default
+enum {                          // layout_hot.flags
+	LAYOUT_HOT_DEFAULT = 1, // unset; the value is the declared default
+	LAYOUT_HOT_DONE = 2     // since 1.1: the epoch has reached the stamp
+};
 
 // What a read needs. One cache line.
 struct layout_hot {
@@ -164,6 +170,7 @@ PIN(layout_header, lock, 320);
 PIN(layout_header, boot_id, 352);
 PIN(layout_header, changes, 384);
 PIN(layout_header, fleet_revision, 448);
+PIN(layout_header, redeclared, 512);
 _Static_assert(sizeof(struct layout_header) == LAYOUT_PAGE, "layout");
 _Static_assert(sizeof(struct layout_hot) == 64, "layout");
 _Static_assert(sizeof(struct layout_cold) == 192, "layout");

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "vars/table_priv.h"
 
+#define ANY_EPOCH UINT64_MAX
+
 void
 vars_word_value(const struct vars_meta *m, uint64_t word, struct tidevars_value *out)
 {
@@ -110,7 +112,7 @@ value_of_record(const struct vars_meta *m, const struct vars_record *r, uint64_t
 		if (m->type == TIDEVARS_STRING)
 			copy_text(m, r, out);
 		else if (m->type == TIDEVARS_GAUGE && m->half_life != 0)
-			out->smooth = vars_double_of_word(r->smooth);
+			out->smooth = vars_double_of_word(vars_smooth(m->slot, r));
 	}
 	if ((m->flags & TIDEVARS_HAS_STALE) == 0)
 		return;
@@ -148,22 +150,29 @@ read_counter(const struct vars_meta *m, struct tidevars_value *out)
 									    memory_order_relaxed)};
 }
 
-// As of commit `epoch`. False: too late for that epoch, or damaged.
+// As of commit `epoch`, or ANY_EPOCH: the newest record, if that is done. False: too late for that
+// epoch, not done, or damaged.
 static bool
 read_at(const struct vars_meta *m, uint64_t epoch, uint64_t now, struct tidevars_value *out)
 {
 	struct vars_record r;
-	if (!vars_pick(m->slot, epoch, &r))
+	if (epoch == ANY_EPOCH ? !vars_pick_done(m->slot, &r) : !vars_pick(m->slot, epoch, &r))
 		return false;
 	value_of_record(m, &r, now, out);
 	return vars_still(m->slot, &r);
 }
 
+static bool
+is_redeclared(const struct tidevars *t)
+{
+	return atomic_load_explicit(&t->hdr->redeclared, memory_order_relaxed) !=
+	       atomic_load_explicit(&t->redeclared_seen, memory_order_relaxed);
+}
+
 static struct vars_meta *
 current_meta(struct tidevars *t, uint32_t handle)
 {
-	uint64_t declared = atomic_load_explicit(&t->hdr->declared, memory_order_relaxed);
-	if (UNLIKELY(declared != atomic_load_explicit(&t->declared_seen, memory_order_relaxed)))
+	if (UNLIKELY(is_redeclared(t)))
 		vars_index_try_refresh(t);
 	return vars_meta(t, handle);
 }
@@ -176,8 +185,10 @@ no_variable(struct tidevars_value *out)
 	return TIDEVARS_UNKNOWN;
 }
 
-int
-tidevars_read(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct tidevars_value *out)
+// Whatever is not the plain case of tidevars_read. Out of line, so that the latter keeps all it
+// needs in registers that nobody has to save.
+__attribute__((noinline)) static int
+read_any(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct tidevars_value *out)
 {
 	const struct vars_meta *m = current_meta(t, handle);
 	if (UNLIKELY(m == NULL))
@@ -188,7 +199,8 @@ tidevars_read(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct 
 	}
 	if (LIKELY(!m->forgotten)) {
 		for (uint32_t i = 0; i < VARS_READ_ATTEMPTS; i++) {
-			if (LIKELY(read_at(m, vars_epoch(t), now_boot_ns, out)))
+			if (LIKELY(
+				read_at(m, i == 0 ? ANY_EPOCH : vars_epoch(t), now_boot_ns, out)))
 				return TIDEVARS_OK;
 			if (tidevars_damaged(t))
 				break;
@@ -198,6 +210,27 @@ tidevars_read(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct 
 	if (m->forgotten)
 		out->flags = TIDEVARS_IS_DEFAULT;
 	return TIDEVARS_OK;
+}
+
+// A plain variable that is set, done and not run out, as value_of_record has it.
+int
+tidevars_read(struct tidevars *t, uint32_t handle, uint64_t now_boot_ns, struct tidevars_value *out)
+{
+	const struct vars_meta *m = vars_meta(t, handle);
+	struct vars_record r;
+	if (UNLIKELY(is_redeclared(t) || m == NULL || !m->plain || !vars_pick_done(m->slot, &r) ||
+		     (r.flags & LAYOUT_HOT_DEFAULT) != 0 || now_boot_ns >= r.deadline))
+		return read_any(t, handle, now_boot_ns, out);
+	out->type = m->type;
+	out->flags = 0;
+	out->u.i = (int64_t)r.value;
+	out->smooth = 0;
+	out->version = r.stamp;
+	out->until_boot_ns = r.deadline;
+	out->written_boot_ns = r.written;
+	out->text_n = 0;
+	return LIKELY(vars_still(m->slot, &r)) ? TIDEVARS_OK
+					       : read_any(t, handle, now_boot_ns, out);
 }
 
 // One attempt at a snapshot; *status gets UNKNOWN when a handle is none.
@@ -252,6 +285,8 @@ tidevars_version(struct tidevars *t, uint32_t handle)
 	if (m->type == TIDEVARS_COUNTER)
 		return atomic_load_explicit(&m->slot->live.counter, memory_order_relaxed);
 	struct vars_record r;
+	if (LIKELY(vars_pick_done(m->slot, &r) && vars_still(m->slot, &r)))
+		return r.stamp;
 	for (uint32_t i = 0; i < VARS_READ_ATTEMPTS && !tidevars_damaged(t); i++) {
 		if (vars_pick(m->slot, vars_epoch(t), &r))
 			return r.stamp;

@@ -430,7 +430,8 @@ set_up(struct tidevars *t, const char *path, struct tidevars_error *err)
 static struct tidevars *
 new_table(uint32_t flags)
 {
-	struct tidevars *t = MEM_NEW(struct tidevars);
+	struct tidevars *t = mem_aligned(CACHE_LINE, sizeof(*t));
+	memset(t, 0, sizeof(*t));
 	t->magic = VARS_MAGIC;
 	t->flags = flags;
 	t->fd = t->lock_fd = -1;

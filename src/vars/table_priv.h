@@ -26,8 +26,9 @@ struct vars_meta {
 	uint32_t writable_by, writable_uid, writable_gid;
 	uint32_t handle;
 	bool forgotten;
+	bool plain; // its word is its value, and nothing but its deadline alters it
 	uint8_t initial_n, stale_n;
-	uint8_t none[5]; // the texts are aligned to words, with no hidden padding before them
+	uint8_t none[4]; // the texts are aligned to words, with no hidden padding before them
 	char name[TIDEVARS_NAME_MAX + 1];
 	char description[TIDEVARS_DESC_MAX + 1];
 	_Alignas(8) char initial_text[LAYOUT_TEXT_BYTES];
@@ -43,8 +44,9 @@ struct tidevars {
 	uint8_t *slots, *data, *log;       // into the mapping
 	uint32_t size, log_size, slot_bytes, log_bytes;
 	uint64_t data_bytes;
-	_Atomic uint64_t declared_seen; // header.declared that meta reflects; index_mutex
-	_Atomic uint32_t n_known;       // slots in meta; index_mutex
+	_Atomic uint64_t declared_seen;   // header.declared that meta reflects; index_mutex
+	_Atomic uint64_t redeclared_seen; // header.redeclared of that moment; index_mutex
+	_Atomic uint32_t n_known;         // slots in meta; index_mutex
 	_Atomic bool damaged;
 	size_t map_bytes;
 	int fd;
@@ -52,10 +54,11 @@ struct tidevars {
 	pthread_mutex_t index_mutex; // names, meta, declared_seen, n_known
 	struct hash_map names;       // to handle + 1
 	struct vars_meta *old_meta;
-	pthread_mutex_t write_mutex; // one writer of this process; lock_fd, number
-	int lock_fd;                 // its description holds the lock on our number; -1 none yet
-	uint32_t number;             // 0: none yet, or forked
-	uint32_t pid, uid, gid;      // as of the registration
+	// Written by every commit of this process: away from what its readers load.
+	_Alignas(CACHE_LINE) pthread_mutex_t write_mutex; // one writer; lock_fd, number
+	int lock_fd;            // its description holds the lock on our number; -1 none yet
+	uint32_t number;        // 0: none yet, or forked
+	uint32_t pid, uid, gid; // as of the registration
 };
 
 _Static_assert(offsetof(struct vars_meta, initial_text) ==
@@ -64,7 +67,7 @@ _Static_assert(offsetof(struct vars_meta, initial_text) ==
 
 // A record as found by vars_pick.
 struct vars_record {
-	uint64_t stamp, value, deadline, written, smooth;
+	uint64_t stamp, value, deadline, written;
 	uint32_t flags;
 	unsigned which;
 };
@@ -185,6 +188,23 @@ vars_double_of_word(uint64_t w)
 	return f;
 }
 
+// The smoothed value of a gauge's record.
+static inline uint64_t
+vars_smooth(const struct layout_slot *slot, const struct vars_record *r)
+{
+	return atomic_load_explicit(&slot->hot[r->which].smooth, memory_order_relaxed);
+}
+
+static inline void
+vars_copy_hot(const struct layout_hot *h, struct vars_record *r)
+{
+	r->value = atomic_load_explicit(&h->value, memory_order_relaxed);
+	r->deadline = atomic_load_explicit(&h->deadline_boot, memory_order_relaxed);
+	r->written = atomic_load_explicit(&h->written_boot, memory_order_relaxed);
+	// Acquire: who sees LAYOUT_HOT_DONE sees the epoch that it stands for.
+	r->flags = atomic_load_explicit(&h->flags, memory_order_acquire);
+}
+
 // The record that counts as of commit `epoch`, its hot words copied. False: none was found, since
 // two commits passed (or the table is damaged): begin again with a newer epoch. Whoever copies
 // more of the record asks vars_still afterwards.
@@ -202,13 +222,26 @@ vars_pick(const struct layout_slot *slot, uint64_t epoch, struct vars_record *r)
 	r->stamp = b > a ? b : a;
 	if (UNLIKELY(r->stamp == 0))
 		return false;
-	const struct layout_hot *h = &slot->hot[r->which];
-	r->value = atomic_load_explicit(&h->value, memory_order_relaxed);
-	r->deadline = atomic_load_explicit(&h->deadline_boot, memory_order_relaxed);
-	r->written = atomic_load_explicit(&h->written_boot, memory_order_relaxed);
-	r->smooth = atomic_load_explicit(&h->smooth, memory_order_relaxed);
-	r->flags = atomic_load_explicit(&h->flags, memory_order_relaxed);
+	vars_copy_hot(&slot->hot[r->which], r);
 	return true;
+}
+
+// The newest record, if it tells by itself that it counts: LAYOUT_HOT_DONE is stored behind the
+// epoch. No newer one counted when the stamps were loaded, so this is the value of a moment
+// within the read, and the line of the epoch, which every commit takes away from the readers'
+// cores, need not be fetched. False: ask vars_pick. As there, whoever copies more of the record,
+// or uses this one at all, asks vars_still afterwards: value and flags may belong to the next
+// record that is written here.
+static inline bool
+vars_pick_done(const struct layout_slot *slot, struct vars_record *r)
+{
+	// Acquire: what is copied below was stored before the stamp, or is newer.
+	uint64_t a = atomic_load_explicit(&slot->hot[0].stamp, memory_order_acquire);
+	uint64_t b = atomic_load_explicit(&slot->hot[1].stamp, memory_order_acquire);
+	r->which = b > a;
+	r->stamp = b > a ? b : a;
+	vars_copy_hot(&slot->hot[r->which], r);
+	return (r->flags & LAYOUT_HOT_DONE) != 0;
 }
 
 // Nothing copied since vars_pick was being overwritten. The fence pairs with the release fence

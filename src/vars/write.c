@@ -175,7 +175,8 @@ smoothed(const struct vars_commit *c, const struct change *ch)
 		return ch->word;
 	if ((int64_t)dt < 0)
 		dt = 0; // the last writer's clock was ahead
-	double v = vars_double_of_word(ch->word), was = vars_double_of_word(ch->cur.smooth);
+	double v = vars_double_of_word(ch->word),
+	       was = vars_double_of_word(vars_smooth(m->slot, &ch->cur));
 	double left = exp2(-(double)dt / (double)m->half_life);
 	double s = isfinite(was) ? v + (was - v) * left : v;
 	return vars_word_of_double(s);
@@ -478,6 +479,17 @@ store_record(struct vars_commit *c, const struct change *ch, const struct vars_h
 	atomic_store_explicit(&h->stamp, c->stamp, memory_order_release);
 }
 
+// The epoch has reached the change's stamp: readers need not look at it any more. In the same few
+// stores as the record and the epoch, so that a reader fetches the record's line once a commit. A
+// writer killed just before leaves a record that readers hold against the epoch.
+static void
+mark_done(const struct change *ch)
+{
+	// Release: behind the epoch.
+	atomic_store_explicit(&ch->m->slot->hot[1 - ch->cur.which].flags,
+			      ch->flags | LAYOUT_HOT_DONE, memory_order_release);
+}
+
 static void
 store_change(struct vars_commit *c, const struct change *ch)
 {
@@ -570,6 +582,10 @@ store_all(struct vars_commit *c, struct change *changes, size_t n)
 		return status;
 	// Release: who sees the epoch sees every record and log entry of the commit.
 	atomic_store_explicit(&h->epoch, c->stamp, memory_order_release);
+	for (size_t i = 0; i < n; i++) {
+		if (!changes[i].skip)
+			mark_done(&changes[i]);
+	}
 	atomic_store_explicit(&h->dirty, 0, memory_order_release);
 	return status;
 }

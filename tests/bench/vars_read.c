@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What a read and a write of the variable table cost: one thread, then N readers of one hot
-// variable beside a writer that writes flat out. Prints nanoseconds of CPU per call, a name and a
-// number a line, for the job vars-hot (hot.py). Usage: vars_read [READERS]
+// What a read and a write of the variable table cost: one thread, then 1 to N readers of one hot
+// variable beside a writer that writes flat out on a core of its own. Prints nanoseconds of CPU per
+// call, a name and a number a line, for the job vars-hot (hot.py). Usage: vars_read [READERS]
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +16,7 @@ struct bench {
 	struct tidevars *t;
 	uint32_t handle;
 	_Atomic int stop;
+	int place; // among the cores
 	double ns;
 };
 
@@ -24,6 +26,23 @@ now_ns(void)
 	struct timespec ts;
 	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+// The writer's core is the first that this process may use; readers share the others, so that
+// each reads beside the writer all the time. With one core there is nothing to choose.
+static void
+take_core(int place)
+{
+	cpu_set_t all, one;
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof(all), &all) != 0 || CPU_COUNT(&all) < 2)
+		return;
+	int wanted = place == 0 ? 0 : 1 + (place - 1) % (CPU_COUNT(&all) - 1);
+	for (int core = 0; core < CPU_SETSIZE; core++) {
+		if (CPU_ISSET(core, &all) && wanted-- == 0)
+			CPU_SET(core, &one);
+	}
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(one), &one); // else measured unpinned
 }
 
 static void *
@@ -43,9 +62,17 @@ read_much(void *arg)
 }
 
 static void *
+read_beside(void *arg)
+{
+	take_core(((struct bench *)arg)->place);
+	return read_much(arg);
+}
+
+static void *
 write_much(void *arg)
 {
 	struct bench *b = arg;
+	take_core(b->place);
 	struct tidevars_writer w = {.who = "bench", .reason = "to see how long it takes"};
 	struct tidevars_value v = {.type = TIDEVARS_INT};
 	int n = 0;
@@ -96,7 +123,8 @@ main(int argc, char **argv)
 	(void)pthread_create(&wt, NULL, write_much, &wr);
 	for (int i = 0; i < readers; i++) {
 		rs[i] = b;
-		(void)pthread_create(&rt[i], NULL, read_much, &rs[i]);
+		rs[i].place = i + 1;
+		(void)pthread_create(&rt[i], NULL, read_beside, &rs[i]);
 	}
 	for (int i = 0; i < readers; i++) {
 		(void)pthread_join(rt[i], NULL);

@@ -72,6 +72,13 @@ whole(struct tidevars *t, const struct names *n)
 	bool good = v[0].u.i == v[1].u.i && v[2].text_n == FILLER;
 	for (uint32_t i = 0; i < FILLER && good; i++)
 		good = v[2].text[i] == letter;
+	// One by one: of that commit or a later one, never of a writer that died before its epoch.
+	uint64_t version = v[0].version;
+	for (int i = 0; i < 2 && good; i++) {
+		struct tidevars_value one = test_read(t, handles[i], 1);
+		good = one.version >= version && one.version <= tidevars_epoch(t);
+		version = one.version;
+	}
 	return good;
 }
 
