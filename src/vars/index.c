@@ -133,11 +133,11 @@ load_slot(struct tidevars *t, uint32_t handle, struct vars_meta **out)
 
 // A variable that has no value in force can only be damage.
 static bool
-has_value(struct tidevars *t, const struct vars_meta *m)
+has_value(struct tidevars *t, const struct vars_meta *m, bool cut)
 {
 	struct vars_record r;
 	for (uint32_t i = 0; i < VARS_READ_ATTEMPTS; i++) {
-		if (vars_pick(m->slot, vars_epoch(t), &r))
+		if (vars_pick(m->slot, cut ? UINT64_MAX : vars_epoch(t), &r))
 			return true;
 	}
 	return false;
@@ -259,7 +259,7 @@ vars_index_try_refresh(struct tidevars *t)
 }
 
 int
-vars_index_load(struct tidevars *t, struct tidevars_error *err)
+vars_index_load(struct tidevars *t, bool cut, struct tidevars_error *err)
 {
 	uint64_t redeclared = atomic_load(&t->hdr->redeclared);
 	uint64_t declared = atomic_load_explicit(&t->hdr->declared, memory_order_acquire);
@@ -274,7 +274,7 @@ vars_index_load(struct tidevars *t, struct tidevars_error *err)
 			return vars_fail(err, TIDEVARS_BAD_FILE, "variable %u is damaged: %s", i,
 					 wrong);
 		publish(t, i, m);
-		if (!has_value(t, m))
+		if (!has_value(t, m, cut))
 			return vars_fail(err, TIDEVARS_BAD_FILE,
 					 "variable '%s' is damaged: no value in force", m->name);
 	}

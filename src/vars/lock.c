@@ -158,19 +158,28 @@ wait_word(struct tidevars *t, uint64_t until_ns)
 	}
 }
 
-// Voids what a writer that died within its commit left behind.
+// Voids records above the epoch. A slot that has no other is damaged, or a power cut kept two newer
+// records and an old header: the newest stands then.
 static void
-recover(struct tidevars *t)
+settle_slot(struct layout_slot *s, uint64_t epoch)
+{
+	uint64_t stamps[2] = {atomic_load(&s->hot[0].stamp), atomic_load(&s->hot[1].stamp)};
+	int newest = stamps[1] > stamps[0], other = 1 - newest;
+	if (stamps[newest] <= epoch)
+		return;
+	bool stands = stamps[other] == 0 || stamps[other] > epoch;
+	if (stamps[other] > epoch)
+		atomic_store(&s->hot[other].stamp, 0);
+	atomic_store(&s->hot[newest].stamp, stands ? epoch : 0);
+}
+
+void
+vars_recover(struct tidevars *t)
 {
 	uint64_t epoch = vars_epoch(t);
 	uint32_t n = atomic_load(&t->hdr->n_slots);
-	for (uint32_t i = 0; i < MIN(n, t->size); i++) {
-		struct layout_slot *s = vars_slot(t, i);
-		for (int r = 0; r < 2; r++) {
-			if (atomic_load(&s->hot[r].stamp) > epoch)
-				atomic_store(&s->hot[r].stamp, 0);
-		}
-	}
+	for (uint32_t i = 0; i < MIN(n, t->size); i++)
+		settle_slot(vars_slot(t, i), epoch);
 	for (uint32_t i = 0; i < t->log_size; i++) {
 		struct layout_log *e = (void *)(t->log + (size_t)i * t->log_bytes);
 		if (atomic_load(&e->stamp) > epoch)
@@ -213,7 +222,7 @@ vars_lock(struct tidevars *t, uint32_t wait_ms, struct tidevars_error *err)
 	}
 	atomic_store_explicit(&t->hdr->lock_pid, t->pid, memory_order_relaxed);
 	if (UNLIKELY(atomic_load_explicit(&t->hdr->dirty, memory_order_relaxed) != 0))
-		recover(t);
+		vars_recover(t);
 	if (UNLIKELY(tidevars_damaged(t))) {
 		vars_unlock(t);
 		return vars_fail(err, TIDEVARS_DAMAGED,

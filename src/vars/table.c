@@ -362,11 +362,8 @@ other_boot(const struct tidevars *t, const uint64_t id[2])
 }
 
 static int
-meet_boot(struct tidevars *t, const char *path, struct tidevars_error *err)
+meet_boot(struct tidevars *t, const uint64_t id[2], const char *path, struct tidevars_error *err)
 {
-	uint64_t id[2];
-	if (!vars_boot_id(id) || !other_boot(t, id))
-		return TIDEVARS_OK;
 	if ((t->flags & TIDEVARS_READ_ONLY) != 0)
 		return vars_fail(err, TIDEVARS_REFUSED,
 				 "%s was last written before this boot: open it for writing once, "
@@ -375,8 +372,11 @@ meet_boot(struct tidevars *t, const char *path, struct tidevars_error *err)
 	int status = vars_lock(t, OPEN_WAIT_MS, err);
 	if (status != TIDEVARS_OK)
 		return status;
-	if (other_boot(t, id))
+	if (other_boot(t, id)) {
+		// Always: a power cut may have kept `dirty` as it was before the commit.
+		vars_recover(t);
 		rewrite_boot(t, id);
+	}
 	vars_unlock(t);
 	return TIDEVARS_OK;
 }
@@ -421,10 +421,12 @@ set_up(struct tidevars *t, const char *path, struct tidevars_error *err)
 		return status;
 	if (!vars_guard_add(t))
 		return vars_fail(err, TIDEVARS_FULL, "%s: too many tables open", path);
-	status = vars_index_load(t, &inner);
+	uint64_t id[2];
+	bool booted = vars_boot_id(id) && other_boot(t, id);
+	status = vars_index_load(t, booted, &inner);
 	if (status != TIDEVARS_OK)
 		return vars_fail(err, status, "%s is corrupt: %s", path, inner.text);
-	return meet_boot(t, path, err);
+	return booted ? meet_boot(t, id, path, err) : TIDEVARS_OK;
 }
 
 static struct tidevars *

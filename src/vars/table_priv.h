@@ -92,8 +92,10 @@ int vars_open_path(const struct tidevars_options *o, int *fd, struct tidevars_er
 int vars_cannot_create(const char *path, struct tidevars_error *err);
 
 // index.c
-int vars_index_load(struct tidevars *t, struct tidevars_error *err); // at open: refuses damage
-void vars_index_refresh(struct tidevars *t);                         // takes index_mutex
+// At open: refuses damage. `cut`: the power may have been cut, so that a record above the epoch
+// will do (vars_recover).
+int vars_index_load(struct tidevars *t, bool cut, struct tidevars_error *err);
+void vars_index_refresh(struct tidevars *t);     // takes index_mutex
 void vars_index_try_refresh(struct tidevars *t); // not when somebody else is at it
 // Announces a change of one slot made under the lock, and takes it over.
 void vars_index_own(struct tidevars *t, uint32_t handle);
@@ -107,6 +109,8 @@ uint64_t vars_ident_sum(const struct layout_ident *i);
 int vars_lock(struct tidevars *t, uint32_t wait_ms, struct tidevars_error *err);
 void vars_unlock(struct tidevars *t);
 void vars_lock_fini(struct tidevars *t);
+// Under the lock: voids what a writer that died within its commit left behind, or a power cut.
+void vars_recover(struct tidevars *t);
 long vars_futex(_Atomic uint32_t *word, int op, uint32_t value, uint64_t timeout_ns);
 // Wakes tidevars_wait; after a commit, without the lock.
 void vars_wake(struct tidevars *t);

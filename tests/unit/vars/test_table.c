@@ -334,6 +334,53 @@ test_boot(void)
 	IS_INT(try_open(dir.file, TIDEVARS_READ_ONLY, &err), TIDEVARS_OK);
 }
 
+// As the disk has it when the power goes after four commits that the header's page has missed.
+static void
+cut_power(struct layout_header *h)
+{
+	other_boot(h);
+	atomic_fetch_sub(&h->epoch, 4);
+}
+
+// Only what stood at the epoch counts, now and ever after; a variable that has nothing so old
+// keeps its newest value instead of making the table useless.
+static void
+test_power_cut(void)
+{
+	struct tidevars_error err;
+	(void)unlink(dir.file);
+	struct tidevars *t = test_open(dir.file, TIDEVARS_CREATE);
+	uint32_t late = test_declare(t, "late", TIDEVARS_INT);
+	uint32_t busy = test_declare(t, "busy", TIDEVARS_INT);
+	(void)tidevars_set_text(t, "late", "1", 0, NULL, &err);
+	(void)tidevars_set_text(t, "late", "2", 0, NULL, &err);
+	for (int i = 3; i < 6; i++) {
+		struct tidevars_value v = test_int(i);
+		(void)tidevars_set(t, busy, &v, 0, NULL, &err);
+	}
+	tidevars_close(&t);
+	patch_header(cut_power, false);
+	t = test_open(dir.file, 0);
+	OK_MSG(t != NULL, "not refused");
+	if (t == NULL)
+		return;
+	IS_INT(test_read(t, late, 1).u.i, 1);
+	IS_INT(test_read(t, busy, 1).u.i, 5);
+	for (int i = 6; i < 12; i++) {
+		struct tidevars_value v = test_int(i);
+		IS_INT(tidevars_set(t, busy, &v, 0, NULL, &err), TIDEVARS_OK);
+		IS_INT(test_read(t, busy, 1).u.i, i);
+	}
+	IS_INT(test_read(t, late, 1).u.i, 1);
+	struct tidevars_log_entry e;
+	uint64_t seq = 0;
+	int n = 0;
+	for (; tidevars_log_next(t, seq, &e) == 1; seq = e.seq, n++)
+		OK(e.seq > seq);
+	IS_INT(n, 1 + 6);
+	tidevars_close(&t);
+}
+
 static void
 test_sigbus(void)
 {
@@ -374,6 +421,7 @@ main(void)
 	test_files();
 	test_flips();
 	test_boot();
+	test_power_cut();
 	test_sigbus();
 	test_dir_remove(&dir);
 	return tap_done();
