@@ -32,10 +32,12 @@ enum cli_level { CLI_USER, CLI_OPERATOR, CLI_ADMIN };
 enum cli_status { CLI_DONE, CLI_MORE, CLI_WAIT };
 
 enum cli_flags {
-	CLI_PAYLOAD = 1, // may be followed by << and text; others refuse one
-	CLI_ENDLESS = 2, // goes on until the client sends something or hangs up ("watch")
-	CLI_HIDDEN = 4,  // not listed by help
-	CLI_PREFIX = 8,  // the row's word begins the line's first word ("@1"), which is argv[0]
+	CLI_PAYLOAD = 1,  // may be followed by << and text; others refuse one
+	CLI_ENDLESS = 2,  // goes on until the client sends something or hangs up ("watch")
+	CLI_HIDDEN = 4,   // not listed by help
+	CLI_PREFIX = 8,   // the row's word begins the line's first word ("@1"), which is argv[0]
+	CLI_CHANGES = 16, // changes the service: a line in its log says who did it
+	CLI_SECRET_LAST = 32, // of more than two arguments the last one is not for the log
 };
 
 #define CLI_MAX_ARGS 64

@@ -2,6 +2,7 @@
 // What the framework's files share: the instance, the session, and the output filter.
 #pragma once
 
+#include "base/log.h"
 #include "base/sbuf.h"
 #include "cli/cli.h"
 #include "cli/parse.h"
@@ -34,6 +35,7 @@ struct cli {
 	} bound[CLI_MAX_BOUND];
 	size_t n_bound;
 	size_t max_payload;
+	struct log_rate audit;
 	void (*list_sockets)(struct cli_session *s, void *arg); // "show cli sockets"
 	void *list_sockets_arg;
 };
@@ -74,6 +76,7 @@ struct cli_session {
 	const struct cli_command *row; // under way, or NULL
 	enum cli_status status;
 	bool in_call, done_early, cut;
+	bool failed; // the command under way was refused
 	struct cli_args args;
 	cli_more_f more;
 	void *more_state;
@@ -100,6 +103,9 @@ void cli_out_line_end(struct cli_session *s);
 void cli_out_end(struct cli_session *s);
 // Bytes outside any answer: prompts.
 void cli_out_raw(struct cli_session *s, struct str text);
+
+// audit.c: after the function of a command, which may still wait for the outcome.
+void cli_audit(const struct cli_session *s);
 
 // session.c
 void cli_session_run(struct cli_session *s);

@@ -180,6 +180,7 @@ enum cli_status
 cli_error(struct cli_session *s, const char *fmt, ...)
 {
 	va_list ap;
+	s->failed = true;
 	va_start(ap, fmt);
 	message(s, CLI_SEV_ERROR, fmt, ap);
 	va_end(ap);

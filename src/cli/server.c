@@ -267,13 +267,9 @@ on_accept(struct acceptor *a, int fd)
 }
 
 void
-cli_server_adopt(struct cli_server *srv, int fd, enum cli_level level)
+cli_server_adopt(struct cli_server *srv, int fd, enum cli_level level, const struct cli_peer *peer)
 {
-	struct cli_peer peer = {.known = true,
-				.uid = geteuid(),
-				.gid = getegid(),
-				.from = "master"};
-	open_client(srv, fd, level, &peer);
+	open_client(srv, fd, level, peer);
 }
 
 unsigned

@@ -38,9 +38,10 @@ struct cli_socket_conf *cli_conf_add(struct conf *conf);
 struct cli_server *cli_server_new(struct cli *cli, const struct cli_conf *conf, struct err *err);
 // Accepts from now on; on the keeper's thread, as is stop.
 void cli_server_start(struct cli_server *srv, struct loop *loop);
-// A session on a connected socket that somebody else brings, with his level. Takes fd over.
+// A session on a connected socket that somebody else brings, with level and peer. Takes fd over.
 // Keeper's thread.
-void cli_server_adopt(struct cli_server *srv, int fd, enum cli_level level);
+void cli_server_adopt(struct cli_server *srv, int fd, enum cli_level level,
+		      const struct cli_peer *peer);
 // Sessions that are open. Any thread.
 unsigned cli_server_sessions(const struct cli_server *srv);
 // See acceptor_look. Keeper's thread.

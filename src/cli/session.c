@@ -331,9 +331,11 @@ run_words(struct cli_session *s, bool has_payload)
 		return;
 	}
 	s->row = row;
+	s->failed = false;
 	s->in_call = true;
 	enum cli_status status = row->run(s, &s->args);
 	s->in_call = false;
+	cli_audit(s);
 	settle(s, status);
 }
 

@@ -55,10 +55,12 @@ run_stop(struct cli_session *s, const struct cli_args *a UNUSED)
 static const struct cli_command commands[] = {
     {.words = "reload config",
      .level = CLI_ADMIN,
+     .flags = CLI_CHANGES,
      .run = run_reload,
      .help = "reload the configuration files; needs a master (-W)"},
     {.words = "stop",
      .level = CLI_ADMIN,
+     .flags = CLI_CHANGES,
      .run = run_stop,
      .help = "stop gracefully: what is open is finished"},
     {.words = NULL},
@@ -74,6 +76,7 @@ struct word {
 	struct service *service;
 	int fd;
 	uint32_t level, number;
+	struct cli_peer peer;
 	bool good;
 	char *log;
 };
@@ -92,14 +95,25 @@ static void
 adopt(struct msg *m)
 {
 	struct word *w = CONTAINER_OF(m, struct word, msg);
-	cli_server_adopt(w->service->cli_server, w->fd, (enum cli_level)w->level);
+	cli_server_adopt(w->service->cli_server, w->fd, (enum cli_level)w->level, &w->peer);
 	mem_free(w);
 }
 
 void
-ops_adopt(struct service *s, int fd, uint32_t level)
+ops_adopt(struct service *s, struct channel_msg *m)
 {
-	send_word(s, (struct word){.fd = fd, .level = MIN(level, (uint32_t)CLI_ADMIN)}, adopt);
+	struct word w = {.fd = m->fd, .level = MIN(m->number, (uint32_t)CLI_ADMIN)};
+	if (m->fd < 0)
+		return;
+	if (m->text.n == sizeof(w.peer))
+		memcpy(&w.peer, m->text.p, sizeof(w.peer));
+	else // of another version's master
+		w.peer = (struct cli_peer){.known = true,
+					   .uid = geteuid(),
+					   .gid = getegid(),
+					   .from = "master"};
+	m->fd = -1; // the session's now
+	send_word(s, w, adopt);
 }
 
 static void

@@ -173,9 +173,9 @@ next_message(struct service *s)
 	case CHANNEL_GOT:
 		break;
 	}
-	if (m.type == CHANNEL_CLI && m.fd >= 0)
-		ops_adopt(s, m.fd, m.number);
-	else if (m.fd >= 0)
+	if (m.type == CHANNEL_CLI)
+		ops_adopt(s, &m);
+	if (m.fd >= 0)
 		(void)close(m.fd); // not asked for
 	if (m.type == CHANNEL_ANSWER)
 		ops_answer(s, &m);

@@ -55,7 +55,7 @@ bool service_listens(const struct service *s);
 extern const struct module service_module;
 struct channel_msg;
 // The master's word, on the main thread: a session that it brings, and how a reload ended.
-void ops_adopt(struct service *s, int fd, uint32_t level);
+void ops_adopt(struct service *s, struct channel_msg *m);
 void ops_look(struct service *s);
 void ops_answer(struct service *s, const struct channel_msg *m);
 

@@ -11,7 +11,6 @@ enum channel_type {
 	CHANNEL_LOG,        // a line of its log while it starts; number: its level
 	CHANNEL_MADE,       // an item of the heritage: kind, number (slot), text (name), descriptor
 	CHANNEL_TAKEN,      // the same of one that it was given, without the descriptor
-	CHANNEL_TERMS,      // before the next; text: a struct link_terms
 	CHANNEL_READY,      // it serves; text: what it has, in a few words
 	CHANNEL_STATUS,     // what it is doing, or what holds it; text
 	CHANNEL_DEAF,       // it accepts no more
@@ -21,9 +20,11 @@ enum channel_type {
 	CHANNEL_RETIRE, // another serves: drain and end
 	CHANNEL_LOOK,   // somebody let go of the sockets: see acceptor_look
 	CHANNEL_ANSWER, // to each ASK_RELOAD up to number: kind: 1 done, 0 failed; text: the log
-	CHANNEL_CLI,    // a descriptor of a session on the runtime commands
+	CHANNEL_CLI,    // a session on the runtime commands; number: level, text: a struct cli_peer
 	// from a successor (instance.h)
 	CHANNEL_TAKE, // hand all over; kind: 1 with -st
+	// What came later: numbers stay what they were, for a master that is older than its worker.
+	CHANNEL_TERMS, // from the worker, before READY; text: a struct link_terms
 	CHANNEL_TYPES,
 };
 

@@ -95,7 +95,11 @@ relay_start(struct cli_session *s, struct child *c, struct sbuf *line, struct er
 		sbuf_fini(line);
 		return err_set(err, "socketpair: %s", strerror(errno));
 	}
-	struct channel_msg msg = {.type = CHANNEL_CLI, .number = cli_level(s), .fd = ends[1]};
+	struct channel_msg msg = {.type = CHANNEL_CLI,
+				  .number = cli_level(s),
+				  .fd = ends[1],
+				  .text =
+				      str_of((const char *)cli_peer(s), sizeof(struct cli_peer))};
 	bool sent = channel_send(c->channel, &msg, false);
 	(void)close(ends[1]); // the worker's
 	if (!sent) {

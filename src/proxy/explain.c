@@ -285,6 +285,7 @@ static const struct cli_command commands[] = {
      .args = "on [every N]|off",
      .min_args = 1,
      .max_args = 3,
+     .flags = CLI_CHANGES,
      .run = command_set,
      .help = "keep explanations of every Nth transaction, the last 64 of each worker"},
     {.words = NULL},
