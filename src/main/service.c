@@ -184,11 +184,43 @@ apply_options(struct service *s)
 		g->node = s->set->hostname;
 }
 
+// What has its place in the foreground only.
+static const struct log_target *
+first_of_terminal(const struct log_target *t)
+{
+	while (t != NULL && (t->kind != LOG_TO_FD || (t->fd != 1 && t->fd != 2)))
+		t = t->next;
+	return t;
+}
+
+static void
+warn_of_background(struct service *s)
+{
+	const struct log_target *t = first_of_terminal(s->set->global.logs);
+	for (size_t i = 0; i < s->set->n_all && t == NULL; i++)
+		t = first_of_terminal(s->set->all[i]->logs);
+	if (s->set->global.daemon && t != NULL)
+		conf_warn(s->conf, NULL,
+			  "'log %.*s' leads nowhere in the background (-D, daemon), where %.*s is "
+			  "closed: log to a syslog ('log /dev/log local0'), or stay in the "
+			  "foreground and append that to a file",
+			  STR_ARG(t->text), STR_ARG(t->text));
+}
+
+bool
+service_supervises(const struct service *s)
+{
+	const struct proxy_global *g = &s->set->global;
+	return s->link == NULL && s->options->task == TASK_RUN && (g->master || g->state_dir.n > 0);
+}
+
 static bool
 report(struct service *s, bool ok)
 {
 	bool fatal_warning = s->options->no_warnings && conf_n_warnings(s->conf) > 0;
-	if (!s->options->quiet || !ok)
+	// A master's worker process reads the same in a moment, and says it where it is kept.
+	bool told_by_worker = ok && !fatal_warning && service_supervises(s);
+	if ((!s->options->quiet || !ok) && !told_by_worker)
 		conf_log_messages(s->conf);
 	if (!ok)
 		log_msg(LOG_ALERT, "config : Fatal errors found in configuration.");
@@ -226,13 +258,6 @@ look_at_table(struct service *s)
 			expr_vars_default_file(s->conf, path, true);
 	}
 	expr_vars_check_only(s->conf);
-}
-
-bool
-service_supervises(const struct service *s)
-{
-	const struct proxy_global *g = &s->set->global;
-	return s->link == NULL && s->options->task == TASK_RUN && (g->master || g->state_dir.n > 0);
 }
 
 static bool
@@ -285,6 +310,7 @@ service_load(struct service *s, const struct options *o, struct link *link)
 	bool ok = add_files(s);
 	ok = conf_load(s->conf) && ok;
 	apply_options(s);
+	warn_of_background(s);
 	ok = open_vars(s) && ok;
 	// Without a table every shm. would be one more fault of the same cause.
 	if (s->set->vars != NULL)

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "tidectl/link.h"
+#include "tidectl/show.h"
 
 #define HISTORY_LINES  500
 #define HELP_CAP_BYTES (4u << 20)
@@ -38,7 +39,7 @@ read_to_mark(struct console *c, bool show)
 			for (ready = got.n; ready > 0 && got.p[ready - 1] != '\n';)
 				ready--;
 		if (show && ready > 0) {
-			fwrite(got.p, 1, ready, stdout);
+			show_text(stdout, str_slice(got, 0, ready));
 			fflush(stdout);
 		}
 		if (at != SIZE_MAX)
@@ -94,7 +95,7 @@ watch(struct console *c, struct str line)
 		if (n <= 0)
 			return false;
 		answers_feed(&c->answers, str_of(piece, (size_t)n));
-		fwrite(c->out.p, 1, c->out.n, stdout);
+		show_text(stdout, sbuf_str(&c->out));
 		sbuf_clear(&c->out);
 	}
 	return good && exchange(c, STR(""), true);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "tidectl/link.h"
 #include "tidectl/ops.h"
+#include "tidectl/show.h"
 #include "tidegate/vars.h"
 
 // What is at work, on which table.
@@ -128,7 +129,12 @@ print_value(struct work *w, uint32_t handle, const struct tidevars_value *v, boo
 		return;
 	}
 	tidevars_format(v, text, sizeof(text));
-	printf("%s%s%s\n", with_name ? name : "", with_name ? " " : "", text);
+	printf("%s%s", with_name ? name : "", with_name ? " " : "");
+	if (isatty(STDOUT_FILENO)) // else a program's
+		show_text(stdout, str_from_c(text));
+	else
+		fputs(text, stdout);
+	putchar('\n');
 }
 
 // The variables that all arguments name.
@@ -248,15 +254,18 @@ print_info(struct work *w, const struct tidevars_info *info, bool first)
 	}
 	tidevars_format(&info->value, value, sizeof(value));
 	tidevars_format(&info->initial, initial, sizeof(initial));
+	struct tidevars_info shown = *info;
 	str_tame(value, "");
 	str_tame(initial, "");
+	str_tame(shown.who, "");
+	str_tame(shown.reason, "");
 	printf("%s %s %s default %s", info->name, tidevars_type_name(info->type), value, initial);
 	if (info->written_real_ns != 0) {
 		printf(" written ");
 		print_time(info->written_real_ns);
-		printf(" by %s", info->who[0] != '\0' ? info->who : "an add");
+		printf(" by %s", shown.who[0] != '\0' ? shown.who : "an add");
 	}
-	printf("%s%s\n", info->reason[0] != '\0' ? " reason " : "", info->reason);
+	printf("%s%s\n", shown.reason[0] != '\0' ? " reason " : "", shown.reason);
 }
 
 static int
@@ -283,6 +292,8 @@ do_log(struct work *w)
 		char after[TIDEVARS_TEXT_MAX * 6 + 64];
 		tidevars_format(&e.after, after, sizeof(after));
 		str_tame(after, "");
+		str_tame(e.who, "");
+		str_tame(e.reason, "");
 		const char *name = tidevars_name(w->t, e.handle);
 		printf("%" PRIu64 " ", e.seq);
 		print_time(e.real_ns);
@@ -301,12 +312,15 @@ print_hold(struct work *w, uint32_t handle, const struct tidevars_hold *h, bool 
 	bool ends = h->until_boot_ns != TIDEVARS_NEVER;
 	uint64_t left = ends && h->until_boot_ns > now ? h->until_boot_ns - now : 0;
 	if (!w->r->json) {
-		printf("%s held by %s", name, h->owner);
+		struct tidevars_hold shown = *h;
+		str_tame(shown.owner, "");
+		str_tame(shown.reason, "");
+		printf("%s held by %s", name, shown.owner);
 		if (ends)
 			printf(" for %" PRIu64 "s more", left / NS_PER_S);
 		printf(" since ");
 		print_time(h->taken_real_ns);
-		printf("%s%s\n", h->reason[0] != '\0' ? " reason " : "", h->reason);
+		printf("%s%s\n", shown.reason[0] != '\0' ? " reason " : "", shown.reason);
 		return;
 	}
 	struct sbuf b;

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tidectl/show.h"
 #include "tidectl/verbs.h"
 
 #define ANSWER_CAP_BYTES (256u << 20)
@@ -78,7 +79,8 @@ link_send(int fd, struct str bytes)
 void
 answers_init(struct answers *a)
 {
-	*a = (struct answers){.ended = 0};
+	*a = (struct answers){.out_terminal = isatty(STDOUT_FILENO) != 0,
+			      .err_terminal = isatty(STDERR_FILENO) != 0};
 	sbuf_init(&a->line, ANSWER_CAP_BYTES);
 }
 
@@ -89,7 +91,7 @@ answers_fini(struct answers *a)
 }
 
 static void
-put(struct sbuf *kept, FILE *stream, struct str line)
+put(struct sbuf *kept, FILE *stream, bool to_terminal, struct str line)
 {
 	if (kept != NULL) {
 		sbuf_add(kept, line);
@@ -98,7 +100,10 @@ put(struct sbuf *kept, FILE *stream, struct str line)
 	}
 	if (stream == stderr)
 		fflush(stdout); // both may be one file, a journal, where order tells
-	fwrite(line.p, 1, line.n, stream);
+	if (to_terminal)
+		show_text(stream, line);
+	else
+		fwrite(line.p, 1, line.n, stream);
 	fputc('\n', stream);
 }
 
@@ -116,9 +121,9 @@ take_line(struct answers *a, struct str line)
 	}
 	a->refused += severity <= 3;
 	if (severity <= 4)
-		put(a->refusals, stderr, line);
+		put(a->refusals, stderr, a->err_terminal, line);
 	else
-		put(a->out, stdout, line);
+		put(a->out, stdout, a->out_terminal, line);
 }
 
 void

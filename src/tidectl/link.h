@@ -18,11 +18,12 @@ bool link_send(int fd, struct str bytes);
 
 // Splits what the socket sends in `set severity-output line` into answers and lines.
 struct answers {
-	struct sbuf line;      // being read
-	unsigned ended;        // answers that are complete
-	unsigned refused;      // lines of severity error
-	struct sbuf *out;      // NULL: standard output, as it comes
-	struct sbuf *refusals; // NULL: standard error
+	struct sbuf line;                // being read
+	unsigned ended;                  // answers that are complete
+	unsigned refused;                // lines of severity error
+	struct sbuf *out;                // NULL: standard output, as it comes
+	struct sbuf *refusals;           // NULL: standard error
+	bool out_terminal, err_terminal; // those two are a person's
 };
 void answers_init(struct answers *a);
 void answers_fini(struct answers *a);
