@@ -12,6 +12,7 @@
 // What an ACL's answer depends on: classes are enum memo_class bits, vars one bit for some
 // variables of the session and the transaction.
 #define MEMO_NEVER 0x80000000u
+#define MEMO_HOLDS 0x40000000u // something may hold on to what an evaluation made in the arena
 struct acl_reads {
 	unsigned classes;
 	uint64_t vars;
@@ -68,7 +69,7 @@ enum acl_result acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx);
 static inline void
 acl_tidy(const struct acl *a, struct sample_ctx *ctx, char *mark)
 {
-	if (UNLIKELY(ctx->arena->at != mark) && !(a->reads.classes & MEMO_NEVER))
+	if (UNLIKELY(ctx->arena->at != mark) && !(a->reads.classes & MEMO_HOLDS))
 		arena_rewind(ctx->arena, mark);
 }
 

@@ -105,6 +105,7 @@ enum row_flag {
 	ROW_ITERATES = 1 << 3,    // may have several values; an ACL tries them all (ctx->iter)
 	ROW_CHANGES = 1 << 4,     // a converter whose answer commands may change: never folded
 	ROW_VERSION = 1 << 5,     // INT: an ACL's values may be written as versions: 3.1
+	ROW_LETS_GO = 1 << 6,     // VOLATILE, yet nothing holds on to what it made in the arena
 	ROW_ACL_ALIASES = 1 << 2, // hdr -> hdr_beg, hdr_dom, ...: text fetches with these aliases
 };
 

@@ -230,10 +230,13 @@ static const struct arg_spec args_payload_lv[] = {{ARG_INT, .name = "offset1", .
 						   .flags = ARG_OPTIONAL},
 						  {.type = ARG_END}};
 
-#define BYTES(n, al, a, o, f, c, h)                                                              \
-	{                                                                                        \
-		.name = (n), .aliases = (al), .args = (a), .out = (o), .needs = SMP_NEED_TXN,    \
-		.flags = ROW_VOLATILE | ROW_ACL_ALIASES, .fetch = (f), .check = (c), .help = (h) \
+// Asked each time that bytes come, so their conditions must not fill the arena.
+#define BYTES_FLAGS (ROW_VOLATILE | ROW_LETS_GO)
+
+#define BYTES(n, al, a, o, f, c, h)                                                             \
+	{                                                                                       \
+		.name = (n), .aliases = (al), .args = (a), .out = (o), .needs = SMP_NEED_TXN,   \
+		.flags = BYTES_FLAGS | ROW_ACL_ALIASES, .fetch = (f), .check = (c), .help = (h) \
 	}
 
 const struct fetch_row expr_fetches_payload[] = {
@@ -262,7 +265,7 @@ const struct fetch_row expr_fetches_payload[] = {
      .aliases = "req_ssl_ver",
      .out = SMP_INT,
      .needs = SMP_NEED_TXN,
-     .flags = ROW_VOLATILE | ROW_VERSION,
+     .flags = BYTES_FLAGS | ROW_VERSION,
      .fetch = fetch_hello_version,
      .help = "the version that a TLS client hello states, major * 65536 + minor; an ACL's values "
 	     "may be 3.1 or 3.0:3.3"},

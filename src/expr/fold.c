@@ -94,7 +94,7 @@ classes_of(unsigned needs, unsigned flags)
 {
 	const unsigned known = SMP_NEED_REQ | SMP_NEED_RES | SMP_NEED_CONN | SMP_NEED_SHM;
 	if (flags & ROW_VOLATILE || needs & ~known)
-		return MEMO_NEVER;
+		return flags & ROW_LETS_GO ? MEMO_NEVER : MEMO_NEVER | MEMO_HOLDS;
 	return (needs & SMP_NEED_REQ ? MEMO_REQ : 0) | (needs & SMP_NEED_RES ? MEMO_RES : 0) |
 	       (needs & SMP_NEED_CONN ? MEMO_CONN : 0);
 }

@@ -20,8 +20,8 @@ policy_lua_wait(lua_State *L, uint64_t ns)
 	struct policy_run *run = s->run;
 	if (run == NULL || !run->may_wait || s->policy->engine->host->wake_at == NULL)
 		return luaL_error(L, "waiting is not possible here: fetches, converters and "
-				     "predicates answer at once, and tcp-request content "
-				     "waits no longer than its inspect-delay");
+				     "predicates answer at once, and rules on content wait "
+				     "no longer than their inspect-delay");
 	if (L != run->co)
 		return luaL_error(L, "waiting inside a coroutine of the script's own");
 	run->wake_ns = clock_mono_ns() + ns;

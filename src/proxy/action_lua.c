@@ -82,6 +82,7 @@ where_of(const struct rule *r)
 	return r->where == RULE_HTTP_REQUEST    ? POLICY_AT_HTTP_REQUEST
 	       : r->where == RULE_HTTP_RESPONSE ? POLICY_AT_HTTP_RESPONSE
 	       : r->where == RULE_TCP_CONTENT   ? POLICY_AT_TCP_REQUEST
+	       : r->where == RULE_TCP_RESPONSE  ? POLICY_AT_TCP_RESPONSE
 						: POLICY_AT_HTTP_AFTER;
 }
 
@@ -163,8 +164,9 @@ lua_call_body(const struct txn *t)
 static bool
 client_left(const struct txn *t)
 {
+	bool half = t->seen & SEEN_CLIENT_EOF && !(t->flags & TXN_TUNNEL);
 	return t->seen & SEEN_CLIENT_FAILED ||
-	       (t->seen & SEEN_CLIENT_EOF && t->frontend->options & PROXY_OPT_ABORTONCLOSE);
+	       (half && t->frontend->options & PROXY_OPT_ABORTONCLOSE);
 }
 
 // A client that resets its connection must be noticed while nothing else listens to it.
@@ -172,16 +174,16 @@ static void
 watch_client(struct txn *t)
 {
 	struct conn *c = &t->client->conn;
-	if (!conn_receiving(c) && !conn_sending(c) && !(t->seen & SEEN_CLIENT_EOF) &&
-	    (c->in == NULL || conn_room(c) > 0))
+	if (!(t->flags & TXN_TUNNEL) && !conn_receiving(c) && !conn_sending(c) &&
+	    !(t->seen & SEEN_CLIENT_EOF) && (c->in == NULL || conn_room(c) > 0))
 		conn_recv(c);
 }
 
-// The delay of tcp-request content is over.
+// The delay of tcp-request content, or tcp-response content, is over.
 static bool
 is_late(const struct rule *r, const struct txn *t)
 {
-	return r->where == RULE_TCP_CONTENT && loop_now_ns(t->worker->loop) >= t->inspect_end_ns;
+	return r->where & RULE_TCP && loop_now_ns(t->worker->loop) >= t->inspect_end_ns;
 }
 
 enum policy_run_status
@@ -215,13 +217,13 @@ static enum rule_verdict
 refuse(const struct rule *r, struct txn *t, unsigned status)
 {
 	action_count_denied(r, t);
-	if (r->where != RULE_TCP_CONTENT)
+	if (!(r->where & RULE_TCP))
 		txn_error_page(t, status);
 	t->reply.denied = true;
-	return r->where == RULE_TCP_CONTENT ? RULE_CUT : RULE_REPLY;
+	return r->where & RULE_TCP ? RULE_CUT : RULE_REPLY;
 }
 
-// tcp-request content lets bytes pass or cuts the connection, without a word in mode http too.
+// Rules on content let bytes pass or cut the connection, without a word in mode http too.
 static enum rule_verdict
 tcp_verdict_of(const struct rule *r, const struct lua_call *c)
 {
@@ -302,13 +304,13 @@ run_lua(const struct rule *r, struct txn *t)
 		watch_client(t);
 		return RULE_WAIT;
 	case POLICY_RUN_DENIED:
-		return r->where & RULE_IN_REQUEST ? refuse(r, t, 403) : RULE_NEXT;
+		return r->where & (RULE_IN_REQUEST | RULE_TCP) ? refuse(r, t, 403) : RULE_NEXT;
 	case POLICY_RUN_FAILED:
 		return RULE_NEXT; // as HAProxy does; it was logged and counted
 	case POLICY_RUN_DONE:
 		break;
 	}
-	return r->where == RULE_TCP_CONTENT ? tcp_verdict_of(r, c) : verdict_of(r, c);
+	return r->where & RULE_TCP ? tcp_verdict_of(r, c) : verdict_of(r, c);
 }
 
 // --- services ----------------------------------------------------------------------------------
@@ -411,11 +413,13 @@ run_service(const struct rule *r, struct txn *t)
 }
 
 const struct action_row actions_lua[] = {
-    {"lua.*", RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE | RULE_TCP_CONTENT,
+    {"lua.*",
+     RULE_HTTP_REQUEST | RULE_HTTP_RESPONSE | RULE_HTTP_AFTER_RESPONSE | RULE_TCP_CONTENT |
+	 RULE_TCP_RESPONSE,
      parse_lua, run_lua, 0, "lua.<action> [args...]",
      "Calls what a script registered as an action. It may edit the message, set variables, answer, "
-     "and wait (not in http-after-response; in tcp-request content until inspect-delay is over); "
-     "when it fails, evaluation goes on."},
+     "and wait (not in http-after-response; in tcp-request and tcp-response content until "
+     "inspect-delay is over); when it fails, evaluation goes on."},
     {"use-service", RULE_HTTP_REQUEST | RULE_TCP_CONTENT, parse_service, run_service, ACTION_FINAL,
      "use-service lua.<service>",
      "A service that a script registered answers. It may wait; the request's body is given to it "

@@ -33,6 +33,20 @@ run_reject(const struct rule *r, struct txn *txn)
 	return RULE_CUT;
 }
 
+// The server's connection goes; what it has said by now still reaches the client.
+static enum rule_verdict
+run_close(const struct rule *r, struct txn *txn)
+{
+	if (!(txn->flags & TXN_TUNNEL)) {
+		txn_error_page(txn, 502);
+		return RULE_REPLY;
+	}
+	(void)r;
+	txn->flags |= TXN_RULE_CLOSES | TXN_CLIENT_LINGER;
+	txn->down.eof = true;
+	return RULE_ALLOW;
+}
+
 // Under repair (with CAP_NET_ADMIN) a socket is closed without a word. Else the reset that ends the
 // connection dies at the first router, so that the client waits in vain; one on the same network
 // segment still sees it.
@@ -527,7 +541,9 @@ const struct action_row actions_reply[] = {
      "status unless told otherwise."},
     {"reject", REQUEST | RULE_TCP, NULL, run_reject, ACTION_FINAL, "reject",
      "Closes the connection without an answer."},
-    {"close", RULE_TCP_RESPONSE, NULL, run_reject, ACTION_FINAL, "close", "As reject."},
+    {"close", RULE_TCP_RESPONSE, NULL, run_close, ACTION_FINAL, "close",
+     "Closes the connection to the server: in mode tcp what it sent by then still goes to the "
+     "client, in mode http the answer is 502."},
     {"silent-drop", REQUEST | RESPONSE | RULE_TCP, NULL, run_silent_drop, ACTION_FINAL,
      "silent-drop", "Closes the connection so that a client behind a router does not hear of it."},
     {"tarpit", REQUEST, parse_tarpit, run_tarpit, ACTION_FINAL,

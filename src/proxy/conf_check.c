@@ -172,6 +172,8 @@ list_answers(const struct rule_list *list)
 static bool
 always_answers(const struct proxy *p)
 {
+	if (p->mode == PROXY_TCP)
+		return list_answers(&p->tcp_content);
 	return list_answers(&p->http_request) || list_answers(&p->redirects);
 }
 
@@ -211,20 +213,22 @@ check_frontend(struct conf *conf, const struct proxy *p)
 			   STR_ARG(p->name));
 	if (!(p->caps & PROXY_BACKEND) && p->default_backend == NULL && !always_switches(p) &&
 	    p->default_backend_name.n == 0 && !always_answers(p))
-		conf_warn(conf, p->conf->begin, "'%.*s' has %s: what no rule answers%s gets 503",
+		conf_warn(conf, p->conf->begin, "'%.*s' has %s: what no rule answers%s %s",
 			  STR_ARG(p->name),
 			  p->switching == NULL ? "neither default_backend nor use_backend"
 					       : "no default_backend",
-			  p->switching == NULL ? "" : " and no use_backend chooses");
+			  p->switching == NULL ? "" : " and no use_backend chooses",
+			  p->mode == PROXY_TCP ? "is closed" : "gets 503");
 }
 
 static void
 check_backend(struct conf *conf, const struct proxy *p)
 {
 	if (p->backend->n_servers == 0 && p->conf->is_used && !p->disabled && !always_answers(p))
-		conf_warn(conf, p->conf->begin,
-			  "backend '%.*s' has no server: requests that no rule answers get 503",
-			  STR_ARG(p->name));
+		conf_warn(conf, p->conf->begin, "backend '%.*s' has no server: %s",
+			  STR_ARG(p->name),
+			  p->mode == PROXY_TCP ? "connections are closed"
+					       : "requests that no rule answers get 503");
 }
 
 static const struct bind *

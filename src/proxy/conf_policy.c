@@ -156,7 +156,8 @@ static const struct conf_arg on_error_args[] = {
      .type = CONF_ENUM,
      .words = on_error_words,
      .dflt = "last-good",
-     .help = "last-good asks the generation before; deny answers 403 in http-request."},
+     .help = "last-good asks the generation before; deny answers 403 in http-request and cuts "
+	     "the connection in tcp-request and tcp-response."},
     {.type = CONF_END}};
 static const struct conf_arg budget_args[] = {{.name = "time",
 					       .type = CONF_TIME,

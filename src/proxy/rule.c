@@ -282,18 +282,20 @@ action_failed(const struct rule *r, struct txn *txn)
 	return r->lenient ? RULE_NEXT : RULE_FAIL;
 }
 
-// A policy whose on-error is deny failed inside the condition: the request is refused, whatever
-// the condition said. Elsewhere than in http-request that failure is "no sample".
-static bool
-policy_denies(const struct rule *r, struct txn *txn)
+// A policy whose on-error is deny failed inside the condition: the request or the connection is
+// refused, whatever the condition said. Where a response is judged by its head that failure is "no
+// sample", and the verdict stays.
+static enum rule_verdict
+policy_denies(const struct rule *r, struct txn *txn, enum rule_verdict v)
 {
 	txn->flags &= ~(uint32_t)TXN_POLICY_DENIED;
-	if (r->where != RULE_HTTP_REQUEST)
-		return false;
+	if (!(r->where & (RULE_HTTP_REQUEST | RULE_TCP)))
+		return v;
 	action_count_denied(r, txn);
-	txn_error_page(txn, 403);
+	if (r->where == RULE_HTTP_REQUEST)
+		txn_error_page(txn, 403);
 	txn->reply.denied = true;
-	return true;
+	return r->where == RULE_HTTP_REQUEST ? RULE_REPLY : RULE_CUT;
 }
 
 // The arena is full: what the rule's condition said must not be trusted, in neither direction, or a
@@ -346,8 +348,8 @@ run_from(const struct rule_list *list, const struct rule *r, bool resumed, bool 
 {
 	for (; r != NULL; r = r->next, resumed = false) {
 		enum rule_verdict v = apply(r, resumed, txn);
-		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED) && policy_denies(r, txn))
-			v = RULE_REPLY;
+		if (UNLIKELY(txn->flags & TXN_POLICY_DENIED))
+			v = policy_denies(r, txn, v);
 		if (v == RULE_NEXT || (v == RULE_MORE && !more))
 			continue;
 		if (UNLIKELY(v == RULE_MORE))

@@ -23,6 +23,8 @@ bool tcp_admits(struct client *c, struct txn *t);
 // The tcp-request content rules of p on a request in mode http, whose head is there. What waits
 // among them does so until inspect-delay is over.
 enum rule_verdict tcp_judge_request(struct txn *t, const struct proxy *p);
+// The same for the backend's tcp-response content rules, on a response's head.
+enum rule_verdict tcp_judge_response(struct txn *t);
 // A connection to the server is ready.
 extern const struct txn_step step_tcp_begin;
 

@@ -131,6 +131,26 @@ tcp_judge_request(struct txn *t, const struct proxy *p)
 	return v;
 }
 
+enum rule_verdict
+tcp_judge_response(struct txn *t)
+{
+	const struct proxy *p = t->backend;
+	struct conn *s = &t->server_conn->conn;
+	if (t->waiting_list != NULL && t->waiting_list != &p->tcp_response)
+		return RULE_NEXT;
+	if (t->inspect_end_ns == 0)
+		t->inspect_end_ns = loop_now_ns(t->worker->loop) + p->inspect_response_ns;
+	bool waited = t->waiting_list != NULL;
+	enum rule_verdict v = rule_list_walk(&p->tcp_response, t);
+	if (waited || v == RULE_WAIT)
+		conn_deadline(s, v == RULE_WAIT ? t->inspect_end_ns : 0);
+	if (t->seen & SEEN_SERVER_TIMEOUT) { // of the rules' patience only
+		t->seen &= ~(uint32_t)SEEN_SERVER_TIMEOUT;
+		t->reason = NULL;
+	}
+	return v;
+}
+
 static enum step_verdict
 inspect(struct txn *t, const struct proxy *p, const struct txn_step *next)
 {
@@ -223,6 +243,7 @@ run_tcp_begin(struct txn *t)
 	flow_init(&t->up, c, s, &t->req_in, false);
 	flow_init(&t->down, s, c, &t->res_in, false);
 	t->up.eof = (t->seen & SEEN_CLIENT_EOF) != 0;
+	t->inspect_end_ns = t->times.connected_ns + t->backend->inspect_response_ns;
 	if (t->backend->tcp_response.first == NULL)
 		t->flags |= TXN_JUDGED;
 	if (UNLIKELY(t->frontend->options & PROXY_OPT_LOGASAP))
@@ -232,24 +253,26 @@ run_tcp_begin(struct txn *t)
 
 const struct txn_step step_tcp_begin = {"tcp-begin", run_tcp_begin};
 
-// The tcp-response rules, once there is something to judge. MORE: not yet.
+// The tcp-response rules, once there is something to judge. MORE, WAIT: not yet.
 static enum rule_verdict
 judge_response(struct txn *t)
 {
 	const struct proxy *p = t->backend;
 	struct conn *s = &t->server_conn->conn;
-	uint64_t end = t->times.connected_ns + p->inspect_response_ns;
 	bool ended = (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED)) != 0;
-	bool late = loop_now_ns(t->worker->loop) >= end;
-	if (conn_unread(s) == 0 && !ended && (late || p->inspect_response_ns == 0)) {
-		hear(s); // silent: nothing is judged
+	bool late = loop_now_ns(t->worker->loop) >= t->inspect_end_ns;
+	bool silent = conn_unread(s) == 0 && (late || p->inspect_response_ns == 0);
+	bool same = !late && t->judged_bytes == conn_unread(s) + 1; // an event of the other side
+	if (t->waiting_list == NULL && !ended && (silent || same)) {
+		hear(s);
 		return RULE_MORE;
 	}
 	t->ctx.more = !late && !ended && !is_full(s);
 	t->ctx.not_http = true;
 	t->ctx.memo_known = 0;
 	enum rule_verdict v = rule_list_inspect(&p->tcp_response, t);
-	if (v == RULE_MORE)
+	t->judged_bytes = v == RULE_MORE ? conn_unread(s) + 1 : 0;
+	if ((v == RULE_MORE || v == RULE_WAIT) && !ended)
 		hear(s);
 	t->ctx.more = false;
 	return v;
@@ -280,7 +303,7 @@ set_deadlines(struct txn *t)
 	}
 	conn_deadline(&t->client->conn, in(t, client_ns));
 	uint64_t now = loop_now_ns(t->worker->loop), end = in(t, server_ns);
-	uint64_t judge = t->times.connected_ns + t->backend->inspect_response_ns;
+	uint64_t judge = t->inspect_end_ns;
 	t->flags &= ~(uint32_t)TXN_INSPECTS;
 	if (!(t->flags & TXN_JUDGED) && judge > now && (end == 0 || judge < end)) {
 		t->flags |= TXN_INSPECTS;
@@ -314,6 +337,8 @@ relay(struct txn *t)
 		txn_close_half(&t->up);
 	if (down == FLOW_FINISHED)
 		txn_close_half(&t->down);
+	if (down == FLOW_FINISHED && t->flags & TXN_RULE_CLOSES)
+		return STEP_DONE;
 	if (down == FLOW_FINISHED && up == FLOW_FINISHED)
 		return t->up.failed ? txn_cut(t, "SD") : STEP_DONE;
 	set_deadlines(t);
@@ -341,7 +366,7 @@ run_tcp_relay(struct txn *t)
 		enum rule_verdict v = judge_response(t);
 		if (v == RULE_NEXT || v == RULE_ALLOW)
 			t->flags |= TXN_JUDGED;
-		else if (v != RULE_MORE)
+		else if (v != RULE_MORE && v != RULE_WAIT)
 			return txn_cut(t, "PD");
 	}
 	return relay(t);

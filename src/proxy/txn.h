@@ -82,8 +82,9 @@ enum txn_flags {
 	TXN_RESPONSE_SENT = 1 << 3, // response bytes went to the client: no other answer possible
 	TXN_REPLAYABLE = 1 << 4,    // the request may be sent again: idempotent, without body
 	TXN_TUNNEL = 1 << 5,
-	TXN_NOT_FIRST = 1 << 6, // not the connection's first request
-	TXN_REPLIED = 1 << 7,   // answered by us, not by a server
+	TXN_RULE_CLOSES = 1 << 15, // TXN_TCP: over once what the server sent is relayed
+	TXN_NOT_FIRST = 1 << 6,    // not the connection's first request
+	TXN_REPLIED = 1 << 7,      // answered by us, not by a server
 	TXN_REDISPATCHED = 1 << 8,
 	TXN_POLICY_DENIED = 1 << 9, // a policy failed whose on-error is deny: 403 at the next rule
 	TXN_ENDED = 1 << 10,        // logged and counted; waits for its connections to close
@@ -139,7 +140,8 @@ struct txn {
 	const struct rule *last_rule;         // that decided
 	const struct rule_list *waiting_list; // whose rule waits, or NULL
 	const struct rule *waiting_rule;
-	uint64_t inspect_end_ns;     // of the tcp-request content rules under way, or 0
+	uint64_t inspect_end_ns;     // of the tcp-... content rules under way, or 0
+	uint32_t judged_bytes;       // one more than those that they found too few; 0: none
 	struct lua_call *lua_call;   // the action or service under way (action_lua.c), or NULL
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state

@@ -4,6 +4,7 @@
 #include "proxy/accesslog.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
+#include "proxy/tcp.h"
 #include "proxy/txn.h"
 
 // --- response-rules ----------------------------------------------------------------------------
@@ -70,7 +71,9 @@ run_response_rules(struct txn *t)
 		return txn_cut(t, "PH");
 	enum rule_verdict v = RULE_NEXT;
 	if (UNLIKELY(t->backend->tcp_response.first != NULL))
-		v = rule_list_walk(&t->backend->tcp_response, t);
+		v = tcp_judge_response(t);
+	if (v == RULE_CUT && t->reply.denied)
+		return txn_cut(t, "PD"); // HAProxy's, though nothing of a body was sent
 	if (LIKELY(v == RULE_NEXT || v == RULE_ALLOW))
 		v = run_lists(t, &t->backend->http_response, &t->frontend->http_response);
 	if (v == RULE_NEXT || v == RULE_ALLOW)
@@ -78,7 +81,7 @@ run_response_rules(struct txn *t)
 	if (v == RULE_WAIT)
 		return STEP_WAIT;
 	if (v == RULE_CUT)
-		return txn_cut(t, "CH");
+		return txn_cut(t, t->reply.denied ? "PH" : "CH");
 	if (v == RULE_REPLY)
 		return txn_reply(t, "PH");
 	if (v == RULE_FAIL)
