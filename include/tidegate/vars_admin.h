@@ -108,6 +108,12 @@ TIDEVARS_API int tidevars_log_next(struct tidevars *t, uint64_t after_seq,
 // seq of the newest entry; 0 when nothing was written yet.
 TIDEVARS_API uint64_t tidevars_log_last(const struct tidevars *t);
 
+// For who fills a table from a copy: as tidevars_commit, but any number of operations in the one
+// commit (the lock is held for about a microsecond each), and writable_by does not bind, which
+// whoever declares may lift anyway.
+TIDEVARS_API int tidevars_restore(struct tidevars *t, const struct tidevars_op *ops, size_t n,
+				  const struct tidevars_writer *writer, struct tidevars_error *err);
+
 // Looks whether another program has written over the header or a declaration: DAMAGED, and err says
 // what. Nothing changes by it: reads go on by what this process has learnt before.
 TIDEVARS_API int tidevars_inspect(struct tidevars *t, struct tidevars_error *err);

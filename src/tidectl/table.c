@@ -18,6 +18,8 @@
 
 #define FORMAT_VERSION 1
 
+enum { USUAL_SIZE = 1024 }; // of a dump that names none; more where it has more
+
 static int
 complain(const char *text)
 {
@@ -324,13 +326,37 @@ restore_holds(struct restore *r, const json_t *o)
 					    .source = TIDEVARS_FROM_CLI};
 		struct tidevars_error why;
 		uint64_t left;
-		if (owner == NULL)
-			return err_set(&r->err, "variable '%s': a hold without owner", r->name);
+		(void)read_ms(r, h, "left-ms", &left); // good: check_holds
+		const struct tidevars_op take = {.handle = handle,
+						 .kind = TIDEVARS_TAKE,
+						 .ttl_ns = left != 0 ? left : TIDEVARS_NEVER,
+						 .owner = owner};
+		if (tidevars_restore(r->t, &take, 1, &w, &why) != TIDEVARS_OK)
+			return err_set(&r->err, "%s", why.text);
+	}
+	return true;
+}
+
+// Before any value is written.
+static bool
+check_holds(struct restore *r, const json_t *o)
+{
+	const json_t *list = json_object_get(o, "holds"), *h;
+	uint64_t left;
+	size_t i;
+	if (json_array_size(list) > TIDEVARS_HOLDS_MAX)
+		return err_set(&r->err, "variable '%s': at most %d holds", r->name,
+			       TIDEVARS_HOLDS_MAX);
+	json_array_foreach(list, i, h)
+	{
+		size_t n = json_string_length(json_object_get(h, "owner"));
+		if (n == 0 || n > TIDEVARS_WHO_MAX)
+			return err_set(&r->err,
+				       "variable '%s': a hold without owner, or whose has "
+				       "more than %d bytes",
+				       r->name, TIDEVARS_WHO_MAX);
 		if (!read_ms(r, h, "left-ms", &left))
 			return false;
-		if (tidevars_take(r->t, handle, owner, left != 0 ? left : TIDEVARS_NEVER, &w,
-				  &why) != TIDEVARS_OK)
-			return err_set(&r->err, "%s", why.text);
 	}
 	return true;
 }
@@ -353,7 +379,7 @@ restore_variable(struct restore *r, const json_t *o)
 	if (tidevars_declare(r->t, &d, &handle, &why) != TIDEVARS_OK)
 		return err_set(&r->err, "%s", why.text);
 	if (d.type == TIDEVARS_HOLD)
-		return true; // after the values
+		return check_holds(r, o); // taken after the values
 	struct tidevars_op *op = add_op(r, handle, given ? TIDEVARS_SET : TIDEVARS_UNSET);
 	if (given)
 		op->value = v;
@@ -374,7 +400,7 @@ restore_all(struct restore *r, const json_t *root)
 		if (!restore_variable(r, o))
 			return false;
 	}
-	if (r->n > 0 && tidevars_commit(r->t, r->ops, r->n, &w, &why) != TIDEVARS_OK)
+	if (tidevars_restore(r->t, r->ops, r->n, &w, &why) != TIDEVARS_OK)
 		return err_set(&r->err, "%s", why.text);
 	json_array_foreach(list, i, o)
 	{
@@ -393,7 +419,10 @@ read_text(const char *path, struct err *err)
 				: json_load_file(path, JSON_REJECT_DUPLICATES, &why);
 	const char *from = standard ? "standard input" : path;
 	if (root == NULL) {
-		err_set(err, "%s:%d: %s", from, why.line, why.text);
+		if (why.line > 0)
+			err_set(err, "%s:%d: %s", from, why.line, why.text);
+		else
+			err_set(err, "%s", why.text); // names the file that could not be opened
 		return NULL;
 	}
 	if (json_integer_value(json_object_get(root, "tidegate-vars")) == FORMAT_VERSION &&
@@ -419,6 +448,8 @@ restore(const char *path, const char *text)
 	    sizeof(fresh))
 		return json_decref(root), complain("the path is too long");
 	json_int_t size = json_integer_value(json_object_get(root, "size"));
+	json_int_t n = (json_int_t)json_array_size(json_object_get(root, "variables"));
+	size = MAX(size != 0 ? size : USUAL_SIZE, n);
 	struct tidevars_options o = {.path = exists ? path : fresh,
 				     .flags = exists ? 0 : TIDEVARS_CREATE,
 				     .size = size > 0 && size <= 1048576 ? (uint32_t)size : 0};

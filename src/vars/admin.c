@@ -104,11 +104,18 @@ tidevars_sweep(struct tidevars *t, uint64_t now_boot_ns, uint64_t *next_boot_ns,
 		if (!has_run_out(t, i, now_boot_ns, &next))
 			continue;
 		struct tidevars_op op = {.handle = i, .kind = TIDEVARS_EXPIRE};
-		status = vars_commit_ops(t, &op, 1, &nobody, false, err);
+		status = vars_commit_ops(t, &op, 1, &nobody, VARS_WAIT, err);
 		if (status == TIDEVARS_OK)
 			(void)has_run_out(t, i, now_boot_ns, &next); // a hold's next expiry
 	}
 	if (next_boot_ns != NULL)
 		*next_boot_ns = next;
 	return status;
+}
+
+int
+tidevars_restore(struct tidevars *t, const struct tidevars_op *ops, size_t n,
+		 const struct tidevars_writer *writer, struct tidevars_error *err)
+{
+	return vars_commit_ops(t, ops, n, writer, VARS_RESTORE, err);
 }

@@ -144,6 +144,8 @@ struct vars_commit {
 	struct tidevars_error *err;
 	uint64_t now_boot, now_real, stamp;
 	struct layout_cold who; // who, reason, source, uid, gid, pid
+	bool restores;          // rights are not asked for
+	bool *named;            // by handle, of a commit of many; else NULL
 };
 void vars_commit_init(struct vars_commit *c, struct tidevars *t,
 		      const struct tidevars_writer *writer, struct tidevars_error *err);
@@ -157,8 +159,13 @@ int vars_check_value(const struct vars_meta *m, const struct tidevars_value *v,
 		     struct tidevars_error *err);
 // v's bits as layout_hot.value (a string's length).
 uint64_t vars_value_word(const struct tidevars_value *v);
+enum vars_how {
+	VARS_WAIT,
+	VARS_TRY,
+	VARS_RESTORE // any number of operations, and no rights asked for
+};
 int vars_commit_ops(struct tidevars *t, const struct tidevars_op *ops, size_t n,
-		    const struct tidevars_writer *writer, bool try_only,
+		    const struct tidevars_writer *writer, enum vars_how how,
 		    struct tidevars_error *err);
 int vars_sync(struct tidevars *t, struct tidevars_error *err);
 

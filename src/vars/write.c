@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "vars/table_priv.h"
 
 enum { WRITE_WAIT_MS = 1000 };
@@ -143,7 +144,7 @@ check_rights(const struct vars_commit *c, const struct vars_meta *m)
 {
 	const struct layout_cold *w = &c->who;
 	uint32_t by = m->writable_by;
-	if (by == 0 || (by & TIDEVARS_BY_ANY) != 0 ||
+	if (by == 0 || (by & TIDEVARS_BY_ANY) != 0 || c->restores ||
 	    ((by & TIDEVARS_BY_UID) != 0 && w->uid == m->writable_uid) ||
 	    ((by & TIDEVARS_BY_GID) != 0 && in_group(c, m->writable_gid)) ||
 	    ((by & TIDEVARS_BY_LUA) != 0 && w->source == TIDEVARS_FROM_LUA) ||
@@ -325,6 +326,23 @@ check_kind(const struct vars_commit *c, struct change *ch, size_t n)
 	}
 }
 
+// Few are looked at one by one, many noted.
+static bool
+named_before(const struct vars_commit *c, const struct change *all, size_t at)
+{
+	uint32_t h = all[at].m->handle;
+	if (c->named != NULL) {
+		bool was = c->named[h];
+		c->named[h] = true;
+		return was;
+	}
+	for (size_t i = 0; i < at; i++) {
+		if (all[i].m == all[at].m)
+			return true;
+	}
+	return false;
+}
+
 static int
 check_op(const struct vars_commit *c, struct change *all, size_t at, size_t n)
 {
@@ -333,11 +351,9 @@ check_op(const struct vars_commit *c, struct change *all, size_t at, size_t n)
 	if (ch->m == NULL || ch->m->forgotten)
 		return vars_fail(c->err, TIDEVARS_UNKNOWN, "no variable has the handle %u",
 				 ch->op->handle);
-	for (size_t i = 0; i < at; i++) {
-		if (all[i].m == ch->m)
-			return vars_fail(c->err, TIDEVARS_BAD_CALL,
-					 "'%s' is named twice in one commit", ch->m->name);
-	}
+	if (named_before(c, all, at))
+		return vars_fail(c->err, TIDEVARS_BAD_CALL, "'%s' is named twice in one commit",
+				 ch->m->name);
 	bool expire = ch->op->kind == TIDEVARS_EXPIRE;
 	int status = expire ? TIDEVARS_OK : check_rights(c, ch->m);
 	if (status != TIDEVARS_OK)
@@ -615,30 +631,37 @@ count_only(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 	return true;
 }
 
-int
-vars_commit_ops(struct tidevars *t, const struct tidevars_op *ops, size_t n,
-		const struct tidevars_writer *w, bool try_only, struct tidevars_error *err)
+// The lock is held; `changes` has room for n.
+static int
+check_and_store(struct vars_commit *c, const struct tidevars_op *ops, struct change *changes,
+		size_t n)
 {
-	CHECK_MAGIC(t, VARS_MAGIC);
-	struct change changes[TIDEVARS_OPS_MAX];
-	if (n > TIDEVARS_OPS_MAX)
-		return vars_fail(err, TIDEVARS_BAD_CALL, "at most %d operations in one commit",
-				 TIDEVARS_OPS_MAX);
-	if (n == 0 || count_only(t, ops, n, w))
-		return TIDEVARS_OK;
-	uint32_t wait_ms = try_only ? 0 : w != NULL && w->wait_ms != 0 ? w->wait_ms : WRITE_WAIT_MS;
+	for (size_t i = 0; i < n; i++) {
+		changes[i] = (struct change){.op = &ops[i]};
+		int status = check_op(c, changes, i, n);
+		if (status != TIDEVARS_OK)
+			return status;
+	}
+	return store_all(c, changes, n);
+}
+
+// As vars_commit_ops, with room for n changes and of n > TIDEVARS_OPS_MAX for a note per handle.
+static int
+commit_in(struct tidevars *t, const struct tidevars_op *ops, size_t n,
+	  const struct tidevars_writer *w, enum vars_how how, struct change *changes, bool *named,
+	  struct tidevars_error *err)
+{
+	bool tries = how == VARS_TRY;
+	uint32_t wait_ms = tries ? 0 : w != NULL && w->wait_ms != 0 ? w->wait_ms : WRITE_WAIT_MS;
 	int status = vars_lock(t, wait_ms, err);
 	if (status != TIDEVARS_OK)
 		return status;
 	vars_index_refresh(t);
 	struct vars_commit c;
 	vars_commit_init(&c, t, w, err);
-	for (size_t i = 0; i < n && status == TIDEVARS_OK; i++) {
-		changes[i] = (struct change){.op = &ops[i]};
-		status = check_op(&c, changes, i, n);
-	}
-	if (status == TIDEVARS_OK)
-		status = store_all(&c, changes, n);
+	c.restores = how == VARS_RESTORE;
+	c.named = named;
+	status = check_and_store(&c, ops, changes, n);
 	vars_unlock(t);
 	if (status != TIDEVARS_OK)
 		return status;
@@ -646,7 +669,28 @@ vars_commit_ops(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 	if (tidevars_damaged(t))
 		return vars_fail(err, TIDEVARS_DAMAGED,
 				 "the variable table's file was cut short under this process");
-	return try_only ? TIDEVARS_OK : vars_sync(t, err);
+	return tries ? TIDEVARS_OK : vars_sync(t, err);
+}
+
+int
+vars_commit_ops(struct tidevars *t, const struct tidevars_op *ops, size_t n,
+		const struct tidevars_writer *w, enum vars_how how, struct tidevars_error *err)
+{
+	CHECK_MAGIC(t, VARS_MAGIC);
+	struct change few[TIDEVARS_OPS_MAX];
+	if (n > TIDEVARS_OPS_MAX && how != VARS_RESTORE)
+		return vars_fail(err, TIDEVARS_BAD_CALL, "at most %d operations in one commit",
+				 TIDEVARS_OPS_MAX);
+	if (n == 0 || count_only(t, ops, n, w))
+		return TIDEVARS_OK;
+	if (n <= TIDEVARS_OPS_MAX)
+		return commit_in(t, ops, n, w, how, few, NULL, err);
+	struct change *many = mem_zalloc(n * sizeof(*many));
+	bool *named = mem_zalloc(t->size * sizeof(*named));
+	int status = commit_in(t, ops, n, w, how, many, named, err);
+	mem_free(named);
+	mem_free(many);
+	return status;
 }
 
 static bool
@@ -663,7 +707,7 @@ tidevars_commit(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 		if (!is_operation(ops[i].kind))
 			return vars_fail(err, TIDEVARS_BAD_CALL, "no such operation");
 	}
-	return vars_commit_ops(t, ops, n, writer, false, err);
+	return vars_commit_ops(t, ops, n, writer, VARS_WAIT, err);
 }
 
 int
@@ -674,7 +718,7 @@ tidevars_try_commit(struct tidevars *t, const struct tidevars_op *ops, size_t n,
 		if (!is_operation(ops[i].kind))
 			return vars_fail(err, TIDEVARS_BAD_CALL, "no such operation");
 	}
-	return vars_commit_ops(t, ops, n, writer, true, err);
+	return vars_commit_ops(t, ops, n, writer, VARS_TRY, err);
 }
 
 int

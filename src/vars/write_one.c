@@ -10,7 +10,7 @@ tidevars_set(struct tidevars *t, uint32_t handle, const struct tidevars_value *v
 				 .kind = TIDEVARS_SET,
 				 .value = *value,
 				 .ttl_ns = ttl_ns};
-	return vars_commit_ops(t, &op, 1, writer, false, err);
+	return vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err);
 }
 
 int
@@ -18,7 +18,7 @@ tidevars_unset(struct tidevars *t, uint32_t handle, const struct tidevars_writer
 	       struct tidevars_error *err)
 {
 	struct tidevars_op op = {.handle = handle, .kind = TIDEVARS_UNSET};
-	return vars_commit_ops(t, &op, 1, writer, false, err);
+	return vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err);
 }
 
 int
@@ -26,7 +26,7 @@ tidevars_add(struct tidevars *t, uint32_t handle, const struct tidevars_value *v
 	     const struct tidevars_writer *writer, struct tidevars_error *err)
 {
 	struct tidevars_op op = {.handle = handle, .kind = TIDEVARS_ADD, .value = *value};
-	return vars_commit_ops(t, &op, 1, writer, false, err);
+	return vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err);
 }
 
 int
@@ -37,7 +37,7 @@ tidevars_take(struct tidevars *t, uint32_t handle, const char *owner, uint64_t t
 				 .kind = TIDEVARS_TAKE,
 				 .ttl_ns = ttl_ns,
 				 .owner = owner};
-	return vars_commit_ops(t, &op, 1, writer, false, err);
+	return vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err);
 }
 
 int
@@ -48,7 +48,7 @@ tidevars_extend(struct tidevars *t, uint32_t handle, const char *owner, uint64_t
 				 .kind = TIDEVARS_EXTEND,
 				 .ttl_ns = ttl_ns,
 				 .owner = owner};
-	return vars_commit_ops(t, &op, 1, writer, false, err);
+	return vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err);
 }
 
 int
@@ -56,7 +56,7 @@ tidevars_release(struct tidevars *t, uint32_t handle, const char *owner,
 		 const struct tidevars_writer *writer, struct tidevars_error *err)
 {
 	struct tidevars_op op = {.handle = handle, .kind = TIDEVARS_RELEASE, .owner = owner};
-	return vars_commit_ops(t, &op, 1, writer, false, err);
+	return vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err);
 }
 
 int
@@ -71,5 +71,5 @@ tidevars_set_text(struct tidevars *t, const char *name, const char *text, uint64
 		status =
 		    tidevars_parse(tidevars_type(t, handle), text, strlen(text), &op.value, err);
 	}
-	return status == TIDEVARS_OK ? vars_commit_ops(t, &op, 1, writer, false, err) : status;
+	return status == TIDEVARS_OK ? vars_commit_ops(t, &op, 1, writer, VARS_WAIT, err) : status;
 }
