@@ -53,6 +53,12 @@ struct policy_field {
 	struct str name, value;
 };
 
+// The text that a POLICY_FIELD or POLICY_HEADER was answered with; name: the argument of `call`.
+struct policy_answer {
+	struct str name, text;
+	int handle;
+};
+
 // A request made from `t.txn {...}` of a self-test. Missing texts have .p == NULL.
 struct policy_test_request {
 	struct str method, path, query, host, version;
@@ -72,6 +78,10 @@ struct policy_host {
 	// with a string, whose .p is not NULL. W.
 	bool (*call)(void *data, void *txn, int handle, const struct policy_value *args, unsigned n,
 		     struct policy_value *out, struct err *err);
+	// Those of `set` (a bit for each of `answers`) that would be other ones in this request.
+	// NULL: no answer is kept. W, between calls of Lua.
+	unsigned (*changed)(void *data, void *txn, const struct policy_answer *answers,
+			    unsigned set);
 	// A request to be passed as txn to `call`, in memory of the arena; NULL with a cause.
 	// Without it self-tests answer fields, headers and cookies from the table itself, and
 	// fetches are refused there.

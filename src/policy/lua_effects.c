@@ -156,7 +156,7 @@ policy_state_effect(struct policy_state *s, size_t i, const struct tidevars_valu
 		x->last = *now;
 	s->call = &s->idle;
 	s->recording = NULL;
-	policy_lua_vars_drop(s->L, s);
+	policy_lua_forget(s->L, s);
 	s->effect = x;
 	s->waited = false;
 	lua_pushcfunction(s->L, call_effect);

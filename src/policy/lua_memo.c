@@ -121,7 +121,7 @@ evaluate(lua_State *L, struct policy_state *s, struct policy_memo *m, int index)
 	m->counts = false;
 	m->until_boot_ns = UINT64_MAX;
 	m->epoch = vars != NULL ? tidevars_epoch(vars) : 0;
-	policy_lua_vars_drop(L, s); // each reading is to be noted
+	policy_lua_forget(L, s); // each reading is to be noted
 	s->recording = m;
 	lua_getiuservalue(L, index, 1);
 	int rc = lua_pcall(L, 0, 1, 0);

@@ -39,6 +39,9 @@ extern const char policy_key_privs;   // private data of transactions, by their 
 extern const char policy_key_done;    // as a light userdata: the error that ends a run at once
 extern const char policy_key_effects; // the functions of effects, in order
 extern const char policy_key_kept;    // name -> reading, while nothing is written
+extern const char policy_key_asked;   // names of what predicates ask of requests, in order
+extern const char policy_key_fields;  // name -> part, method or kept text of the live request
+extern const char policy_key_headers; // name -> kept text of the live request's headers
 extern const char policy_key_written; // of the self-test that runs: variable -> when it was written
 
 // ---- lua_sandbox.c
@@ -78,9 +81,26 @@ uint32_t policy_lua_var(lua_State *L, int index);
 void policy_lua_push_reading(lua_State *L, const struct tidevars_value *v);
 // Pushes vars[NAME] for the name at index. [-0, +1, e]
 void policy_lua_read_var(lua_State *L, int index);
-// Forgets what is kept of readings: something other than a predicate runs, or reads are noted.
-// [-0, +0, -]
+// Forgets what is kept of readings. [-0, +0, -]
 void policy_lua_vars_drop(lua_State *L, struct policy_state *s);
+
+// ---- lua_asked.c
+void policy_lua_asked_open(lua_State *L); // [-0, +0, m]
+// The text on top is the live request's answer to the name at 2, and 1 the table that Lua looked
+// into in vain: may keep it there. [-0, +0, m]
+void policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int handle);
+// Before a predicate is called: takes out what is not so in this request (NULL: all).
+// [-0, +0, -]
+void policy_lua_asked_look(lua_State *L, struct policy_state *s, void *txn);
+void policy_lua_asked_drop(lua_State *L, struct policy_state *s); // all. [-0, +0, -]
+// Something other than a predicate runs, or what it reads is noted: nothing is kept.
+// [-0, +0, -]
+static inline void
+policy_lua_forget(lua_State *L, struct policy_state *s)
+{
+	policy_lua_vars_drop(L, s);
+	policy_lua_asked_drop(L, s);
+}
 
 // ---- lua_backends.c
 void policy_lua_backends_open(lua_State *L); // pushes `backends`. [-0, +1, e]

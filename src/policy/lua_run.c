@@ -164,7 +164,7 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	s->call = call;
 	s->run = run;
 	s->recording = NULL;
-	policy_lua_vars_drop(s->L, s);
+	policy_lua_forget(s->L, s);
 	s->txn->host_txn = call->txn;
 	s->done_code = -1;
 	run->wake_ns = 0;

@@ -19,7 +19,7 @@
 const char policy_key_globals, policy_key_env, policy_key_anchor, policy_key_loaded,
     policy_key_tests, policy_key_t, policy_key_frozen, policy_key_shadow, policy_key_donor,
     policy_key_entries, policy_key_done, policy_key_effects, policy_key_written, policy_key_kept,
-    policy_key_inits, policy_key_privs;
+    policy_key_asked, policy_key_fields, policy_key_headers, policy_key_inits, policy_key_privs;
 
 // [-3, +0, e] E.__newindex
 static int

@@ -113,7 +113,7 @@ policy_state_protected(struct policy_state *s, int n_args, int n_results, uint64
 {
 	s->call = &s->idle;
 	s->recording = NULL;
-	policy_lua_vars_drop(s->L, s);
+	policy_lua_forget(s->L, s);
 	if (UNLIKELY(s->coverage != NULL))
 		policy_lua_coverage_arm(s->L); // a stop takes the hook away
 	enum guard_end end = guard_pcall(s->guard, s->L, n_args, n_results, budget_ns);
@@ -215,6 +215,7 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 	memset(&s->txn_names, 0, sizeof(s->txn_names));
 	memset(&s->header_names, 0, sizeof(s->header_names));
 	s->kept = (struct policy_kept_vars){0};
+	s->asked = (struct policy_asked){0};
 	s->cookie_handle = -1;
 	s->idle = (struct policy_call){.arena = &s->arena,
 				       .now_boot_ns = clock_boot_ns(),
@@ -406,6 +407,8 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	s->recording = NULL;
 	s->txn->host_txn = call->txn;
 	look_at_vars(s);
+	if (s->asked.kept != 0)
+		policy_lua_asked_look(L, s, call->txn);
 	int n_args = 1;
 	if (UNLIKELY(call->n_args > 0)) {
 		ASSERT(call->n_args <= POLICY_MAX_ARGS);

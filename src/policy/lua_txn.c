@@ -159,6 +159,15 @@ table_entry(lua_State *L, const char *table, struct str name, bool any_case)
 	return 1;
 }
 
+// Behind an answer to the live request's __index: where predicates run, and can change nothing.
+// [-0, +0, m]
+static inline void
+may_keep(lua_State *L, struct policy_state *s, enum policy_what what, int handle)
+{
+	if (LIKELY(s->phase == POLICY_FROZEN && s->run == NULL) && lua_type(L, -1) == LUA_TSTRING)
+		policy_lua_asked_keep(L, s, (uint8_t)what, handle);
+}
+
 // ---- txn ------------------------------------------------------------------------------------
 
 // txn:get_var(name) [-2, +1, e]
@@ -264,7 +273,10 @@ live_index(lua_State *L)
 	if (UNLIKELY(what >> 24 != IS_FIELD))
 		return 1;
 	policy_lua_memo_forbid(L, "the request");
-	return ask(L, s, policy_lua_host_txn(L, s->txn), (int)(what & 0xffffff), NULL, 0);
+	int handle = (int)(what & 0xffffff);
+	ask(L, s, policy_lua_host_txn(L, s->txn), handle, NULL, 0);
+	may_keep(L, s, POLICY_FIELD, handle);
+	return 1;
 }
 
 // ---- headers, cookies -----------------------------------------------------------------------
@@ -301,7 +313,9 @@ live_header(lua_State *L)
 	void *txn = policy_lua_host_txn(L, s->txn);
 	int64_t known = policy_name_get(&s->header_names, name.s.p);
 	int handle = LIKELY(known >= 0) ? (int)known : learn_header(L, s, name.s);
-	return ask(L, s, txn, handle, &name, 1);
+	ask(L, s, txn, handle, &name, 1);
+	may_keep(L, s, POLICY_HEADER, handle);
+	return 1;
 }
 
 // Cookies, and a self-test's headers. [-2, +1, e]
@@ -405,13 +419,33 @@ fill_type(lua_State *L)
 	lua_setfield(L, -2, "__metatable");
 }
 
+// A type whose __index is on top. [-1, +0, m]
+static void
+new_type_of(lua_State *L, const char *name)
+{
+	luaL_newmetatable(L, name);
+	fill_type(L);
+	lua_pop(L, 1);
+}
+
 static void
 new_type(lua_State *L, const char *name, lua_CFunction index)
 {
 	lua_pushcfunction(L, index);
-	luaL_newmetatable(L, name);
-	fill_type(L);
-	lua_pop(L, 1);
+	new_type_of(L, name);
+}
+
+// What the table on top, from now on known to the registry, does not have is asked for.
+// [-0, +0, m]
+static void
+set_behind(lua_State *L, lua_CFunction index, const char *key)
+{
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, index);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
 // The metatable of the live object at `index`, which has its parts, for itself alone: __index is
@@ -424,10 +458,7 @@ set_live_type(lua_State *L, int index)
 		lua_getiuservalue(L, index, parts[i].uv);
 		lua_setfield(L, -2, parts[i].name);
 	}
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, live_index);
-	lua_setfield(L, -2, "__index");
-	lua_setmetatable(L, -2);
+	set_behind(L, live_index, &policy_key_fields);
 	lua_createtable(L, 0, 4);
 	fill_type(L);
 	lua_pushliteral(L, TXN_TYPE);
@@ -584,9 +615,12 @@ policy_lua_test_txn(lua_State *L)
 void
 policy_lua_txn_open(lua_State *L)
 {
+	policy_lua_asked_open(L);
 	new_type(L, TXN_TYPE, test_index);
 	new_type(L, "tide.headers", entry_index);
-	new_type(L, LIVE_HEADERS, live_header);
+	lua_newtable(L);
+	set_behind(L, live_header, &policy_key_headers);
+	new_type_of(L, LIVE_HEADERS);
 	new_type(L, "tide.cookies", entry_index);
 	new_type(L, "tide.fetches", method_index);
 	new_type(L, "tide.converters", method_index);

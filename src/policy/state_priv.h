@@ -42,6 +42,20 @@ struct policy_kept_vars {
 #define POLICY_KEEP_AFTER 8
 #define POLICY_KEPT_VARS  64
 
+// What predicates ask of requests, the first so many names, and which of the answers stand in Lua
+// tables (lua_asked.c). Lua owns the bytes: names for ever, a text while its bit is set.
+#define POLICY_ASKED 8
+struct policy_asked {
+	unsigned n, kept; // kept: a bit for each answer
+	uint32_t calls;   // that looked
+	struct policy_answer answer[POLICY_ASKED];
+	struct {
+		uint8_t what;            // POLICY_FIELD, POLICY_HEADER
+		uint8_t rest, rest_next; // asks for which it is let alone
+		uint32_t since;          // calls, when it was kept
+	} place[POLICY_ASKED];
+};
+
 enum policy_phase {
 	POLICY_LOADING, // the top level runs: globals may be written, no request
 	POLICY_FROZEN,  // predicates run
@@ -95,6 +109,7 @@ struct policy_state {
 	bool tasks_on; // its generation is live
 	struct policy_names var_names, txn_names, header_names;
 	struct policy_kept_vars kept;
+	struct policy_asked asked;
 	int cookie_handle; // the host's; -1: not asked yet
 	char error[512];   // text of the last failure
 };

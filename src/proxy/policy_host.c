@@ -618,6 +618,36 @@ host_call(void *data, void *txn, int handle, const struct policy_value *args, un
 	return ask_borrowing(d, r, handle, args, n, out, err);
 }
 
+// As host_call's first two would answer.
+static inline bool
+is_still(const struct sample_ctx *ctx, const struct policy_answer *a)
+{
+	enum policy_what what = (enum policy_what)(a->handle >> HANDLE_BITS);
+	int row = a->handle & ((1 << HANDLE_BITS) - 1);
+	struct policy_value now = {0};
+	const struct http_field *f;
+	if (what == POLICY_HEADER) {
+		struct http_name name = {a->name, (enum http_field_id)row};
+		if (!header_at_once(ctx, &name, &f, &now))
+			return false;
+	} else if (fields[row].evaluates || !fields[row].get(ctx, &now)) {
+		return false;
+	}
+	return now.type == POLICY_T_STR && str_eq(now.s, a->text);
+}
+
+static unsigned
+host_changed(void *data, void *txn, const struct policy_answer *answers, unsigned set)
+{
+	const struct policy_request *r = txn;
+	unsigned changed = 0;
+	(void)data;
+	for (unsigned left = set; left != 0; left &= left - 1)
+		if (!is_still(r->ctx, &answers[__builtin_ctz(left)]))
+			changed |= left & -left;
+	return changed;
+}
+
 // ---- a self-test's request ----------------------------------------------------------------------
 
 struct test_request {
@@ -834,6 +864,7 @@ const struct policy_host policy_host = {
     .published = host_published,
     .resolve = host_resolve,
     .call = host_call,
+    .changed = host_changed,
     .test_txn = host_test_txn,
     .post = host_post,
     .wake_at = host_wake_at,

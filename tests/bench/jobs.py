@@ -44,10 +44,11 @@ def ruled(tidegate, haproxy, nginx, *load, **more):
         "nginx": nginx and {"front": nginx, "back": NGINX_PROXY}}, **more))
 
 
-def lua_job(tidegate, haproxy, nginx, **more):
+def lua_job(tidegate, haproxy, nginx, *load, **more):
     """tidegate and haproxy: (script, function whose truth denies)."""
     job = ruled("    http-request deny if {{ lua(%s) }}" % tidegate[1],
-                "    http-request deny if {{ lua.%s -m bool }}" % haproxy[1], nginx, **more)
+                "    http-request deny if {{ lua.%s -m bool }}" % haproxy[1], nginx, *load,
+                **more)
     job["tidegate"].update(script=tidegate[0], policy="policy p\n    script {dir}/p.lua")
     job["haproxy"].update(script=haproxy[0], policy="    lua-load {dir}/p.lua")
     job["nginx"]["policy"] = "init_by_lua_block {{ ngx.shared.vars:set('maint', 0) }}"
@@ -108,6 +109,8 @@ JOBS = {
                             beside=["haproxy"]),
     "lua-header-path": lua_job((LUA_HEADER, "beta"), (HAPROXY_LUA_HEADER, "beta"),
                                NGINX_LUA_HEADER),
+    "lua-path-new": lua_job((LUA_HEADER, "beta"), (HAPROXY_LUA_HEADER, "beta"),
+                            NGINX_LUA_HEADER, "-u", "/app/########"),
     "return": returned(floor="page"),
     "connection-each": plain("-k", n=500),
     "headers-40": plain(*(w for i in range(40) for w in ("-H", f"X-Header-{i}: value number {i}"))),

@@ -2,7 +2,7 @@
 // The bench's load generator: a closed loop of N connections, one thread, epoll. Prints one line
 // of JSON: requests, errors, seconds, bytes, and latency percentiles in microseconds.
 // Usage: load -p PORT [-c CONNECTIONS] [-n REQUESTS | -s SECONDS] [-u URI] [-w PIPELINE]
-//             [-H "Name: value"]...
+//             [-H "Name: value"]... (######## in URI: the request's number)
 //             [-k] (new connection per request) [-b BODY_BYTES] [-t] (body chunked)
 //             [-i IDLE_CONNECTIONS] (no load: opened, one request each, and held until stdin ends)
 #include <arpa/inet.h>
@@ -46,7 +46,7 @@ static struct {
 	uint64_t body;
 } opt = {.conns = 32, .pipeline = 1, .requests = 100000};
 
-static char *request;
+static char *request, *number; // number: 8 digits inside it, or NULL
 static size_t request_n;
 static uint64_t begun, done, errors, bytes, longest_us;
 static uint32_t latency[SLOTS];
@@ -127,6 +127,14 @@ lose(struct conn *c)
 		redial(c);
 }
 
+// Requests are small: one that is sent in pieces keeps its number as a rule.
+static void
+write_number(uint64_t n)
+{
+	for (int i = 7; i >= 0; i--, n /= 10)
+		number[i] = (char)('0' + n % 10);
+}
+
 // Starts and continues requests; partial sends are continued at the next event.
 static void
 push(struct conn *c)
@@ -136,6 +144,8 @@ push(struct conn *c)
 			if (c->open >= opt.pipeline || begun >= opt.requests)
 				return;
 			begun++;
+			if (number != NULL)
+				write_number(begun);
 			c->started[(c->first + c->open++) % MAX_PIPELINE] = now_ns();
 		}
 		ssize_t r = send(c->fd, request + c->sent, request_n - c->sent,
@@ -287,6 +297,7 @@ build_request(const char *uri, const char *fields)
 	if (opt.body > 0 && opt.chunked)
 		at += snprintf(at, ROOM, "0\r\n\r\n");
 	request_n = (size_t)(at - request);
+	number = strstr(request, "########");
 }
 
 // SIGINT ends it as -s does: what is under way is waited for.

@@ -182,10 +182,10 @@ fake_describe(void *data UNUSED, void *txn, char *buf, size_t room)
 	return (size_t)snprintf(buf, room, "%s %s", t->method, t->path);
 }
 
-static const struct policy_host fake_host = {.describe = fake_describe,
-					     .resolve = fake_resolve,
-					     .call = fake_call,
-					     .post = fake_post};
+static struct policy_host fake_host = {.describe = fake_describe,
+				       .resolve = fake_resolve,
+				       .call = fake_call,
+				       .post = fake_post};
 
 static inline void
 fake_declare(struct fake *f, const char *name, uint32_t type)
