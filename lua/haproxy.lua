@@ -159,8 +159,8 @@ end
 function TXN:set_loglevel(level) return op("set_log_level")(self._n, level) end
 function TXN:set_mark() end
 function TXN:set_tos() end
-function TXN:set_priority_class() end
-function TXN:set_priority_offset() end
+function TXN:set_priority_class(n) return op("set_priority_class")(self._n, n) end
+function TXN:set_priority_offset(ms) return op("set_priority_offset")(self._n, ms) end
 add_log(TXN)
 add_vars(TXN)
 

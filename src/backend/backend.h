@@ -115,7 +115,7 @@ struct backend_worker {
 		uint32_t n_idle;
 		uint32_t n_busy; // transactions under way on this worker
 	} * servers;
-	struct list queue; // of struct backend_waiter, the eldest first
+	struct list queue; // of struct backend_waiter, who is next first
 	uint32_t n_queued;
 	bool serving_queue;
 	struct limit_waker waker;
@@ -143,11 +143,15 @@ void backend_give(struct server *s);
 // A request in the queue of its worker; in the owner's memory.
 struct backend_waiter {
 	struct list in_queue;
+	int16_t class;                          // a lower one is served first
+	int32_t offset_ms;                      // in its class it counts as so much younger
+	uint64_t due_ns;                        // of backend_wait
 	struct backend_place place;             // set when ready is called
 	void (*ready)(struct backend_waiter *); // out of the queue; from the loop's turn
 };
-// Behind a backend_take that said false. Returns how many, of all workers, wait before it.
-uint32_t backend_wait(struct backend_worker *w, struct backend_waiter *waiter);
+// Behind a backend_take that said false. Returns how many, of all workers, waited by then. Its
+// place is found from the youngest on: at once, unless it is to be served before many others.
+uint32_t backend_wait(struct backend_worker *w, struct backend_waiter *waiter, uint64_t now_ns);
 // Requests that wait now, of all workers. Any thread.
 uint32_t backend_queued(const struct backend *b);
 // Leaves before its turn.

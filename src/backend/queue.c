@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests that wait for a server below its maxconn: a queue per backend and worker, in order of
-// arrival. A place at a server that becomes free wakes one worker, which gives it to its eldest.
+// class, then of arrival. A place at a server that becomes free wakes one worker, which gives it to
+// its first.
 #include "backend/backend.h"
 #include "base/clock.h"
 
@@ -51,21 +52,21 @@ backend_give(struct server *s)
 	limit_give(&s->limit, &s->backend->waits);
 }
 
-// On the waiting worker: as many of its eldest as find a place.
+// On the waiting worker: as many of its first as find a place.
 static void
 serve_queue(struct limit_waker *waker)
 {
 	struct backend_worker *w = CONTAINER_OF(waker, struct backend_worker, waker);
 	w->serving_queue = true;
 	while (!list_empty(&w->queue)) {
-		struct backend_waiter *eldest =
+		struct backend_waiter *first =
 		    LIST_ENTRY(w->queue.next, struct backend_waiter, in_queue);
-		if (!backend_take(w, NULL, &eldest->place) || eldest->place.server == NULL)
+		if (!backend_take(w, NULL, &first->place) || first->place.server == NULL)
 			break;
-		list_remove(&eldest->in_queue);
+		list_remove(&first->in_queue);
 		w->n_queued--;
 		atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
-		eldest->ready(eldest);
+		first->ready(first);
 	}
 	w->serving_queue = false;
 	if (list_empty(&w->queue))
@@ -79,10 +80,30 @@ backend_queue_init(struct backend_worker *w, struct loop *loop)
 	limit_waker_init(&w->backend->waits, w->id, &w->waker, loop, serve_queue);
 }
 
-uint32_t
-backend_wait(struct backend_worker *w, struct backend_waiter *waiter)
+static bool
+goes_before(const struct backend_waiter *a, const struct backend_waiter *b)
 {
-	list_append(&w->queue, &waiter->in_queue);
+	return a->class != b->class ? a->class < b->class : a->due_ns < b->due_ns;
+}
+
+// Behind the last of those that are served before it.
+static void
+line_up(struct backend_worker *w, struct backend_waiter *waiter)
+{
+	struct list *next = &w->queue;
+	while (next->prev != &w->queue &&
+	       goes_before(waiter, LIST_ENTRY(next->prev, struct backend_waiter, in_queue)))
+		next = next->prev;
+	list_append(next, &waiter->in_queue); // in front of it
+}
+
+uint32_t
+backend_wait(struct backend_worker *w, struct backend_waiter *waiter, uint64_t now_ns)
+{
+	// A clock that has run for less than the offset is not passed below its zero.
+	int64_t due = (int64_t)now_ns + waiter->offset_ms * (int64_t)NS_PER_MS;
+	waiter->due_ns = due > 0 ? (uint64_t)due : 0;
+	line_up(w, waiter);
 	w->n_queued++;
 	limit_wait(&w->backend->waits, w->id);
 	// A place given back before that bit was seen is found by the worker woken here.

@@ -9,6 +9,7 @@
 #include "expr/pattern_ref.h"
 #include "proxy/action_conn.h"
 #include "proxy/action_normalize.h"
+#include "proxy/action_queue.h"
 #include "proxy/action_wait.h"
 #include "proxy/explain.h"
 #include "proxy/fetch_body.h"
@@ -32,6 +33,7 @@ const struct module *const main_modules[] = {
     &proxy_wait_module,
     &proxy_explain_module,
     &proxy_conn_module,
+    &proxy_queue_module,
     &proxy_normalize_module,
     &proxy_body_module,
     &proxy_tcp_module,

@@ -46,6 +46,7 @@ backend_of(const struct txn *t)
 
 // --- time-outs and tries -----------------------------------------------------------------------
 
+NUMBER(nbproc, 1)
 NUMBER(be_connect, backend_of(t)->timeouts.connect_ns / NS_PER_MS)
 NUMBER(be_queue, backend_of(t)->timeouts.queue_ns / NS_PER_MS)
 NUMBER(be_server, backend_of(t)->timeouts.server_ns / NS_PER_MS)
@@ -422,6 +423,7 @@ static const struct arg_spec unit_arg[] = {{.type = ARG_STR, .name = "unit", .fl
 #define INT(n, nd, f, h) ROW(n, NULL, NULL, SMP_INT, SMP_NEED_##nd, f, NULL, h)
 
 static const struct fetch_row fetches[] = {
+    INT("nbproc", TXN, nbproc, "1: how many processes serve"),
     INT("be_connect_timeout", TXN, be_connect, "the backend's 'timeout connect' in milliseconds"),
     INT("be_queue_timeout", TXN, be_queue, "the backend's 'timeout queue' in milliseconds"),
     INT("be_server_timeout", TXN, be_server, "the backend's 'timeout server' in milliseconds"),

@@ -8,6 +8,7 @@
 #include "expr/pattern_ref.h"
 #include "proxy/action_lua.h"
 #include "proxy/action_priv.h"
+#include "proxy/action_queue.h"
 #include "proxy/host.h"
 #include "proxy/policy_host.h"
 #include "proxy/proxy.h"
@@ -572,6 +573,33 @@ op_info(struct op_call *c)
 	return give_text(c, str_of(room_of(c), text.n));
 }
 
+static bool
+int_arg(struct op_call *c, int64_t *n)
+{
+	*n = c->args[0].i;
+	return c->args[0].type == POLICY_T_INT || err_set(c->err, "a whole number is expected");
+}
+
+static bool
+op_priority_class(struct op_call *c)
+{
+	int64_t n;
+	if (!int_arg(c, &n))
+		return false;
+	txn_set_priority_class(c->txn, n);
+	return true;
+}
+
+static bool
+op_priority_offset(struct op_call *c)
+{
+	int64_t n;
+	if (!int_arg(c, &n))
+		return false;
+	txn_set_priority_offset(c->txn, n);
+	return true;
+}
+
 // Lines "name frontend|backend|proxy http|tcp id".
 static bool
 op_proxies(struct op_call *c)
@@ -626,6 +654,8 @@ static const struct op_row rows[] = {
     {"reply_body", HTTP_TXN, 1, 1, op_reply_body},
     {"request_body", HTTP_TXN, 0, 0, op_request_body},
     {"set_log_level", ANY_TXN, 1, 1, op_set_log_level},
+    {"set_priority_class", ANY_TXN, 1, 1, op_priority_class},
+    {"set_priority_offset", ANY_TXN, 1, 1, op_priority_offset},
     {"tcp_take", TCP_SERVICE, 1, 1, op_tcp_take},
     {"tcp_line", TCP_SERVICE, 0, 0, op_tcp_line},
     {"tcp_send", TCP_SERVICE, 1, 1, op_tcp_send},

@@ -82,6 +82,7 @@ enum txn_flags {
 	TXN_RESPONSE_SENT = 1 << 3, // response bytes went to the client: no other answer possible
 	TXN_REPLAYABLE = 1 << 4,    // the request may be sent again: idempotent, without body
 	TXN_TUNNEL = 1 << 5,
+	TXN_ONCE = 1 << 16,        // disable-l7-retry
 	TXN_RULE_CLOSES = 1 << 15, // TXN_TCP: over once what the server sent is relayed
 	TXN_NOT_FIRST = 1 << 6,    // not the connection's first request
 	TXN_REPLIED = 1 << 7,      // answered by us, not by a server
@@ -151,6 +152,8 @@ struct txn {
 	uint8_t http_reason;    // enum http_reason_id of a refused message
 	uint8_t asked_method;   // enum http_method as the client sent it; rules may change req's
 	uint16_t own_retries;   // of a rule, and one more; 0: the backend's
+	int16_t prio_class;     // in its backend's queue (action_queue.h)
+	int32_t prio_offset_ms;
 	struct proxy_timeouts *own_timeouts; // of rules; NULL, or 0 in it: the proxies'
 	uint64_t bytes_in, bytes_out;
 	struct str *req_captures, *res_captures; // capture.h; NULL until something was kept

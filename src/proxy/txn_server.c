@@ -40,6 +40,13 @@ arm_deadlines(struct txn *t)
 
 // Whether this request may travel on a connection that served others before (http-reuse). `safe`
 // keeps a connection's first request off used ones unless we can replay it ourselves.
+// Whether it may be sent again though a server may have begun to act on it.
+static bool
+may_repeat(const struct txn *t)
+{
+	return (t->flags & (TXN_REPLAYABLE | TXN_ONCE)) == TXN_REPLAYABLE;
+}
+
 static bool
 may_reuse(const struct txn *t)
 {
@@ -69,7 +76,7 @@ connect_to(struct txn *t, struct server *s)
 {
 	t->server = s;
 	t->times.queue_ns = loop_now_ns(t->worker->loop);
-	bool ask = !(t->flags & TXN_REPLAYABLE);
+	bool ask = !may_repeat(t);
 	struct server_conn *sc = may_reuse(t) ? server_conn_from_pool(t->worker, s, ask) : NULL;
 	if (sc != NULL) {
 		t->flags |= TXN_REUSED;
@@ -156,8 +163,10 @@ enqueue(struct txn *t)
 		limit = TXN_TIMEOUT(t, t->backend, connect_ns);
 	t->flags |= TXN_QUEUED;
 	t->waiter.ready = queue_ready;
-	t->queued_before =
-	    backend_wait(&t->worker->backends[t->backend->backend->index], &t->waiter);
+	t->waiter.class = t->prio_class;
+	t->waiter.offset_ms = t->prio_offset_ms;
+	t->queued_before = backend_wait(&t->worker->backends[t->backend->backend->index],
+					&t->waiter, loop_now_ns(t->worker->loop));
 	count_queued(t, 1);
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 	if (t->up.ended || t->req.framing == HTTP_BODY_NONE)
@@ -278,8 +287,7 @@ no_response(struct txn *t)
 {
 	struct conn *s = &t->server_conn->conn;
 	bool untouched = t->seen & SEEN_SERVER_SEND_FAILED && conn_sent_nothing_of(s, t->head_iov);
-	bool again = t->flags & TXN_REUSED && (t->flags & TXN_REPLAYABLE || untouched) &&
-		     conn_unread(s) == 0;
+	bool again = t->flags & TXN_REUSED && (may_repeat(t) || untouched) && conn_unread(s) == 0;
 	if (!again) {
 		count_response_error(t);
 		return txn_fail(t, 502, "SH");
