@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "expr/vars_cli_priv.h"
+#include "vars/list.h"
 
 #define WAIT_MS       100
 #define ARENA_BYTES   65536
@@ -330,7 +331,8 @@ get_proc(struct vars_command *c)
 	return CLI_DONE;
 }
 
-// Several variables are read as of one commit, each on its line with its name.
+// Several variables are read as of one commit, each on its line with its name; behind them may
+// stand `json`.
 static enum cli_status
 get_many(struct cli_session *s, const struct cli_args *args)
 {
@@ -338,7 +340,9 @@ get_many(struct cli_session *s, const struct cli_args *args)
 	uint32_t handle[CLI_MAX_ARGS];
 	struct tidevars_value v[CLI_MAX_ARGS];
 	char text[VARS_VALUE_BYTES];
-	size_t n = (size_t)args->argc;
+	bool json = str_eq(args->argv[args->argc - 1], STR("json"));
+	size_t n = (size_t)args->argc - json;
+	struct sbuf b;
 	(void)vars_command_init(&c, s, args, args->argc); // no options to refuse
 	for (size_t i = 0; i < n; i++) {
 		if (!vars_command_find(&c, args->argv[i]))
@@ -348,11 +352,18 @@ get_many(struct cli_session *s, const struct cli_args *args)
 		handle[i] = c.handle;
 	}
 	(void)tidevars_read_many(c.table, handle, n, clock_boot_ns(), v); // the handles are good
+	sbuf_init(&b, VARS_LIST_BYTES * CLI_MAX_ARGS);
 	for (size_t i = 0; i < n; i++) {
+		const char *name = tidevars_name(c.table, handle[i]);
 		(void)tidevars_format(&v[i], text, sizeof(text)); // fits any value
 		str_tame(text, "");
-		cli_printf(s, "%s %s\n", tidevars_name(c.table, handle[i]), text);
+		if (json)
+			vars_list_value(&b, name, &v[i]);
+		else
+			sbuf_printf(&b, "%s %s\n", name, text);
 	}
+	cli_add(s, sbuf_str(&b));
+	sbuf_fini(&b);
 	return CLI_DONE;
 }
 
@@ -418,7 +429,7 @@ const struct cli_command expr_commands[] = {
      .help = "write a variable (shm.NAME or proc.NAME); VALUE is a literal or an expression"},
     {.words = "get var",
      .level = CLI_OPERATOR,
-     .args = "NAME...",
+     .args = "NAME... [json]",
      .min_args = 1,
      .max_args = CLI_ANY_ARGS,
      .run = run_get,

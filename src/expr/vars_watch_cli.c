@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "expr/vars_cli_priv.h"
+#include "vars/list.h"
 #include "expr/vars_watch.h"
 #include "net/loop.h"
 #include "net/timer.h"
@@ -37,13 +38,16 @@ print(struct cli_session *s, const struct watching *w, size_t i)
 {
 	char text[VARS_VALUE_BYTES];
 	const char *name = tidevars_name(w->table, w->handle[i]);
-	if (w->json) {
-		(void)tidevars_format_json(&w->now[i], text, sizeof(text)); // fits any value
-		cli_printf(s, "{\"name\":\"%s\",\"value\":%s}\n", name, text);
-	} else {
-		(void)tidevars_format(&w->now[i], text, sizeof(text)); // the same
-		cli_printf(s, "%s %s\n", name, text);
-	}
+	struct sbuf b;
+	sbuf_init(&b, VARS_LIST_BYTES);
+	(void)tidevars_format(&w->now[i], text, sizeof(text)); // fits any value
+	str_tame(text, "");
+	if (w->json)
+		vars_list_value(&b, name, &w->now[i]);
+	else
+		sbuf_printf(&b, "%s %s\n", name, text);
+	cli_add(s, sbuf_str(&b));
+	sbuf_fini(&b);
 }
 
 // Prints what reads otherwise than when it was last printed, and sets the time of the next look.

@@ -15,6 +15,7 @@
 #include "tidectl/ops.h"
 #include "tidectl/show.h"
 #include "tidegate/vars.h"
+#include "vars/list.h"
 
 // What is at work, on which table.
 struct work {
@@ -118,17 +119,46 @@ do_commit(struct work *w)
 	return ops_of_commit(w->r, ops, &n, &err) ? write_ops(w, ops, n) : bad_words(w, err.text);
 }
 
+// The beginning of one more object of a list.
+static void
+print_between(struct work *w, bool *first)
+{
+	if (w->r->json)
+		printf("%s", *first ? "[" : ",\n");
+	*first = false;
+}
+
+static void
+print_end(struct work *w, bool first)
+{
+	if (w->r->json)
+		printf("%s]\n", first ? "[" : "");
+}
+
+// Prints what `b` gathered, and empties it.
+static void
+print_listed(struct sbuf *b)
+{
+	(void)fwrite(sbuf_str(b).p, 1, b->n, stdout); // looked at when all is flushed
+	sbuf_clear(b);
+}
+
 static void
 print_value(struct work *w, uint32_t handle, const struct tidevars_value *v, bool with_name)
 {
 	char text[TIDEVARS_TEXT_MAX * 6 + 64];
 	const char *name = tidevars_name(w->t, handle);
 	if (w->r->json) {
-		tidevars_format_json(v, text, sizeof(text));
-		printf("{\"name\":\"%s\",\"value\":%s}\n", name, text);
+		struct sbuf b;
+		sbuf_init(&b, VARS_LIST_BYTES);
+		vars_list_value(&b, name, v);
+		print_listed(&b);
+		sbuf_fini(&b);
 		return;
 	}
-	tidevars_format(v, text, sizeof(text));
+	(void)tidevars_format(v, text, sizeof(text)); // fits any value
+	if (with_name)
+		str_tame(text, ""); // one line each
 	printf("%s%s", with_name ? name : "", with_name ? " " : "");
 	if (isatty(STDOUT_FILENO)) // else a program's
 		show_text(stdout, str_from_c(text));
@@ -225,62 +255,23 @@ do_rate(struct work *w)
 	return TIDEVARS_OK;
 }
 
-static void
-print_time(uint64_t real_ns)
-{
-	time_t at = (time_t)(real_ns / NS_PER_S);
-	struct tm tm;
-	char text[32] = "-";
-	if (real_ns != 0 && localtime_r(&at, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	printf("%s", text);
-}
-
-static void
-print_info(struct work *w, const struct tidevars_info *info, bool first)
-{
-	char value[TIDEVARS_TEXT_MAX * 6 + 64], initial[TIDEVARS_TEXT_MAX * 6 + 64];
-	if (w->r->json) {
-		tidevars_format_json(&info->value, value, sizeof(value));
-		tidevars_format_json(&info->initial, initial, sizeof(initial));
-		struct sbuf who;
-		sbuf_init(&who, 4096);
-		sbuf_add_json(&who, str_from_c(info->who));
-		printf("%s{\"name\":\"%s\",\"type\":\"%s\",\"value\":%s,\"default\":%s,\"who\":%s}",
-		       first ? "[" : ",\n", info->name, tidevars_type_name(info->type), value,
-		       initial, who.p);
-		sbuf_fini(&who);
-		return;
-	}
-	tidevars_format(&info->value, value, sizeof(value));
-	tidevars_format(&info->initial, initial, sizeof(initial));
-	struct tidevars_info shown = *info;
-	str_tame(value, "");
-	str_tame(initial, "");
-	str_tame(shown.who, "");
-	str_tame(shown.reason, "");
-	printf("%s %s %s default %s", info->name, tidevars_type_name(info->type), value, initial);
-	if (info->written_real_ns != 0) {
-		printf(" written ");
-		print_time(info->written_real_ns);
-		printf(" by %s", shown.who[0] != '\0' ? shown.who : "an add");
-	}
-	printf("%s%s\n", shown.reason[0] != '\0' ? " reason " : "", shown.reason);
-}
-
 static int
 do_vars(struct work *w)
 {
 	struct tidevars_info info;
+	struct sbuf b;
 	bool first = true;
+	uint64_t now = tidevars_now_boot_ns();
+	sbuf_init(&b, VARS_LIST_BYTES);
 	for (uint32_t h = 0; h < tidevars_count(w->t); h++) {
-		if (tidevars_info(w->t, h, tidevars_now_boot_ns(), &info, NULL) != TIDEVARS_OK)
+		if (tidevars_info(w->t, h, now, &info, NULL) != TIDEVARS_OK)
 			continue; // forgotten
-		print_info(w, &info, first);
-		first = false;
+		print_between(w, &first);
+		vars_list_info(&b, w->t, h, &info, now, w->r->json);
+		print_listed(&b);
 	}
-	if (w->r->json)
-		printf("%s]\n", first ? "[" : "");
+	print_end(w, first);
+	sbuf_fini(&b);
 	return TIDEVARS_OK;
 }
 
@@ -288,52 +279,17 @@ static int
 do_log(struct work *w)
 {
 	struct tidevars_log_entry e;
-	for (uint64_t seq = 0; tidevars_log_next(w->t, seq, &e) == 1; seq = e.seq) {
-		char after[TIDEVARS_TEXT_MAX * 6 + 64];
-		tidevars_format(&e.after, after, sizeof(after));
-		str_tame(after, "");
-		str_tame(e.who, "");
-		str_tame(e.reason, "");
-		const char *name = tidevars_name(w->t, e.handle);
-		printf("%" PRIu64 " ", e.seq);
-		print_time(e.real_ns);
-		printf(" %s %s by %s (%s uid %u pid %u)%s%s\n", name != NULL ? name : "?", after,
-		       e.who, tidevars_source_name(e.source), e.uid, e.pid,
-		       e.reason[0] != '\0' ? " reason " : "", e.reason);
-	}
-	return TIDEVARS_OK;
-}
-
-static void
-print_hold(struct work *w, uint32_t handle, const struct tidevars_hold *h, bool first)
-{
-	const char *name = tidevars_name(w->t, handle);
-	uint64_t now = tidevars_now_boot_ns();
-	bool ends = h->until_boot_ns != TIDEVARS_NEVER;
-	uint64_t left = ends && h->until_boot_ns > now ? h->until_boot_ns - now : 0;
-	if (!w->r->json) {
-		struct tidevars_hold shown = *h;
-		str_tame(shown.owner, "");
-		str_tame(shown.reason, "");
-		printf("%s held by %s", name, shown.owner);
-		if (ends)
-			printf(" for %" PRIu64 "s more", left / NS_PER_S);
-		printf(" since ");
-		print_time(h->taken_real_ns);
-		printf("%s%s\n", shown.reason[0] != '\0' ? " reason " : "", shown.reason);
-		return;
-	}
 	struct sbuf b;
-	sbuf_init(&b, 4096);
-	sbuf_printf(&b, "%s{\"name\":\"%s\",\"owner\":", first ? "[" : ",\n", name);
-	sbuf_add_json(&b, str_from_c(h->owner));
-	sbuf_add(&b, STR(",\"reason\":"));
-	sbuf_add_json(&b, str_from_c(h->reason));
-	sbuf_printf(&b, ",\"taken_ms\":%" PRIu64, h->taken_real_ns / NS_PER_MS);
-	if (ends)
-		sbuf_printf(&b, ",\"left_ms\":%" PRIu64, left / NS_PER_MS);
-	printf("%s}", b.p);
+	bool first = true;
+	sbuf_init(&b, VARS_LIST_BYTES);
+	for (uint64_t seq = 0; tidevars_log_next(w->t, seq, &e) == 1; seq = e.seq) {
+		print_between(w, &first);
+		vars_list_entry(&b, w->t, &e, w->r->json);
+		print_listed(&b);
+	}
+	print_end(w, first);
 	sbuf_fini(&b);
+	return TIDEVARS_OK;
 }
 
 static int
@@ -341,11 +297,16 @@ print_holds(struct work *w, uint32_t handle, bool *first)
 {
 	struct tidevars_hold holds[TIDEVARS_HOLDS_MAX];
 	size_t n = 0;
-	int status = tidevars_read_holds(w->t, handle, tidevars_now_boot_ns(), holds, &n);
+	uint64_t now = tidevars_now_boot_ns();
+	struct sbuf b;
+	int status = tidevars_read_holds(w->t, handle, now, holds, &n);
+	sbuf_init(&b, VARS_LIST_BYTES);
 	for (size_t i = 0; i < n; i++) {
-		print_hold(w, handle, &holds[i], *first);
-		*first = false;
+		print_between(w, first);
+		vars_list_hold(&b, tidevars_name(w->t, handle), &holds[i], now, w->r->json);
+		print_listed(&b);
 	}
+	sbuf_fini(&b);
 	return status;
 }
 
@@ -367,9 +328,26 @@ do_holds(struct work *w)
 		for (uint32_t h = 0; h < tidevars_count(w->t); h++)
 			(void)print_holds(w, h, &first); // others have none
 	}
-	if (w->r->json && status == TIDEVARS_OK)
-		printf("%s]\n", first ? "[" : "");
+	if (status == TIDEVARS_OK)
+		print_end(w, first);
 	return status;
+}
+
+static int
+print_info(struct work *w, uint32_t handle)
+{
+	struct tidevars_info info;
+	struct sbuf b;
+	uint64_t now = tidevars_now_boot_ns();
+	int status = tidevars_info(w->t, handle, now, &info, &w->err);
+	if (status != TIDEVARS_OK)
+		return status;
+	sbuf_init(&b, VARS_LIST_BYTES);
+	vars_list_info(&b, w->t, handle, &info, now, true);
+	sbuf_add(&b, STR("\n"));
+	print_listed(&b);
+	sbuf_fini(&b);
+	return TIDEVARS_OK;
 }
 
 static int
@@ -382,9 +360,10 @@ do_maint(struct work *w)
 	int status = find(w, "maint", &h);
 	if (status != TIDEVARS_OK)
 		return status;
+	if (w->r->json)
+		return print_info(w, h);
 	(void)tidevars_read(w->t, h, tidevars_now_boot_ns(), &v); // known: OK
-	if (!w->r->json)
-		print_value(w, h, &v, false);
+	print_value(w, h, &v, false);
 	return do_holds(w);
 }
 

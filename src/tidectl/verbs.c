@@ -230,7 +230,11 @@ build_names(struct request *r, const char *command, struct err *err)
 static bool
 build_get(struct request *r, struct err *err)
 {
-	return build_names(r, "get var", err);
+	r->native_json = r->json;
+	if (!build_names(r, "get var", err))
+		return false;
+	sbuf_add(&r->line, r->json ? STR(" json") : STR(""));
+	return true;
 }
 
 static bool
@@ -373,6 +377,7 @@ const struct verb verbs[] = {
     {.name = "log",
      .usage = "",
      .line = "show vars-log",
+     .json = "show vars-log json",
      .in_file = true,
      .help = "list the last writes: who, when, from where, why"},
     {.name = "watch",
