@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A backend's servers and how one is chosen. The configuration builds struct backend and struct
 // server once; afterwards names are read-only, while `admin` and `weight` are
-// atomics that the keeper stores (CLI, later health checks and Lua) and workers load. Each store
+// atomics that the keeper stores (CLI, health checks, Lua) and workers load. Each store
 // is followed by backend_changed(), which raises `epoch`; a worker that sees another epoch
 // rebuilds its own private turn table. So no operator command stalls a request and no request
 // takes a lock.
@@ -18,9 +18,20 @@
 
 // Bits of server->admin. A server takes new requests only when none stands.
 enum server_admin {
-	SERVER_MAINT = 1 << 0, // closed by an operator or `disabled`
-	SERVER_DRAIN = 1 << 1, // finishes what it has, gets nothing new
-	SERVER_DOWN = 1 << 2,  // failed its checks (later issue)
+	SERVER_MAINT = 1 << 0,    // closed by an operator or `disabled`
+	SERVER_DRAIN = 1 << 1,    // finishes what it has, gets nothing new
+	SERVER_DOWN = 1 << 2,     // failed its checks
+	SERVER_STOPPING = 1 << 3, // its checks pass, but ask for no new requests (404)
+};
+#define SERVER_ADMIN_BITS  (SERVER_MAINT | SERVER_DRAIN)   // an operator's
+#define SERVER_HEALTH_BITS (SERVER_DOWN | SERVER_STOPPING) // the checks'
+
+// What its checks have counted, for as long as counters live.
+struct check_counters {
+	struct metric failures;        // that took a point of its health
+	struct metric downs;           // times it left service
+	struct metric down_ms;         // out of service, up to the last time that it came back
+	struct metric changed_real_ns; // a gauge: the last of these turns
 };
 
 // Where a server is. Never changed: another address is another object, which the keeper publishes
@@ -42,13 +53,16 @@ struct server {
 	struct str
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
-	uint32_t weight_configured;       // 0..256
-	struct limit limit;               // maxconn: requests at once, of all workers
-	_Atomic uint32_t weight;          // 0..256; keeper writes, workers read, relaxed
-	_Atomic uint32_t admin;           // enum server_admin bits; likewise
-	_Atomic uint64_t changed_real_ns; // when admin last changed
-	struct metric_blocks stats;       // proxy/stats.h: struct be_counters; made at start
-	struct metric_blocks state;       // proxy/kept.c: what was set; likewise
+	uint32_t weight_configured;         // 0..256
+	struct limit limit;                 // maxconn: requests at once, of all workers
+	_Atomic uint32_t weight;            // 0..256; keeper writes, workers read, relaxed
+	_Atomic uint32_t admin;             // enum server_admin bits; likewise
+	_Atomic uint64_t changed_real_ns;   // when admin last changed
+	struct metric_blocks stats;         // proxy/stats.h: struct be_counters; made at start
+	struct metric_blocks state;         // proxy/kept.c: what was set; likewise
+	struct check *check;                // check.h; NULL: it is not checked. The keeper's
+	struct metric_blocks checked;       // struct check_counters; made at start, keeper writes
+	struct metric_blocks checked_state; // proxy/kept_health.c; likewise
 };
 
 struct backend {
@@ -71,6 +85,13 @@ struct backend {
 	struct limit_waits waits;
 	void (*changed)(const struct backend *b); // told of changes; NULL: nobody. Any thread
 	_Atomic uint32_t n_queued;                // requests that wait, of all workers
+	const struct check_plan *plan;            // how its servers are checked; never NULL in use
+	// No server takes requests any more. Keeper; may be NULL.
+	void (*emptied)(void *arg, const struct backend *b);
+	void *emptied_arg;
+	_Atomic uint32_t n_usable;        // when last told
+	_Atomic uint64_t changed_real_ns; // when the last went, or the first came back
+	struct metric_blocks checked;     // struct check_counters; made at start, keeper writes
 };
 
 struct backend *backend_new(struct str name, uint32_t index);
@@ -85,11 +106,32 @@ void backend_changed(struct backend *b);
 // Servers that would take a request now (backups counted only when no other is up). Any thread.
 uint32_t backend_usable_servers(const struct backend *b);
 bool server_is_usable(const struct server *s);
-// Operator's commands, any thread. set_state: "ready", "drain" or "maint".
+// Operator's commands, the keeper or before the threads. set_state: "ready", "drain" or "maint". A
+// server that comes back from maintenance has the health of the beginning.
 bool server_set_state(struct server *s, struct str state, struct err *err);
 // "N" (0..256) or "N%" of the configured weight.
 bool server_set_weight(struct server *s, struct str weight, struct err *err);
-const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT", "DOWN"
+const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT", "DOWN", "NOLB"
+// The bits that its state is, and what follows for its counters and its last change; the caller
+// announces it. Keeper, or before the threads.
+void server_put_bits(struct server *s, uint32_t bits);
+void server_count_failure(struct server *s);
+// Neither in maintenance nor down. Any thread.
+static inline bool
+server_is_up(const struct server *s)
+{
+	return (atomic_load_explicit(&s->admin, memory_order_relaxed) &
+		(SERVER_MAINT | SERVER_DOWN)) == 0;
+}
+// Milliseconds out of service so far. Any thread.
+uint64_t server_down_ms(const struct server *s);
+uint64_t backend_down_ms(const struct backend *b);
+// One of the counters, with those of earlier processes; 0 before they are made. Any thread.
+#define check_count(blocks, member) \
+	check_count_at((blocks), offsetof(struct check_counters, member))
+uint64_t check_count_at(const struct metric_blocks *blocks, size_t offset);
+// As many servers as take requests now are the beginning, of which nobody is told. Before threads.
+void backend_begin(struct backend *b);
 // Its address now. Any thread; on a worker and on the keeper it is there until their loop's turn
 // ends, so keep a copy, not the pointer.
 static inline const struct server_addr *

@@ -90,9 +90,7 @@ link_server(struct expr_arg *args, struct conf *conf, struct err *err)
 static bool
 fetch_srv_is_up(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *out)
 {
-	const struct server *s = args[0].ptr;
-	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	sample_set_bool(out, (bits & (SERVER_MAINT | SERVER_DOWN)) == 0);
+	sample_set_bool(out, server_is_up(args[0].ptr));
 	return true;
 }
 
@@ -160,8 +158,7 @@ conv_srv_is_up(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struc
 	const struct server *s = named_server(args, smp->s);
 	if (s == NULL)
 		return false;
-	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	sample_set_bool(smp, (bits & (SERVER_MAINT | SERVER_DOWN)) == 0);
+	sample_set_bool(smp, server_is_up(s));
 	return true;
 }
 

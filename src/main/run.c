@@ -25,6 +25,7 @@
 #include "net/loop.h"
 #include "net/worker.h"
 #include "policy/policy.h"
+#include "proxy/health.h"
 #include "proxy/lua_cli.h"
 #include "proxy/worker.h"
 #include "tidegate/vars.h"
@@ -269,6 +270,7 @@ retire_cli(struct msg *m)
 {
 	struct service *s = CONTAINER_OF(m, struct service, retire);
 	cli_server_retire(s->cli_server);
+	health_retire(s->set);
 	keep_maps_stop(s->maps); // what changes here from now on is no other process's
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "expr/logfmt.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
@@ -18,6 +19,7 @@
 
 #define LOG_LEVEL_INFO 6
 #define LOG_LEVEL_ERR  3
+#define HEADER_BYTES   2048
 
 // --- values ------------------------------------------------------------------------------------
 
@@ -219,16 +221,24 @@ add_zone(struct sbuf *out, const struct tm *tm)
 	sbuf_printf(out, "%c%02ld:%02ld ", minutes < 0 ? '-' : '+', abs / 60, abs % 60);
 }
 
+// What a line is about.
+struct subject {
+	const struct proxy_set *set;
+	const struct proxy *proxy;
+	struct txn *txn; // NULL: it is not about one
+	uint64_t real_ns;
+};
+
 // Syslog's header (RFC 3164 section 4.1, RFC 5424 section 6.2) and HAProxy's shorter ones.
 static void
-put_header(struct txn *t, const struct log_target *l, int level, struct sbuf *out)
+put_header(const struct subject *about, const struct log_target *l, int level, struct sbuf *out)
 {
-	const struct proxy_set *set = t->worker->set;
+	const struct proxy_set *set = about->set;
 	const struct header_row *h = &headers[l->format];
-	time_t now = (time_t)(loop_real_ns(t->worker->loop) / NS_PER_S);
+	time_t now = (time_t)(about->real_ns / NS_PER_S);
 	struct tm tm;
 	char date[40] = "";
-	struct str tag = t->frontend->log_tag.n > 0 ? t->frontend->log_tag : set->global.log_tag;
+	struct str tag = about->proxy->log_tag.n > 0 ? about->proxy->log_tag : set->global.log_tag;
 	struct str host = set->global.log_send_hostname;
 	if (tag.n == 0)
 		tag = STR("tidegate");
@@ -248,8 +258,8 @@ put_header(struct txn *t, const struct log_target *l, int level, struct sbuf *ou
 		return;
 	sbuf_printf(out, "%.*s %.*s %d - ", STR_ARG(host.n > 0 ? host : set->hostname),
 		    STR_ARG(tag), getpid());
-	if (t->frontend->logfmt_sd != NULL)
-		logfmt_render_log(t->frontend->logfmt_sd, &t->ctx, out);
+	if (about->txn != NULL && about->proxy->logfmt_sd != NULL)
+		logfmt_render_log(about->proxy->logfmt_sd, &about->txn->ctx, out);
 	else
 		sbuf_add_byte(out, '-');
 	sbuf_add_byte(out, ' ');
@@ -304,6 +314,25 @@ is_within_rate(struct log_target *l, uint64_t now_ns)
 	return true;
 }
 
+// Header and line to the kernel. `head` is scratch.
+static bool
+put_line(const struct subject *about, struct log_target *l, struct str line, int level,
+	 struct sbuf *head)
+{
+	sbuf_clear(head);
+	put_header(about, l, MAX(level, l->level_min), head);
+	size_t most = l->len_max - 1, n = MIN(head->n, most);
+	struct iovec iov[] = {
+	    {head->p, n},
+	    {(void *)(uintptr_t)line.p, MIN(line.n, most - n)},
+	    {(void *)(uintptr_t) "\n", 1},
+	};
+	if (write_now(l, iov, 3))
+		return true;
+	atomic_fetch_add_explicit(&l->dropped, 1, memory_order_relaxed);
+	return false;
+}
+
 static void
 send_line(struct txn *t, struct log_target *l, struct str line, int level)
 {
@@ -314,21 +343,32 @@ send_line(struct txn *t, struct log_target *l, struct str line, int level)
 		METRIC_ADD(&p->log_limited, 1);
 		return;
 	}
-	struct sbuf *head = &t->worker->log_head;
-	sbuf_clear(head);
-	put_header(t, l, MAX(level, l->level_min), head);
-	size_t most = l->len_max - 1, n = MIN(head->n, most);
-	struct iovec iov[] = {
-	    {head->p, n},
-	    {(void *)(uintptr_t)line.p, MIN(line.n, most - n)},
-	    {(void *)(uintptr_t) "\n", 1},
-	};
-	if (write_now(l, iov, 3)) {
+	const struct subject about = {t->worker->set, t->frontend, t,
+				      loop_real_ns(t->worker->loop)};
+	if (put_line(&about, l, line, level, &t->worker->log_head))
 		METRIC_ADD(&p->log_lines, 1);
-		return;
-	}
-	METRIC_ADD(&p->log_dropped, 1);
-	atomic_fetch_add_explicit(&l->dropped, 1, memory_order_relaxed);
+	else
+		METRIC_ADD(&p->log_dropped, 1);
+}
+
+static void
+send_event(const struct subject *about, struct log_target *l, struct str line, int level)
+{
+	struct sbuf head;
+	sbuf_init(&head, HEADER_BYTES);
+	for (; l != NULL; l = l->next)
+		if (level <= l->level_max)
+			(void)put_line(about, l, line, level, &head); // counted with the target
+	sbuf_fini(&head);
+}
+
+void
+accesslog_event(const struct proxy_set *set, const struct proxy *p, int level, struct str line)
+{
+	const struct subject about = {set, p, NULL, clock_real_ns()};
+	send_event(&about, p->logs, line, level);
+	if (p->log_global)
+		send_event(&about, set->global.logs, line, level);
 }
 
 // As HAProxy judges it: aborted by somebody (not answered by us), sent elsewhere, tried again, or

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/str.h"
 
 struct log_target;
 struct log_values;
@@ -15,6 +16,10 @@ struct txn;
 bool accesslog_open(struct proxy_set *set, struct err *err);
 void accesslog_close(struct proxy_set *set);
 void accesslog_write(struct txn *t);
+// A line that is about no transaction (a server's health), to the proxy's targets. syslog's level,
+// 0 to 7. Any thread, but not on the way of a request.
+void accesslog_event(const struct proxy_set *set, const struct proxy *p, int level,
+		     struct str line);
 // How many lines of the frontend all workers wrote so far, whatever became of them.
 uint64_t accesslog_count(const struct proxy *frontend);
 // do-log: a line more, now.

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "net/worker.h"
+#include "proxy/health.h"
 #include "proxy/policy_server.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
@@ -155,21 +156,43 @@ run_set_server(struct cli_session *s, const struct cli_args *a)
 		return set_state(s, srv, value);
 	if (a->argc == 3 && str_eq(what, STR("weight")))
 		return set_weight(s, srv, value);
+	if (a->argc == 3 && str_eq(what, STR("health")))
+		return cli_set_server_health(s, srv, value);
 	if (str_eq(what, STR("fqdn")))
 		return cli_error(s,
 				 "'set server fqdn' is not there: tidegate looks no name up while "
 				 "it runs. Give the address itself: 'set server addr'.");
-	static const char *const later[] = {"health", "agent",      "check-port", "check-addr",
-					    "ssl",    "agent-addr", "agent-port", "agent-send"};
+	static const char *const later[] = {"agent",      "check-port", "check-addr", "ssl",
+					    "agent-addr", "agent-port", "agent-send"};
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (str_eq(what, str_from_c(later[i])))
 			return cli_error(s, "'set server %s' comes in a later tidegate.", later[i]);
-	if (str_eq(what, STR("state")) || str_eq(what, STR("weight")))
+	if (str_eq(what, STR("state")) || str_eq(what, STR("weight")) ||
+	    str_eq(what, STR("health")))
 		return cli_usage(s, a);
-	return cli_error(s, "'%.*s' is neither 'state' nor 'weight' nor 'addr'.", STR_ARG(what));
+	return cli_error(s, "'%.*s' is neither 'state' nor 'weight' nor 'addr' nor 'health'.",
+			 STR_ARG(what));
 }
 
 // --- states --------------------------------------------------------------------------------------
+
+// srv_check_status, _result, _health, _state: bits 1 running, 2 configured, 4 enabled, 8 paused.
+static void
+print_check_state(struct cli_session *s, const struct server *srv)
+{
+	const struct check *c = srv->check;
+	uint32_t admin = atomic_load_explicit(&srv->admin, memory_order_relaxed);
+	if (c == NULL) {
+		cli_add(s, STR(" 1 0 0 0"));
+		return;
+	}
+	enum health_status status = c->health.last.status;
+	unsigned bits =
+	    2u | (c->running ? 1u : 0) | (c->enabled ? 4u : 0) | (admin & SERVER_MAINT ? 8u : 0);
+	cli_printf(s, " %d %d %u %u", (int)status,
+		   (int)(c->running ? HEALTH_NOT_KNOWN : health_status_rows[status].result),
+		   c->health.points, bits);
+}
 
 static void
 print_server_state(struct cli_session *s, const struct proxy *p, const struct server *srv,
@@ -180,14 +203,16 @@ print_server_state(struct cli_session *s, const struct proxy *p, const struct se
 	uint32_t admin = atomic_load_explicit(&srv->admin, memory_order_relaxed);
 	uint64_t changed =
 	    atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed) / NS_PER_S;
-	bool up = (admin & (SERVER_MAINT | SERVER_DOWN)) == 0;
+	// HAProxy's srv_op_state: 0 stopped, 2 running, 3 stopping.
+	int state = !server_is_up(srv) ? 0 : admin & SERVER_STOPPING ? 3 : 2;
 	// HAProxy's bits of srv_admin_state: 1 forced maintenance, 8 forced drain.
 	unsigned bits = (admin & SERVER_MAINT ? 1u : 0) | (admin & SERVER_DRAIN ? 8u : 0);
-	cli_printf(s, "%u %.*s %u %.*s %s %d %u %u %u %llu 1 0 0 0 0 0 0 - %u - 0 0 - - 0\n", p->id,
-		   STR_ARG(p->name), srv->id, STR_ARG(srv->name), addr_host_text(at, host),
-		   up ? 2 : 0, bits, atomic_load_explicit(&srv->weight, memory_order_relaxed),
-		   srv->weight_configured,
-		   (unsigned long long)(now_s > changed ? now_s - changed : 0), addr_port(at));
+	cli_printf(s, "%u %.*s %u %.*s %s %d %u %u %u %llu", p->id, STR_ARG(p->name), srv->id,
+		   STR_ARG(srv->name), addr_host_text(at, host), state, bits,
+		   atomic_load_explicit(&srv->weight, memory_order_relaxed), srv->weight_configured,
+		   (unsigned long long)(now_s > changed ? now_s - changed : 0));
+	print_check_state(s, srv);
+	cli_printf(s, " 0 0 0 - %u - 0 0 - - 0\n", addr_port(at));
 }
 
 static enum cli_status
@@ -275,6 +300,7 @@ cleared(struct worker *keeper, void *arg)
 	(void)keeper;
 	struct clearing *c = arg;
 	struct cli_session *s = cli_deref(c->ref);
+	health_clear(c->set);
 	mem_free(c);
 	if (s != NULL)
 		cli_done(s);
@@ -393,12 +419,13 @@ const struct cli_command cli_proxy_commands[] = {
      .help = "put a server into maintenance"},
     {.words = "set server",
      .level = CLI_ADMIN,
-     .args = "BACKEND/SERVER state ready|drain|maint | weight N[%] | addr ADDRESS [port PORT]",
+     .args = "BACKEND/SERVER state ready|drain|maint | weight N[%] | health up|stopping|down | "
+	     "addr ADDRESS [port PORT]",
      .min_args = 3,
      .max_args = 5,
      .flags = CLI_CHANGES,
      .run = run_set_server,
-     .help = "change a server's state, weight or address"},
+     .help = "change a server's state, weight, address or what checks say of it"},
     {.words = "set weight",
      .level = CLI_ADMIN,
      .args = "BACKEND/SERVER N[%]",

@@ -33,3 +33,6 @@ enum cli_status cli_show_sess(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_errors(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_activity(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_logs(struct cli_session *s, const struct cli_args *a);
+// cli_health.c
+enum cli_status cli_set_server_health(struct cli_session *s, struct server *srv, struct str value);
+extern const struct cli_command cli_health_commands[];

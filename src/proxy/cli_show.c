@@ -12,6 +12,7 @@
 #include "net/worker.h"
 #include "proxy/conns.h"
 #include "proxy/bad_message.h"
+#include "proxy/health.h"
 #include "proxy/policy_metrics.h"
 #include "proxy/stats.h"
 #include "proxy/txn.h"
@@ -107,14 +108,17 @@ cli_show_info(struct cli_session *s, const struct cli_args *a)
 
 // --- show stat, show metrics ---------------------------------------------------------------------
 
-#define MAX_TEXTS 16
+#define MAX_TEXTS 32
 
 // One line of show stat: texts and labels live as long as it.
 struct line {
 	struct metric_text texts[MAX_TEXTS];
 	struct metric_label labels[3];
-	char numbers[8][24];
+	char numbers[20][24];
 	size_t n_texts, n_numbers, n_labels;
+	char state[HEALTH_STATE_BYTES], check[16];
+	struct health_gauges gauges;
+	struct metric_blocks gauge_blocks;
 };
 
 static void
@@ -218,11 +222,35 @@ add_listener(struct table *t, const struct bind *b, bool addresses)
 }
 
 static uint64_t
-changed_s(const struct server *srv)
+seconds_since(const _Atomic uint64_t *real_ns)
 {
-	uint64_t now = clock_real_ns();
-	uint64_t at = atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed);
+	uint64_t now = clock_real_ns(), at = atomic_load_explicit(real_ns, memory_order_relaxed);
 	return now > at ? (now - at) / NS_PER_S : 0;
+}
+
+// A server in maintenance is not checked: nothing is said of it.
+static void
+add_check(struct line *l, const struct server *srv)
+{
+	const struct check *c = srv->check;
+	add_number(l, "chkfail", check_count(&srv->checked, failures));
+	add_number(l, "chkdown", check_count(&srv->checked, downs));
+	add_number(l, "downtime", server_down_ms(srv) / 1000);
+	if (atomic_load_explicit(&srv->admin, memory_order_relaxed) & SERVER_MAINT)
+		return;
+	const struct health_finding *f = &c->health.last;
+	(void)snprintf(l->check, sizeof(l->check), "%s%s", c->running ? "* " : "",
+		       health_status_rows[f->status].word); // fits
+	add_text(l, "check_status", str_from_c(l->check));
+	if (health_has_code(f->status))
+		add_number(l, "check_code", f->code);
+	if (f->duration_ms >= 0)
+		add_number(l, "check_duration", (uint64_t)f->duration_ms);
+	add_text(l, "last_chk", str_from_c(f->info));
+	add_text(l, "check_desc", str_from_c(health_status_rows[f->status].text));
+	add_number(l, "check_rise", c->health.rise);
+	add_number(l, "check_fall", c->health.fall);
+	add_number(l, "check_health", c->health.points);
 }
 
 static void
@@ -230,18 +258,35 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 {
 	struct line *l = begin_line(t, p, srv->name, stats_srv_rows, &srv->stats);
 	add_label(l, "server", srv->name);
-	add_text(l, "status", str_from_c(server_state_name(srv)));
+	add_text(l, "status", str_from_c(health_state_text(srv, l->state)));
 	add_number(l, "weight", atomic_load_explicit(&srv->weight, memory_order_relaxed));
 	add_number(l, "act", !srv->is_backup);
 	add_number(l, "bck", srv->is_backup);
 	uint32_t limit = atomic_load_explicit(&srv->limit.max, memory_order_relaxed);
 	if (limit != 0)
 		add_number(l, "slim", limit);
-	add_number(l, "lastchg", changed_s(srv));
+	add_number(l, "lastchg", seconds_since(&srv->changed_real_ns));
+	if (srv->check != NULL && srv->check->enabled)
+		add_check(l, srv);
 	add_number(l, "sid", srv->id);
 	add_text(l, "type", STR("2"));
 	if (addresses)
 		add_text(l, "addr", str_from_c(server_addr(srv)->text));
+}
+
+// For Prometheus: what is known of its checks, a line of its own kind.
+static void
+add_health(struct table *t, const struct proxy *p, const struct server *srv)
+{
+	struct line *l = add_line(t, health_gauge_rows, NULL);
+	add_label(l, "proxy", p->name);
+	add_label(l, "server", srv->name);
+	health_gauges_fill(srv, &l->gauges);
+	l->gauge_blocks = (struct metric_blocks){.magic = METRIC_MAGIC,
+						 .n_workers = 1,
+						 .block_bytes = sizeof(l->gauges),
+						 .mem = (char *)&l->gauges};
+	t->objects[t->n - 1].blocks = &l->gauge_blocks;
 }
 
 static void
@@ -262,6 +307,9 @@ add_backend(struct table *t, const struct proxy *p)
 	add_number(l, "weight", weight);
 	add_number(l, "act", active);
 	add_number(l, "bck", backup);
+	add_number(l, "chkdown", check_count(&b->checked, downs));
+	add_number(l, "lastchg", seconds_since(&b->changed_real_ns));
+	add_number(l, "downtime", backend_down_ms(b) / 1000);
 	add_text(l, "sid", STR("0"));
 	add_text(l, "type", STR("1"));
 }
@@ -314,6 +362,17 @@ fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 }
 
 static void
+add_healths(struct table *t, const struct proxy_set *set)
+{
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct backend *b = set->all[i]->backend;
+		for (size_t j = 0; b != NULL && j < b->n_servers; j++)
+			if (b->servers[j]->check != NULL)
+				add_health(t, set->all[i], b->servers[j]);
+	}
+}
+
+static void
 render_policies(const struct proxy_set *set, struct sbuf *out)
 {
 	struct policy_metrics m;
@@ -334,6 +393,7 @@ render(struct cli_session *s, const struct filter *f, bool prometheus)
 		(void)add_line(&t, stats_proc_rows, &set->stats); // no labels
 	fill_table(&t, set, f);
 	if (prometheus) {
+		add_healths(&t, set);
 		metrics_render_prometheus(t.objects, t.n, &out);
 		render_policies(set, &out);
 	} else if (f->json) {

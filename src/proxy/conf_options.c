@@ -282,8 +282,6 @@ static const struct conf_keyword option_keywords[] = {
     TIMEOUT("http-keep-alive", "Longest wait for the next request on a connection."),
     TIMEOUT("tarpit", "How long a tarpitted request is held."),
     TIMEOUT("tunnel", "Longest silence of an upgraded connection in either direction."),
-    {ALL, "timeout check", time_args, NULL, NULL, 0, CONF_IGNORED,
-     "Health checks come in a later tidegate."},
     TIMEOUT("client-fin", "Longest silence of a client once a relayed or upgraded connection is "
 			  "closed in one direction."),
     TIMEOUT("server-fin", "The same of the server."),

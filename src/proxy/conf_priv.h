@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "expr/acl.h"
 #include "expr/logfmt.h"
+#include "proxy/conf_health.h"
 #include "proxy/proxy.h"
 #include "proxy/setup.h"
 
@@ -30,6 +31,7 @@ struct server_options {
 	int64_t weight, maxconn, id, pool_max_conn;
 	uint64_t pool_purge_ns;
 	bool backup, disabled;
+	struct health_words health;
 };
 
 // A line of a named defaults section that is performed again in each section built from it.
@@ -44,6 +46,7 @@ struct proxy_conf {
 	struct acl_scope *acls;
 	const struct conf_line *begin;
 	struct server_options default_server;
+	struct health_conf health;
 	enum backend_reuse reuse;
 	struct str balance;
 	struct kept_line *kept, **kept_tail;

@@ -162,6 +162,7 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->unique_id_header = d->unique_id_header;
 	struct proxy_conf *c = p->conf, *from = d->conf;
 	c->default_server = from->default_server;
+	conf_health_take_over(&c->health, &from->health);
 	c->reuse = from->reuse;
 	c->balance = from->balance;
 	c->default_backend_line = from->default_backend_line;
@@ -185,6 +186,7 @@ set_built_in_defaults(struct proxy *p)
 	p->conf->reuse = BACKEND_REUSE_SAFE;
 	p->conf->balance = STR("roundrobin");
 	conf_server_defaults(&p->conf->default_server);
+	conf_health_defaults(&p->conf->health, &p->conf->default_server.health);
 }
 
 static struct proxy *

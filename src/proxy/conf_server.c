@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // `server` and `default-server`. Words whose work comes later are accepted with a warning where a
-// configuration serves correctly without them (checks, cookies, limits), and refused where it does
+// configuration serves correctly without them (agents, cookies), and refused where it does
 // not (TLS, the PROXY protocol).
 #include "proxy/conf_priv.h"
 
+#define MOST_INTER  ((int64_t)INT32_MAX * 1000000) // haproxy's bound: 2^31-1 milliseconds
 #define OPT(member) offsetof(struct server_options, member)
 #define LATER(word)                                                         \
 	{                                                                   \
@@ -15,10 +16,8 @@
 		.name = word, .type = CONF_FLAG, .flags = CONF_WORD_IGNORED, \
 		.help = "Not performed yet."                                 \
 	}
-#define NO_CHECKS                                                                            \
-	"Health checks come in a later tidegate; until then a monitor can write a variable " \
-	"or 'set server'."
-#define NO_TLS "TLS towards servers comes in a later tidegate"
+#define NO_AGENT "Agent checks come in a later tidegate; 'check' and 'set server' are there."
+#define NO_TLS   "TLS towards servers comes in a later tidegate"
 
 static bool
 parse_enabled(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *value,
@@ -29,6 +28,18 @@ parse_enabled(struct conf *conf, void *obj, const struct conf_line *line, struct
 	(void)value;
 	(void)err;
 	((struct server_options *)obj)->disabled = false;
+	return true;
+}
+
+static bool
+parse_check_addr(struct conf *conf, void *obj, const struct conf_line *line,
+		 struct conf_value *value, struct err *err)
+{
+	(void)conf;
+	(void)line;
+	if (value->addr->port_is_offset || value->addr->kind == CONF_ADDR_NAMED)
+		return err_set(err, "'%.*s' is no address to check", STR_ARG(value->addr->text));
+	conf_addr_to_addr(value->addr, &((struct server_options *)obj)->health.addr);
 	return true;
 }
 
@@ -80,19 +91,60 @@ const struct conf_word conf_server_words[] = {
      .help = "Idle connections older than this are closed."},
     {.name = "check",
      .type = CONF_FLAG,
-     .flags = CONF_WORD_NO | CONF_WORD_IGNORED,
-     .help = NO_CHECKS},
+     .flags = CONF_WORD_NO,
+     .offset = OPT(health.check),
+     .help = "Its health is checked: by connecting, or as 'option httpchk' or 'tcp-check' say."},
+    {.name = "inter",
+     .type = CONF_TIME,
+     .min = CONF_MS(1),
+     .max = MOST_INTER,
+     .dflt = "2s",
+     .unit = "ms",
+     .offset = OPT(health.inter_ns),
+     .help = "Time between two checks."},
+    {.name = "fastinter",
+     .type = CONF_TIME,
+     .min = CONF_MS(1),
+     .max = MOST_INTER,
+     .unit = "ms",
+     .offset = OPT(health.fastinter_ns),
+     .help = "The same while it is on its way up or down; inter, unless it is given."},
+    {.name = "downinter",
+     .type = CONF_TIME,
+     .min = CONF_MS(1),
+     .max = MOST_INTER,
+     .unit = "ms",
+     .offset = OPT(health.downinter_ns),
+     .help = "The same while it is down; inter, unless it is given."},
+    {.name = "rise",
+     .type = CONF_INT,
+     .min = 1,
+     .max = HEALTH_MOST_COUNT,
+     .dflt = "2",
+     .offset = OPT(health.rise),
+     .help = "So many checks in a row must pass before it is up again."},
+    {.name = "fall",
+     .type = CONF_INT,
+     .min = 1,
+     .max = HEALTH_MOST_COUNT,
+     .dflt = "3",
+     .offset = OPT(health.fall),
+     .help = "So many checks in a row must fail before it is down."},
+    {.name = "port",
+     .type = CONF_INT,
+     .min = 1,
+     .max = UINT16_MAX,
+     .offset = OPT(health.port),
+     .help = "Port that is checked, if it is another."},
+    {.name = "addr",
+     .type = CONF_ADDR,
+     .addr_flags = CONF_ADDR_FOR_SERVER,
+     .parse = parse_check_addr,
+     .help = "Address that is checked, if it is another."},
     {.name = "agent-check",
      .type = CONF_FLAG,
      .flags = CONF_WORD_NO | CONF_WORD_IGNORED,
-     .help = NO_CHECKS},
-    LATER("inter"),
-    LATER("fastinter"),
-    LATER("downinter"),
-    LATER("rise"),
-    LATER("fall"),
-    LATER("port"),
-    LATER("addr"),
+     .help = NO_AGENT},
     LATER("agent-port"),
     LATER("agent-addr"),
     LATER("agent-inter"),
@@ -115,7 +167,6 @@ const struct conf_word conf_server_words[] = {
     LATER("tcp-ut"),
     LATER("log-proto"),
     LATER_FLAG("tfo"),
-    LATER_FLAG("no-check"),
     LATER_FLAG("no-agent-check"),
     {.name = "ssl", .type = CONF_FLAG, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
     {.name = "crt", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
@@ -203,7 +254,7 @@ check_id(const struct backend *b, int64_t id, struct err *err)
 }
 
 static void
-apply(struct server *s, const struct server_options *o)
+apply(struct proxy *p, struct server *s, const struct server_options *o)
 {
 	struct backend *b = s->backend;
 	if (o->id != 0)
@@ -213,6 +264,7 @@ apply(struct server *s, const struct server_options *o)
 	s->weight_configured = (uint32_t)o->weight;
 	atomic_store_explicit(&s->weight, s->weight_configured, memory_order_relaxed);
 	atomic_store_explicit(&s->admin, o->disabled ? SERVER_MAINT : 0, memory_order_relaxed);
+	conf_health_server(p, s, &o->health);
 	// The pool's bounds are the backend's so far: the widest that one of its servers asks for.
 	if (o->pool_max_conn >= 0)
 		b->pool_max_idle = s->index == 0
@@ -238,6 +290,6 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 	if (s == NULL)
 		return false;
 	s->addr_written = conf_strdup(conf, from->text);
-	apply(s, &o);
+	apply(p, s, &o);
 	return true;
 }

@@ -76,7 +76,7 @@ static void
 note_lost(void *arg, struct str kind, struct str name)
 {
 	struct kept *k = arg;
-	if (str_ends(kind, STR("-state")))
+	if (str_ends(kind, STR("-state")) || str_ends(kind, STR("-check")))
 		return; // told with its counters
 	sbuf_printf(&k->lost, "%s%.*s %.*s", k->n_lost > 0 ? ", " : "", STR_ARG(kind),
 		    STR_ARG(name));

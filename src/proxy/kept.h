@@ -28,3 +28,6 @@ void kept_take(struct proxy_set *set, struct ledger **before, bool over, bool la
 void kept_frontend(const struct proxy *p);
 // Another address was published (server_addr.h). Keeper, or before the threads.
 void kept_server_addr(const struct server *s);
+// A check of it has ended, or an operator judged its health. Keeper.
+void kept_health(const struct server *s);
+extern const struct metric_row kept_check_rows[]; // of struct check_counters

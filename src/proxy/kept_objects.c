@@ -100,6 +100,10 @@ add_server(struct kept *k, struct server *s)
 	struct str name = unique_name(&k->servers, s->backend->name, s->name);
 	kept_object_add(k, &server_kind, name, &s->stats);
 	kept_object_add(k, &kept_server_kind, name, &s->state);
+	if (s->check == NULL)
+		return;
+	kept_object_add(k, &kept_check_kind, name, &s->checked);
+	kept_object_add(k, &kept_check_state_kind, name, &s->checked_state);
 }
 
 static void
@@ -155,6 +159,7 @@ kept_objects_add(struct kept *k, struct proxy_set *set)
 		if (p->backend == NULL)
 			continue;
 		kept_object_add(k, &backend_kind, p->name, &p->be_stats);
+		kept_object_add(k, &kept_backend_check_kind, p->name, &p->backend->checked);
 		for (size_t j = 0; j < p->backend->n_servers; j++)
 			add_server(k, p->backend->servers[j]);
 	}
@@ -181,6 +186,17 @@ init_rest(struct metric_blocks *b, size_t bytes, unsigned n_workers)
 		metrics_init(b, bytes, n_workers);
 }
 
+static void
+init_server_rest(struct server *s, unsigned n_workers)
+{
+	init_rest(&s->stats, sizeof(struct be_counters), n_workers);
+	init_rest(&s->state, kept_server_kind.block_bytes, 1);
+	if (s->check == NULL)
+		return;
+	init_rest(&s->checked, kept_check_kind.block_bytes, 1);
+	init_rest(&s->checked_state, kept_check_state_kind.block_bytes, 1);
+}
+
 void
 kept_blocks_init_rest(struct proxy_set *set, unsigned n_workers)
 {
@@ -193,12 +209,23 @@ kept_blocks_init_rest(struct proxy_set *set, unsigned n_workers)
 			init_rest(&b->stats, sizeof(struct listener_counters), n_workers);
 		init_rest(&p->fe_state, kept_frontend_kind.block_bytes, 1);
 		init_rest(&p->be_stats, sizeof(struct be_counters), n_workers);
-		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++) {
-			struct server *s = p->backend->servers[j];
-			init_rest(&s->stats, sizeof(struct be_counters), n_workers);
-			init_rest(&s->state, kept_server_kind.block_bytes, 1);
-		}
+		if (p->backend == NULL)
+			continue;
+		init_rest(&p->backend->checked, kept_backend_check_kind.block_bytes, 1);
+		for (size_t j = 0; j < p->backend->n_servers; j++)
+			init_server_rest(p->backend->servers[j], n_workers);
 	}
+}
+
+static void
+fini_server(struct server *s)
+{
+	metrics_fini(&s->stats);
+	metrics_fini(&s->state);
+	if (s->check == NULL)
+		return;
+	metrics_fini(&s->checked);
+	metrics_fini(&s->checked_state);
 }
 
 void
@@ -212,9 +239,10 @@ kept_blocks_fini(struct proxy_set *set)
 		for (struct bind *b = p->binds; b != NULL; b = b->next)
 			metrics_fini(&b->stats);
 		metrics_fini(&p->be_stats);
-		for (size_t j = 0; p->backend != NULL && j < p->backend->n_servers; j++) {
-			metrics_fini(&p->backend->servers[j]->stats);
-			metrics_fini(&p->backend->servers[j]->state);
-		}
+		if (p->backend == NULL)
+			continue;
+		metrics_fini(&p->backend->checked);
+		for (size_t j = 0; j < p->backend->n_servers; j++)
+			fini_server(p->backend->servers[j]);
 	}
 }

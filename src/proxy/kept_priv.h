@@ -3,6 +3,7 @@
 //     kept.c          the ledger: made, joined to those before, freed; what found no place
 //     kept_objects.c  which objects lie in it, of which kinds, under which names, in which blocks
 //     kept_states.c   states as words: their layout, and each change written down
+//     kept_health.c   the same of what checks have found
 //     kept_take.c     states of the process before, taken over where they still count
 #pragma once
 
@@ -70,6 +71,14 @@ void kept_states_note(struct proxy_set *set);
 // What the configuration says of the address: a name that stands for another address by now is not
 // another word. One too long to be kept is known by its address.
 const char *kept_written_addr(const struct server *s, char text[ADDR_TEXT_BYTES]);
+
+// --- kept_health.c -------------------------------------------------------------------------------
+
+extern const struct ledger_kind kept_check_kind, kept_check_state_kind, kept_backend_check_kind;
+// Of a server that is checked: what the configuration says, then what the process before found.
+void kept_health_note(const struct server *s);
+void kept_health_take(struct kept *k, const struct ledger_object *o);
+void kept_backend_take(struct kept *k, const struct ledger_object *o);
 
 // --- kept_take.c ---------------------------------------------------------------------------------
 

@@ -73,7 +73,9 @@ static void
 keep_server(const struct server *s)
 {
 	struct server_state *w = kept_state_of(&s->state);
-	METRIC_SET(&w->admin, atomic_load_explicit(&s->admin, memory_order_relaxed));
+	// What checks found is another thing (kept_health.c).
+	METRIC_SET(&w->admin,
+		   atomic_load_explicit(&s->admin, memory_order_relaxed) & SERVER_ADMIN_BITS);
 	METRIC_SET(&w->weight, atomic_load_explicit(&s->weight, memory_order_relaxed));
 	METRIC_SET(&w->maxconn, atomic_load_explicit(&s->limit.max, memory_order_relaxed));
 	METRIC_SET(&w->changed_real_ns,
@@ -111,6 +113,8 @@ note_configuration(struct proxy *p)
 		METRIC_SET(&w->conf_maxconn, METRIC_GET(&w->maxconn));
 		char text[ADDR_TEXT_BYTES];
 		put_text(w->conf_addr, kept_written_addr(s, text));
+		if (s->check != NULL)
+			kept_health_note(s);
 	}
 	if (p->backend != NULL)
 		p->backend->changed = keep_backend;

@@ -144,6 +144,10 @@ kept_states_take(struct kept *k)
 			take_server(k, o);
 		else if (o->kind == &kept_frontend_kind)
 			take_frontend(k, o);
+		else if (o->kind == &kept_check_state_kind)
+			kept_health_take(k, o); // behind its server's
+		else if (o->kind == &kept_backend_check_kind)
+			kept_backend_take(k, o);
 	}
 	if (k->n_set > 0)
 		log_msg(LOG_NOTICE, "as it was set at run time: %.*s%s", STR_ARG(sbuf_str(&k->set)),

@@ -57,6 +57,7 @@ enum proxy_options {
 	PROXY_OPT_ABORTONCLOSE = 1 << 13, // a client's half-close ends its request
 	PROXY_OPT_BUFFER_REQUEST = 1 << 14,
 	PROXY_OPT_SOCKET_STATS = 1 << 15, // listeners are shown one by one
+	PROXY_OPT_LOG_HEALTH = 1 << 16,   // each check that says something new is logged
 };
 
 // Nanoseconds; 0: no limit.
@@ -242,6 +243,7 @@ struct proxy_set {
 	uint32_t n_workers;
 	enum net_engine engine; // as configured until the threads start
 	struct str hostname;
+	struct checks *checks;                   // health.h; the keeper's
 	struct expiry *expiry;                   // the keeper's
 	struct effects *effects;                 // likewise
 	_Atomic uint64_t vars_expired;           // times to live that passed

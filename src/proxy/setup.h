@@ -63,6 +63,8 @@ extern const struct module proxy_global_module, proxy_var_module, proxy_map_modu
 extern const struct module proxy_limits_module;
 // Sections http-errors, errorfiles.
 extern const struct module proxy_pages_module;
+// Health checks: options, lines http-check and tcp-check; commands.
+extern const struct module proxy_health_module;
 // Sections userlist, fetches http_auth*, action auth.
 extern const struct module proxy_auth_module;
 // Capture slots: lines, action, fetches.

@@ -14,6 +14,7 @@
 #include "proxy/expiry.h"
 #include "proxy/explain.h"
 #include "proxy/gate.h"
+#include "proxy/health.h"
 #include "proxy/lua_cli.h"
 #include "proxy/offline.h"
 #include "proxy/policy_host.h"
@@ -106,6 +107,8 @@ worker_start(struct worker *net, void *arg, struct err *err)
 		set->expiry = expiry_start(set, net);
 		if (set->policies != NULL && set->offline == NULL)
 			set->effects = effects_start(set, net);
+		if (set->offline == NULL)
+			health_start(set, net);
 		return set->keeper_start == NULL || set->keeper_start(set, net, err);
 	}
 	struct proxy_worker *w = mem_aligned(CACHE_LINE, sizeof(*w));
@@ -158,6 +161,7 @@ worker_stop(struct worker *net, void *arg)
 {
 	struct proxy_set *set = arg;
 	if (net->id == 0) {
+		health_stop(set);
 		expiry_stop(&set->expiry);
 		effects_stop(&set->effects);
 		if (set->keeper_stop != NULL)

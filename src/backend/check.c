@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+// One check: its steps one after the other, driven by what happens on its connection.
+#include "backend/check.h"
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/sbuf.h"
+#include "net/loop.h"
+#include "net/reason.h"
+
+#define STATE_LINE_BYTES 1024
+
+struct check *
+check_new(struct server *s, const struct check_conf *conf, uint32_t rise, uint32_t fall,
+	  const struct check_plan *plan)
+{
+	struct check *c = MEM_NEW(struct check);
+	c->magic = CHECK_MAGIC_VALUE;
+	c->server = s;
+	c->conf = *conf;
+	c->plan = plan;
+	c->enabled = true;
+	health_init(&c->health, rise, fall);
+	list_init(&c->in_all);
+	return c;
+}
+
+void
+check_free(struct check **c)
+{
+	if (*c == NULL)
+		return;
+	CHECK_MAGIC(*c, CHECK_MAGIC_VALUE);
+	ASSERT(!(*c)->is_open);
+	(*c)->magic = 0;
+	mem_free((*c)->state_line);
+	mem_free(*c);
+	*c = NULL;
+}
+
+uint64_t
+check_inter_ns(const struct check *c)
+{
+	uint64_t other = 0;
+	if (c->health.points == 0)
+		other = c->conf.downinter_ns;
+	else if (!health_is_full(&c->health))
+		other = c->conf.fastinter_ns;
+	return other != 0 ? other : c->conf.inter_ns;
+}
+
+void
+check_target(const struct check *c, const struct check_step *step, struct addr *out)
+{
+	*out = server_addr(c->server)->addr;
+	if (c->conf.addr.len != 0) {
+		uint16_t port = addr_port(out);
+		*out = c->conf.addr;
+		if (!addr_is_unix(out) && addr_port(out) == 0)
+			addr_set_port(out, port);
+	}
+	if (step->addr.len != 0) {
+		uint16_t port = addr_port(out);
+		*out = step->addr;
+		if (!addr_is_unix(out) && addr_port(out) == 0)
+			addr_set_port(out, port);
+	}
+	uint16_t port = step->port != 0 ? step->port : c->conf.port;
+	if (port != 0 && !addr_is_unix(out))
+		addr_set_port(out, port);
+}
+
+void
+health_say(struct health_finding *f, enum health_status status, struct str info)
+{
+	f->status = status;
+	size_t n = MIN(info.n, sizeof(f->info) - 1);
+	if (n > 0)
+		memcpy(f->info, info.p, n);
+	f->info[n] = '\0';
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+static uint64_t
+now_of(const struct check *c)
+{
+	return loop_now_ns(checks_loop_of(c->all));
+}
+
+static void
+let_go(struct check *c)
+{
+	c->running = c->wants_connect = false;
+	check_answer_free(&c->answer);
+	if (c->is_open)
+		conn_abort(&c->conn); // thousands of them leave no TIME_WAIT
+}
+
+void
+check_drop(struct check *c)
+{
+	CHECK_MAGIC(c, CHECK_MAGIC_VALUE);
+	if (c->running)
+		let_go(c);
+}
+
+static void
+end(struct check *c, struct health_finding *f)
+{
+	uint64_t now = now_of(c);
+	f->duration_ms = (int64_t)((now - c->begun_ns) / NS_PER_MS);
+	let_go(c);
+	check_found(c, f);
+}
+
+static void
+end_by(struct check *c, enum health_status status, struct str info)
+{
+	struct health_finding f = {.code = c->code};
+	health_say(&f, status, info);
+	end(c, &f);
+}
+
+// All steps went well: the last one says what that is called.
+static void
+end_well(struct check *c)
+{
+	const struct check_step *last = c->plan->first;
+	for (const struct check_step *s = last; s != NULL; s = s->next)
+		last = s;
+	if (last->action != CHECK_EXPECT) {
+		end_by(c, last->action == CHECK_CONNECT ? HEALTH_L4OK : HEALTH_L7OK, STR(""));
+		return;
+	}
+	const struct check_expect *e = &last->expect;
+	end_by(c, e->ok != HEALTH_UNKNOWN ? e->ok : HEALTH_L7OK, e->on_success);
+}
+
+// --- connect -------------------------------------------------------------------------------------
+
+enum walk { WALK_ON, WALK_WAITS, WALK_ENDED };
+
+// The time for the whole check, or, with `timeout check`, for connecting alone.
+static uint64_t
+connect_deadline(const struct check *c)
+{
+	const struct check_plan *p = c->plan;
+	uint64_t now = now_of(c), ns = c->conf.inter_ns;
+	if (p->check_ns != 0 && p->connect_ns != 0)
+		ns = MIN(ns, p->connect_ns);
+	return now + ns;
+}
+
+static enum walk
+connect_begin(struct check *c)
+{
+	struct addr to;
+	if (c->is_open) { // an earlier one
+		c->wants_connect = true;
+		if (!conn_closing(&c->conn))
+			conn_abort(&c->conn);
+		return WALK_WAITS;
+	}
+	c->wants_connect = c->connected = c->at_end = c->is_bad = false;
+	c->is_open = true;
+	check_target(c, c->step, &to);
+	conn_init(&c->conn, checks_loop_of(c->all), check_event);
+	conn_connect(&c->conn, &to, NULL);
+	conn_deadline(&c->conn, connect_deadline(c));
+	return WALK_WAITS;
+}
+
+static void
+connected(struct check *c)
+{
+	c->connected = true;
+	if (c->plan->check_ns != 0)
+		conn_deadline(&c->conn, now_of(c) + c->plan->check_ns);
+}
+
+// --- send ----------------------------------------------------------------------------------------
+
+static char *
+make_state_line(const struct check *c, size_t *n)
+{
+	const struct checks_host *h = checks_host_of(c->all);
+	struct sbuf line;
+	sbuf_init(&line, STATE_LINE_BYTES);
+	h->state(h->arg, c->server, &line);
+	*n = line.full ? 0 : line.n;
+	return line.p; // ours now
+}
+
+static enum walk
+send_begin(struct check *c)
+{
+	const struct check_step *s = c->step;
+	size_t cut = MIN(s->state_at, s->bytes.n), n = 0;
+	// An answer to what was sent before is not one to this.
+	check_answer_free(&c->answer);
+	if (!conn_receiving(&c->conn))
+		conn_drop_rbuf(&c->conn);
+	mem_free(c->state_line);
+	c->state_line = s->state_at <= s->bytes.n ? make_state_line(c, &n) : NULL;
+	c->iov[0] = (struct iovec){(void *)(uintptr_t)s->bytes.p, cut};
+	c->iov[1] = (struct iovec){c->state_line, n};
+	c->iov[2] = (struct iovec){(void *)(uintptr_t)(s->bytes.p + cut), s->bytes.n - cut};
+	if (s->bytes.n == 0)
+		return WALK_ON;
+	conn_send(&c->conn, c->iov, ARRAY_LEN(c->iov), 0);
+	return WALK_WAITS;
+}
+
+// --- expect --------------------------------------------------------------------------------------
+
+static enum walk
+expect_more(struct check *c)
+{
+	struct health_finding f = {0};
+	bool http = c->plan->kind == CHECK_KIND_HTTP;
+	switch ((http ? check_http_judge : check_bytes_judge)(c, c->step, &f)) {
+	case CHECK_WAITS:
+		if (!conn_receiving(&c->conn))
+			conn_recv(&c->conn);
+		return WALK_WAITS;
+	case CHECK_MATCHES:
+		return WALK_ON;
+	case CHECK_DECIDED:
+		break;
+	}
+	end(c, &f);
+	return WALK_ENDED;
+}
+
+// --- the walk ------------------------------------------------------------------------------------
+
+static const struct {
+	enum walk (*begin)(struct check *c);
+} actions[CHECK_ACTIONS] = {
+    [CHECK_CONNECT] = {connect_begin},
+    [CHECK_SEND] = {send_begin},
+    [CHECK_EXPECT] = {expect_more},
+};
+
+static void
+walk(struct check *c)
+{
+	while (c->step != NULL) {
+		if (actions[c->step->action].begin(c) != WALK_ON)
+			return;
+		c->step = c->step->next;
+	}
+	end_well(c);
+}
+
+static void
+next_step(struct check *c)
+{
+	c->step = c->step->next;
+	walk(c);
+}
+
+void
+check_begin(struct check *c)
+{
+	ASSERT(!c->running && c->plan->first->action == CHECK_CONNECT);
+	c->running = true;
+	c->code = 0;
+	c->begun_ns = now_of(c);
+	c->step = c->plan->first;
+	walk(c);
+}
+
+// --- what happens on the connection --------------------------------------------------------------
+
+// As HAProxy has it from errno.
+static struct str
+reason_text(const struct reason *why)
+{
+	static const struct {
+		enum reason_id id;
+		const char *text;
+	} rows[] = {
+	    {REASON_REFUSED, "Connection refused"},
+	    {REASON_UNREACHABLE, "No route to host"},
+	    {REASON_RESET, "Connection reset by peer"},
+	    {REASON_SEND_RESET, "Connection reset by peer"},
+	    {REASON_NO_PORTS, "Cannot assign requested address"},
+	    {REASON_NO_FDS, "Too many open files"},
+	    {REASON_NO_MEMORY, "Cannot allocate memory"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].id == why->id)
+			return str_from_c(rows[i].text);
+	return str_from_c(why->text);
+}
+
+static void
+failed(struct check *c, const struct reason *why)
+{
+	// No answer of the server's: the fault is here.
+	bool ours = why->id == REASON_NO_FDS || why->id == REASON_NO_MEMORY;
+	end_by(c, c->connected || ours ? HEALTH_SOCKERR : HEALTH_L4CON, reason_text(why));
+}
+
+static void
+timed_out(struct check *c)
+{
+	enum health_status status = c->connected ? HEALTH_L7TOUT : HEALTH_L4TOUT;
+	const struct check_step *s = c->step;
+	if (c->connected && s->action == CHECK_EXPECT && s->expect.tout != HEALTH_UNKNOWN)
+		status = s->expect.tout;
+	end_by(c, status, STR(""));
+}
+
+static void
+closed(struct check *c)
+{
+	c->is_open = false;
+	if (c->running && c->wants_connect)
+		walk(c);
+	else
+		check_closed(c);
+}
+
+void
+check_event(struct conn *conn, enum conn_event ev, const struct reason *why)
+{
+	struct check *c = CONTAINER_OF(conn, struct check, conn);
+	CHECK_MAGIC(c, CHECK_MAGIC_VALUE);
+	switch (ev) {
+	case CONN_CONNECTED:
+		connected(c);
+		next_step(c);
+		break;
+	case CONN_SENT:
+		next_step(c);
+		break;
+	case CONN_EOF:
+		c->at_end = true;
+		// fall through
+	case CONN_RECV:
+		ASSERT(c->step->action == CHECK_EXPECT);
+		if (expect_more(c) == WALK_ON)
+			next_step(c);
+		break;
+	case CONN_ERROR:
+	case CONN_SEND_FAILED:
+		failed(c, why);
+		break;
+	case CONN_TIMEOUT:
+		timed_out(c);
+		break;
+	case CONN_CLOSED:
+		closed(c);
+		break;
+	}
+}

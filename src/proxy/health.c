@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+// The log lines of health are HAProxy's, word by word: monitors look for them.
+#include "proxy/health.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/sbuf.h"
+#include "net/worker.h"
+#include "proxy/accesslog.h"
+#include "proxy/kept.h"
+#include "proxy/policy_server.h"
+#include "proxy/proxy.h"
+#include "proxy/stats.h"
+
+#define LINE_BYTES 4096
+// of syslog
+#define LEVEL_EMERG  0
+#define LEVEL_ALERT  1
+#define LEVEL_NOTICE 5
+
+static const struct proxy *
+proxy_of(const struct proxy_set *set, const struct backend *b)
+{
+	return hash_map_get(&set->backends, b->name);
+}
+
+// --- lines ---------------------------------------------------------------------------------------
+
+static void
+say(const struct proxy_set *set, const struct proxy *p, int level, struct sbuf *line)
+{
+	sbuf_add_byte(line, '.');
+	log_line(LOG_WARNING, "%.*s", STR_ARG(sbuf_str(line)));
+	accesslog_event(set, p, level, sbuf_str(line));
+	sbuf_fini(line);
+}
+
+static void
+on_ended(void *arg, struct server *s, bool moved, enum health_status before)
+{
+	const struct proxy_set *set = arg;
+	const struct proxy *p = proxy_of(set, s->backend);
+	const struct health *h = &s->check->health;
+	enum health_result result = health_status_rows[h->last.status].result;
+	kept_health(s);
+	if (!(p->options & PROXY_OPT_LOG_HEALTH) || (!moved && h->last.status == before))
+		return;
+	struct sbuf line;
+	uint32_t part, of;
+	bool weightless = atomic_load_explicit(&s->weight, memory_order_relaxed) == 0;
+	sbuf_init(&line, LINE_BYTES);
+	sbuf_printf(&line, "Health check for %sserver %.*s/%.*s %s%s",
+		    s->is_backup ? "backup " : "", STR_ARG(s->backend->name), STR_ARG(s->name),
+		    result == HEALTH_COND_PASSED ? "conditionally " : "",
+		    result >= HEALTH_PASSED ? "succeeded" : "failed");
+	health_explain(h, &line);
+	health_part(h, &part, &of);
+	sbuf_printf(&line, ", status: %u/%u %s", part, of,
+		    !health_is_up(h) ? "DOWN"
+		    : weightless     ? "DRAIN"
+				     : "UP");
+	say(set, p, LEVEL_NOTICE, &line);
+}
+
+static void
+count_usable(const struct backend *b, unsigned *active, unsigned *backup)
+{
+	*active = *backup = 0;
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (server_is_usable(b->servers[i]))
+			++*(b->servers[i]->is_backup ? backup : active);
+}
+
+static void
+add_what_is_left(struct sbuf *line, const struct server *s, bool down)
+{
+	unsigned active, backup;
+	count_usable(s->backend, &active, &backup);
+	sbuf_printf(line, ". %u active and %u backup servers %s.%s", active, backup,
+		    down ? "left" : "online",
+		    active == 0 && backup > 0 ? " Running on backup." : "");
+	if (down)
+		sbuf_printf(line, " %lld sessions active, 0 requeued, %u remaining in queue",
+			    (long long)policy_sum_of(&s->stats,
+						     offsetof(struct be_counters, sessions_now)),
+			    backend_queued(s->backend));
+	else
+		sbuf_printf(line, " 0 sessions requeued, %u total in queue",
+			    backend_queued(s->backend));
+}
+
+static void
+on_turned(void *arg, struct server *s, enum health_says to, const char *why)
+{
+	static const char *const words[] = {[HEALTH_SAYS_DOWN] = "DOWN",
+					    [HEALTH_SAYS_UP] = "UP",
+					    [HEALTH_SAYS_STOPPING] = "stopping"};
+	const struct proxy_set *set = arg;
+	const struct proxy *p = proxy_of(set, s->backend);
+	struct sbuf line;
+	kept_health(s);
+	sbuf_init(&line, LINE_BYTES);
+	sbuf_printf(&line, "%sServer %.*s/%.*s is %s", s->is_backup ? "Backup " : "",
+		    STR_ARG(s->backend->name), STR_ARG(s->name), words[to]);
+	if (why != NULL)
+		sbuf_printf(&line, ", %s", why);
+	else if (!(p->options & PROXY_OPT_LOG_HEALTH)) // else the line before has said it
+		health_explain(&s->check->health, &line);
+	add_what_is_left(&line, s, to == HEALTH_SAYS_DOWN);
+	say(set, p, to == HEALTH_SAYS_DOWN ? LEVEL_ALERT : LEVEL_NOTICE, &line);
+}
+
+static void
+on_emptied(void *arg, const struct backend *b)
+{
+	const struct proxy_set *set = arg;
+	const struct proxy *p = proxy_of(set, b);
+	char line[512];
+	log_msg(LOG_ALERT, "%s '%.*s' has no server available!",
+		p->caps & PROXY_FRONTEND ? "proxy" : "backend", STR_ARG(b->name));
+	int n = snprintf(line, sizeof(line), "%s %.*s has no server available!",
+			 p->caps & PROXY_FRONTEND ? "proxy" : "backend", STR_ARG(b->name));
+	accesslog_event(set, p, LEVEL_EMERG, str_of(line, MIN((size_t)n, sizeof(line) - 1)));
+}
+
+// --- what servers are told -----------------------------------------------------------------------
+
+static uint64_t
+usable_weight(const struct backend *b)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < b->n_servers; i++)
+		if (server_is_usable(b->servers[i]))
+			sum += atomic_load_explicit(&b->servers[i]->weight, memory_order_relaxed);
+	return sum;
+}
+
+static void
+on_state(void *arg, const struct server *s, struct sbuf *out)
+{
+	const struct proxy_set *set = arg;
+	const struct proxy *p = proxy_of(set, s->backend);
+	char state[HEALTH_STATE_BYTES], host[ADDR_TEXT_BYTES];
+	const struct addr *at = &server_addr(s)->addr;
+	struct str node = set->global.node.n > 0 ? set->global.node : set->hostname;
+	sbuf_printf(out,
+		    "x-haproxy-server-state: %s; address=%s; port=%u; name=%.*s/%.*s; node=%.*s; "
+		    "weight=%u/%llu; scur=%lld/%lld; qcur=%u\r\n",
+		    health_state_text(s, state), addr_host_text(at, host), addr_port(at),
+		    STR_ARG(s->backend->name), STR_ARG(s->name), STR_ARG(node),
+		    atomic_load_explicit(&s->weight, memory_order_relaxed),
+		    (unsigned long long)usable_weight(s->backend),
+		    (long long)policy_sum_of(&s->stats, offsetof(struct be_counters, sessions_now)),
+		    (long long)policy_sum_of(&p->be_stats,
+					     offsetof(struct be_counters, sessions_now)),
+		    backend_queued(s->backend));
+}
+
+// --- states in words -----------------------------------------------------------------------------
+
+const char *
+health_state_text(const struct server *s, char text[HEALTH_STATE_BYTES])
+{
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	const struct check *c = s->check;
+	const char *word = server_state_name(s);
+	bool checked = c != NULL && c->enabled, down = (bits & SERVER_DOWN) != 0;
+	if (!checked && bits == 0)
+		word = "no check";
+	uint32_t part, of;
+	bool on_its_way = checked && !(bits & SERVER_MAINT) &&
+			  (down ? c->health.points > 0 : !health_is_full(&c->health));
+	if (on_its_way)
+		health_part(&c->health, &part, &of);
+	if (on_its_way)
+		(void)snprintf(text, HEALTH_STATE_BYTES, "%s %u/%u", word, part, of); // fits
+	else
+		(void)snprintf(text, HEALTH_STATE_BYTES, "%s", word); // fits
+	return text;
+}
+
+// --- as metrics ----------------------------------------------------------------------------------
+
+#define ROW(m, n, k, u, h)                                                        \
+	{                                                                         \
+		.name = "server_" n, .offset = offsetof(struct health_gauges, m), \
+		.kind = METRIC_##k, .unit = u, .help = h                          \
+	}
+
+const struct metric_row health_gauge_rows[] = {
+    ROW(up, "up", GAUGE, NULL, "1 unless it is in maintenance or down."),
+    ROW(points, "check_health", GAUGE, NULL,
+	"Points of its health: rise and more is up, rise + fall - 1 is the most."),
+    ROW(status, "check_status", GAUGE, NULL,
+	"How the last check ended, by HAProxy's number: 6 L4OK, 7 L4TOUT, 8 L4CON, 12 L7TOUT, 13 "
+	"L7RSP, 15 L7OK, 16 L7OKC, 17 L7STS."),
+    ROW(code, "check_code", GAUGE, NULL, "Status of the last check's answer; 0: none."),
+    ROW(duration_ms, "check_duration", GAUGE, "milliseconds", "Time that the last check took."),
+    ROW(changed_s, "last_change", GAUGE, "seconds", "When its state changed last, since 1970."),
+    ROW(failures, "check_failures_total", COUNTER, NULL, "Checks that took a point of its health."),
+    ROW(downs, "check_up_down_total", COUNTER, NULL, "Times that it left service."),
+    ROW(down_ms, "downtime_total", COUNTER, "milliseconds", "Time out of service."),
+    {.name = NULL},
+};
+
+void
+health_gauges_fill(const struct server *s, struct health_gauges *g)
+{
+	const struct health *h = &s->check->health;
+	METRIC_SET(&g->up, server_is_up(s));
+	METRIC_SET(&g->points, h->points);
+	METRIC_SET(&g->status, h->last.status);
+	METRIC_SET(&g->code, h->last.code);
+	METRIC_SET(&g->duration_ms, MAX(h->last.duration_ms, 0));
+	METRIC_SET(&g->changed_s,
+		   atomic_load_explicit(&s->changed_real_ns, memory_order_relaxed) / NS_PER_S);
+	METRIC_SET(&g->failures, check_count(&s->checked, failures));
+	METRIC_SET(&g->downs, check_count(&s->checked, downs));
+	METRIC_SET(&g->down_ms, server_down_ms(s));
+}
+
+// --- all of them ---------------------------------------------------------------------------------
+
+void
+health_start(struct proxy_set *set, struct worker *keeper)
+{
+	const struct checks_host host = {.arg = set,
+					 .ended = on_ended,
+					 .turned = on_turned,
+					 .state = on_state};
+	set->checks = checks_new(keeper->loop, &host);
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct backend *b = set->all[i]->backend;
+		if (b == NULL)
+			continue;
+		b->emptied = on_emptied;
+		b->emptied_arg = set;
+		backend_begin(b);
+		for (size_t j = 0; j < b->n_servers && !set->all[i]->disabled; j++)
+			if (b->servers[j]->check != NULL)
+				checks_add(set->checks, b->servers[j]);
+	}
+	checks_start(set->checks);
+}
+
+void
+health_retire(struct proxy_set *set)
+{
+	if (set->checks != NULL)
+		checks_stop(set->checks);
+}
+
+void
+health_stop(struct proxy_set *set)
+{
+	checks_free(&set->checks);
+}
+
+void
+health_clear(struct proxy_set *set)
+{
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct backend *b = set->all[i]->backend;
+		if (b == NULL)
+			continue;
+		metrics_clear(&b->checked, 0, kept_check_rows);
+		for (size_t j = 0; j < b->n_servers; j++)
+			if (b->servers[j]->check != NULL)
+				metrics_clear(&b->servers[j]->checked, 0, kept_check_rows);
+	}
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// Health as words: what checks found last stays, so that a new process does not take for healthy
+// what the one before knew to be down. Points and their result are one word each, and what follows
+// from them is derived anew: a process may be killed between two words.
+#include "base/hash.h"
+#include "base/mem.h"
+#include "proxy/health.h"
+#include "proxy/kept_priv.h"
+#include "proxy/proxy.h"
+
+#define INFO_WORDS (HEALTH_INFO_BYTES / sizeof(struct metric))
+
+struct check_state {
+	struct metric points, rise, fall; // rise and fall as they were when points were counted
+	struct metric status, code, duration_ms, stopping, enabled;
+	struct metric conf_target; // hash of what is checked, as configured
+	struct metric info[INFO_WORDS];
+};
+
+#define WORD(m)                                                                             \
+	{                                                                                   \
+		.name = #m, .offset = offsetof(struct check_state, m), .kind = METRIC_GAUGE \
+	}
+
+static const struct metric_row state_rows[] = {
+    WORD(points),      WORD(rise),        WORD(fall),     WORD(status),
+    WORD(code),        WORD(duration_ms), WORD(stopping), WORD(enabled),
+    WORD(conf_target), WORD(info),        {.name = NULL},
+};
+
+#define COUNTER(m)                                                                               \
+	{                                                                                        \
+		.name = #m, .offset = offsetof(struct check_counters, m), .kind = METRIC_COUNTER \
+	}
+
+const struct metric_row kept_check_rows[] = {COUNTER(failures),
+					     COUNTER(downs),
+					     COUNTER(down_ms),
+					     {.name = "changed_real_ns",
+					      .offset =
+						  offsetof(struct check_counters, changed_real_ns),
+					      .kind = METRIC_GAUGE},
+					     {.name = NULL}};
+
+const struct ledger_kind kept_check_kind = {"server-check", kept_check_rows,
+					    sizeof(struct check_counters)};
+const struct ledger_kind kept_backend_check_kind = {"backend-check", kept_check_rows,
+						    sizeof(struct check_counters)};
+const struct ledger_kind kept_check_state_kind = {"server-check-state", state_rows,
+						  sizeof(struct check_state)};
+
+// Another address, port or plan is another thing to know.
+static uint64_t
+target_of(const struct server *s)
+{
+	char text[ADDR_TEXT_BYTES], addr[ADDR_TEXT_BYTES] = "";
+	const char *written = kept_written_addr(s, text);
+	const struct check_conf *c = &s->check->conf;
+	if (c->addr.len != 0)
+		(void)addr_text(&c->addr, addr); // fits
+	uint64_t h = hash_str(str_from_c(written)) * 31 + hash_str(str_from_c(addr));
+	return h * 31 + c->port;
+}
+
+void
+kept_health(const struct server *s)
+{
+	if (s->checked_state.magic == 0)
+		return;
+	struct check_state *w = kept_state_of(&s->checked_state);
+	const struct health *h = &s->check->health;
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	uint64_t info[INFO_WORDS] = {0};
+	memcpy(info, h->last.info, strnlen(h->last.info, sizeof(info) - 1));
+	for (size_t i = 0; i < INFO_WORDS; i++)
+		METRIC_SET(&w->info[i], info[i]);
+	METRIC_SET(&w->rise, h->rise);
+	METRIC_SET(&w->fall, h->fall);
+	METRIC_SET(&w->points, h->points);
+	METRIC_SET(&w->status, h->last.status);
+	METRIC_SET(&w->code, h->last.code);
+	METRIC_SET(&w->duration_ms, h->last.duration_ms);
+	METRIC_SET(&w->stopping, (bits & SERVER_STOPPING) != 0);
+	METRIC_SET(&w->enabled, s->check->enabled);
+}
+
+void
+kept_health_note(const struct server *s)
+{
+	struct check_state *w = kept_state_of(&s->checked_state);
+	METRIC_SET(&w->conf_target, target_of(s));
+	kept_health(s);
+}
+
+// --- taking over ---------------------------------------------------------------------------------
+
+static uint64_t
+word_of(const struct kept *k, const struct ledger_object *o, const char *word)
+{
+	uint64_t v = 0;
+	(void)ledger_get(k->last, str_from_c(o->kind->name), o->name, word, &v); // or it is 0
+	return v;
+}
+
+// So many points on the way as there were, where rise and fall say something else by now.
+static uint32_t
+points_of(const struct health *h, uint64_t points, uint64_t rise, uint64_t fall)
+{
+	if (points < rise)
+		return (uint32_t)MIN(points, (uint64_t)h->rise - 1);
+	if (points >= rise + fall - 1)
+		return h->rise + h->fall - 1;
+	return h->rise + (uint32_t)MIN(points - rise, (uint64_t)h->fall - 1);
+}
+
+// Of a file that anybody may have damaged.
+static bool
+is_plausible(uint64_t points, uint64_t rise, uint64_t fall, uint64_t status)
+{
+	return rise >= 1 && rise <= HEALTH_MOST_COUNT && fall >= 1 && fall <= HEALTH_MOST_COUNT &&
+	       points <= rise + fall - 1 && status < HEALTH_STATUSES &&
+	       health_status_rows[status].word != NULL;
+}
+
+static void
+take_finding(const struct kept *k, const struct ledger_object *o, struct health_finding *f)
+{
+	uint64_t info[INFO_WORDS];
+	f->status = (enum health_status)word_of(k, o, "status");
+	f->code = (uint16_t)word_of(k, o, "code");
+	f->duration_ms = (int64_t)MIN(word_of(k, o, "duration_ms") + 1, (uint64_t)UINT32_MAX) - 1;
+	if (!ledger_get_all(k->last, str_from_c(o->kind->name), o->name, "info", info, INFO_WORDS))
+		return;
+	memcpy(f->info, info, sizeof(f->info));
+	f->info[sizeof(f->info) - 1] = '\0';
+}
+
+void
+kept_health_take(struct kept *k, const struct ledger_object *o)
+{
+	struct server *s = CONTAINER_OF(o->blocks, struct server, checked_state);
+	struct health *h = &s->check->health;
+	uint64_t points = word_of(k, o, "points"), rise = word_of(k, o, "rise");
+	uint64_t fall = word_of(k, o, "fall"), status = word_of(k, o, "status");
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	if (word_of(k, o, "conf_target") != target_of(s) ||
+	    !is_plausible(points, rise, fall, status))
+		return;
+	take_finding(k, o, &h->last);
+	s->check->enabled = word_of(k, o, "enabled") != 0;
+	if (bits & SERVER_MAINT) {
+		h->points = 0;
+		return;
+	}
+	h->points = points_of(h, points, rise, fall);
+	if (!health_is_up(h))
+		bits |= SERVER_DOWN;
+	else if (word_of(k, o, "stopping") != 0)
+		bits |= SERVER_STOPPING;
+	atomic_store_explicit(&s->admin, bits, memory_order_relaxed);
+	kept_health(s);
+	backend_changed(s->backend);
+}
+
+// Since when it serves, or does not.
+void
+kept_backend_take(struct kept *k, const struct ledger_object *o)
+{
+	struct backend *b = CONTAINER_OF(o->blocks, struct backend, checked);
+	struct check_counters *c = metrics_of(&b->checked, 0);
+	uint64_t at = word_of(k, o, "changed_real_ns");
+	if (at == 0)
+		return;
+	atomic_store_explicit(&b->changed_real_ns, at, memory_order_relaxed);
+	METRIC_SET(&c->changed_real_ns, at);
+}
