@@ -373,6 +373,43 @@ pattern_list_add_words(struct pattern_list *l, int argc, const struct str *argv,
 	return true;
 }
 
+#define ORDER_AHEAD 12 // items that the cache fetches while others move
+
+// In place, by exchanging: another hundred bytes an item would cost more than moving twice.
+void
+pattern_list_order(struct pattern_list *l, const uint32_t *from)
+{
+	size_t n = l->n_items;
+	uint32_t *at = mem_alloc((n + 1) * sizeof(*at)),
+		 *place = mem_large((n + 1) * sizeof(*place));
+	ASSERT(l->place == NULL);
+	for (size_t i = 0; i < n; i++)
+		at[i] = place[i] = (uint32_t)i;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t j = place[from[i]], other = at[i];
+		item_prefetch(&l->items[place[from[MIN(i + ORDER_AHEAD, n - 1)]]]);
+		struct pattern_item item = l->items[j];
+		l->items[j] = l->items[i];
+		l->items[i] = item;
+		at[j] = other;
+		place[other] = j;
+		place[from[i]] = (uint32_t)i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint32_t same = atomic_load_explicit(&l->items[i].same, memory_order_relaxed);
+		if (same != 0)
+			atomic_init(&l->items[i].same, place[same - 1] + 1);
+	}
+	l->place = place;
+	mem_free(at);
+}
+
+static struct pattern_item *
+item_at(const struct pattern_list *l, size_t i)
+{
+	return &l->items[l->place != NULL ? l->place[i] : i];
+}
+
 size_t
 pattern_list_count(const struct pattern_list *l)
 {
@@ -382,14 +419,14 @@ pattern_list_count(const struct pattern_list *l)
 const struct pattern_entry *
 pattern_list_at(const struct pattern_list *l, size_t i)
 {
-	return i < l->n_items ? &l->items[i].entry : NULL;
+	return i < l->n_items ? &item_at(l, i)->entry : NULL;
 }
 
 struct pattern_entry *
 pattern_list_edit(struct pattern_list *l, size_t i)
 {
 	ASSERT(i < l->n_items);
-	return &l->items[i].entry;
+	return &item_at(l, i)->entry;
 }
 
 void
@@ -397,7 +434,7 @@ pattern_list_kill(struct pattern_list *l, size_t i)
 {
 	ASSERT(i < l->n_items);
 	// relaxed: a lookup under way may still find it, the next one does not
-	atomic_fetch_or_explicit(&l->items[i].same, PATTERN_DEAD, memory_order_relaxed);
+	atomic_fetch_or_explicit(&item_at(l, i)->same, PATTERN_DEAD, memory_order_relaxed);
 }
 
 bool
@@ -419,7 +456,8 @@ pattern_list_fini(struct pattern_list *l)
 	for (size_t i = 0; l->opts.match == PAT_REG && i < l->n_items; i++)
 		regex_free(&l->items[i].regex);
 	mem_free(l->items);
-	mem_free(l->index.slot);
+	mem_free(l->place);
+	pattern_ranks_fini(&l->ranks);
 	pattern_trie_free(&l->trie);
 	mem_free(l->ranges);
 	pattern_nets_free(&l->nets[0]);

@@ -22,10 +22,3 @@ pattern_index_add(struct pattern_index *x, uint64_t hash, uint32_t ref)
 		at++;
 	x->slot[at & mask] = (hash & UINT32_MAX) << 32 | ref;
 }
-
-void
-pattern_index_lead(struct pattern_index *x, size_t at, uint32_t ref)
-{
-	uint64_t *slot = &x->slot[(at - 1) & SIZE_MAX >> x->shift];
-	*slot = (*slot & ~(uint64_t)UINT32_MAX) | ref;
-}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash
-// (pattern_index.c). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: sorted
+// (pattern_ranks.h). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: sorted
 // networks (pattern_net.c). Integers of ACLs: disjoint ranges. What is left is tried in order.
 
 #include <stdlib.h>
@@ -150,20 +150,6 @@ match_str_few(const struct pattern_list *l, const struct sample *s, struct sampl
 	return NULL;
 }
 
-// *at is moved behind the slot that leads there.
-static struct pattern_item *
-find_text(const struct pattern_list *l, struct str t, uint64_t hash, size_t *at)
-{
-	uint32_t ref;
-	while ((ref = index_next(&l->index, hash, at)) != 0) {
-		struct pattern_item *item = &l->items[ref - 1];
-		__builtin_prefetch(&item->entry.value);
-		if (str_eq(item_text(item), t))
-			return item;
-	}
-	return NULL;
-}
-
 static const struct pattern_entry *
 match_str(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
 {
@@ -172,30 +158,72 @@ match_str(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
 	uint64_t hash = hash_str(t);
-	size_t at = index_place(&l->index, hash);
-	const struct pattern_item *item = find_text(l, t, hash, &at);
-	if (item == NULL || (item = item_living(l, item)) == NULL)
-		return NULL;
-	return &item->entry;
+	struct rank_range r = ranks_find(&l->ranks, hash);
+	items_prefetch(l, r, hash);
+	for (uint32_t i = 0; i < r.n; i++) {
+		const struct pattern_item *item = &l->items[r.first + i];
+		if (!ranks_tag_is(&l->ranks, r.first + i, hash) || !str_eq(item_text(item), t))
+			continue;
+		item = item_living(l, item);
+		return item != NULL ? &item->entry : NULL;
+	}
+	return NULL;
 }
 
-// From the last to the first, so that of equal keys the first is found and leads to the others.
+// The key among v[from..to) of the same text; NULL: none.
+static struct rank_key *
+same_key(const struct pattern_list *l, struct rank_key *v, size_t from, size_t to,
+	 const struct rank_key *key)
+{
+	for (size_t i = from; i < to; i++)
+		if (v[i].hash == key->hash &&
+		    str_eq(item_text(&l->items[v[i].item]), item_text(&l->items[key->item])))
+			return &v[i];
+	return NULL;
+}
+
+// Of equal keys, the first is found and leads to the others, which stand behind all: their items
+// in *others. Returns how many are left in v.
+static size_t
+join_same(struct pattern_list *l, struct rank_key *v, uint32_t *others)
+{
+	size_t kept = 0, begin = 0, n_others = 0;
+	for (size_t i = 0; i < l->n_items; i++) {
+		struct rank_key key = v[i];
+		if (i > 0 &&
+		    ranks_bucket(&l->ranks, key.hash) != ranks_bucket(&l->ranks, v[i - 1].hash))
+			begin = kept;
+		struct rank_key *first = same_key(l, v, begin, kept, &key);
+		if (first != NULL) {
+			atomic_init(&l->items[first->last].same, key.item + 1);
+			first->last = others[n_others++] = key.item;
+		} else {
+			key.last = key.item;
+			v[kept++] = key;
+		}
+	}
+	return kept;
+}
+
 static void
 build_hash(struct pattern_list *l)
 {
-	pattern_index_init(&l->index, l->n_items);
-	for (size_t i = l->n_items; i-- > 0;) {
-		struct str t = item_text(&l->items[i]);
-		uint64_t hash = hash_str(t);
-		size_t at = index_place(&l->index, hash);
-		const struct pattern_item *other = find_text(l, t, hash, &at);
-		if (other == NULL) {
-			pattern_index_add(&l->index, hash, (uint32_t)i + 1);
-			continue;
-		}
-		atomic_init(&l->items[i].same, (uint32_t)(other - l->items) + 1);
-		pattern_index_lead(&l->index, at, (uint32_t)i + 1);
-	}
+	struct rank_key *v = mem_alloc(l->n_items * sizeof(*v));
+	uint32_t *from = mem_alloc(l->n_items * sizeof(*from));
+	uint32_t *others = mem_alloc(l->n_items * sizeof(*others));
+	for (size_t i = 0; i < l->n_items; i++)
+		v[i] = (struct rank_key){.hash = hash_str(item_text(&l->items[i])),
+					 .item = (uint32_t)i};
+	pattern_ranks_sort(&l->ranks, v, l->n_items);
+	size_t n = join_same(l, v, others);
+	pattern_ranks_fill(&l->ranks, v, n);
+	for (size_t i = 0; i < n; i++)
+		from[i] = v[i].item;
+	memcpy(from + n, others, (l->n_items - n) * sizeof(*from));
+	pattern_list_order(l, from);
+	mem_free(v);
+	mem_free(from);
+	mem_free(others);
 }
 
 // ---- beginnings, ends, parts, words

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "expr/expr_priv.h"
+#include "expr/pattern_ranks.h"
 
 struct pattern_range {
 	int64_t min, max;
@@ -29,8 +30,8 @@ struct pattern_item {
 		const char *outside; // when it is longer
 	};
 	uint32_t n_text;
-	// Number + 1 of the next item of the same text, and PATTERN_DEAD: of a
-	// named set's base, ended since it was built.
+	// Index + 1 of the next item of the same text, and PATTERN_DEAD: of a named set's base,
+	// ended since it was built.
 	_Atomic uint32_t same;
 	struct pattern_entry entry;
 };
@@ -42,8 +43,8 @@ item_text(const struct pattern_item *item)
 	return str_of(item->n_text <= PATTERN_INSIDE ? item->inside : item->outside, item->n_text);
 }
 
-// What hashes lead to: open addressing, no more than half full. A slot is 32 bits of the hash
-// beside a reference; of the hash again the first bits say where it stands.
+// What hashes lead to when it is no item: open addressing, no more than half full. A slot is 32
+// bits of the hash beside a reference; of the hash again the first bits say where it stands.
 struct pattern_index {
 	uint64_t *slot; // 0: free
 	unsigned shift; // of a hash to its place
@@ -51,9 +52,6 @@ struct pattern_index {
 void pattern_index_init(struct pattern_index *x, size_t n);
 // ref is not 0. Hashes may be there already: a walk then gives each reference.
 void pattern_index_add(struct pattern_index *x, uint64_t hash, uint32_t ref);
-
-// What the walk that stopped at `at` gave last leads to ref from now on.
-void pattern_index_lead(struct pattern_index *x, size_t at, uint32_t ref);
 
 static inline size_t
 index_place(const struct pattern_index *x, uint64_t hash)
@@ -95,10 +93,11 @@ struct pattern_list {
 	size_t n_uses;
 	struct arena *arena;
 	struct pattern_opts opts;
-	struct pattern_item *items;
+	struct pattern_item *items; // as they came, or as a lookup finds them: then
+	uint32_t *place;            // where each stands now; NULL: as they came
 	size_t n_items, cap_items;
 	// one of these, by match
-	struct pattern_index index;
+	struct pattern_ranks ranks;
 	struct pattern_trie *trie;
 	struct pattern_range_node *ranges;
 	size_t n_ranges;
@@ -122,6 +121,27 @@ item_living(const struct pattern_list *l, const struct pattern_item *item)
 		item = &l->items[same - 1];
 	}
 	return item;
+}
+
+// While the list is built: from[i] is the item that comes to stand at i; each item once.
+void pattern_list_order(struct pattern_list *l, const uint32_t *from);
+
+// Both lines of an item, for they are needed together.
+static inline void
+item_prefetch(const struct pattern_item *item)
+{
+	__builtin_prefetch(item);
+	__builtin_prefetch(&item->entry);
+}
+
+// Of the items that may have a hash: one is fetched while its tag is; of more, those whose tags
+// fit.
+static inline void
+items_prefetch(const struct pattern_list *l, struct rank_range r, uint64_t hash)
+{
+	for (uint32_t i = r.first; i < r.first + r.n; i++)
+		if (r.n == 1 || ranks_tag_is(&l->ranks, i, hash))
+			item_prefetch(&l->items[i]);
 }
 
 // pattern_net.c: for ip.

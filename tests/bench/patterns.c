@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 // What a lookup in a large set of patterns costs, how long the set takes to build and what memory
-// it holds: for each match a million entries (or as many as are asked for), hits and misses apart.
-// Each lookup waits for the one before, as in a request, and reads the value that it found; the
-// texts are so many that caches hold little of what they lead to. CPU time of the best of some
-// rounds, since others may use the machine. Beside it: what one miss of the caches costs here, on
-// small pages and on large ones, by which the other figures are to be read.
+// it holds: for each match a million entries (or as many as are asked for). Of what is found, each
+// entry is asked for equally often, or by Zipf's law, the k-th 1/k as often as the first; and texts
+// are asked for that no entry matches. "wait": each lookup begins when the one before has given its
+// value, as a request's does; "flow": they do not depend on each other, so the processor works on
+// some at once, as most measurements of tables do. What is asked stands in the first cache, as the
+// head of a request that was just parsed does; the entries of 262,144 lookups do not. CPU time of
+// the best of some rounds, since others may use the machine. Beside it: what one miss of the caches
+// costs here, on small pages and on large ones, by which the other figures are to be read.
 // Build by hand:
 //   gcc -O2 -std=gnu17 -D_GNU_SOURCE -Iinclude -Isrc tests/bench/patterns.c build/libtidegate.a
 //       -pthread -lpcre2-8 -lxxhash -lm ...   (the libraries of the Makefile's LIBS)
 // and run it with [ENTRIES [MATCH...]]; a MATCH "beg+" has texts that begin (or end) alike. Under
 // callgrind give a small number of entries.
 #include <malloc.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,6 +24,7 @@
 
 #define TEXTS  ((size_t)1 << 18)
 #define ROUNDS 5
+#define AHEAD  8 // texts that are fetched while others are asked for
 
 static uint64_t seed = 88172645463325252u;
 
@@ -128,11 +133,11 @@ miss_ns(bool large)
 
 // ---- lookups
 
-static struct sample asks[2][TEXTS];
+enum ask { UNIFORM, ZIPF, NOTHING, N_ASKS };
+static struct sample asks[N_ASKS][TEXTS + AHEAD * 2];
 
-// Each begins when the value of the one before is known: no value is so long, but who knows.
 static double
-lookups(const struct pattern_list *l, const struct sample *ask, size_t n, size_t *found)
+lookups(const struct pattern_list *l, const struct sample *ask, size_t n, bool wait, size_t *found)
 {
 	double best = 1e9;
 	for (int round = 0; round < ROUNDS; round++) {
@@ -140,9 +145,13 @@ lookups(const struct pattern_list *l, const struct sample *ask, size_t n, size_t
 		double start = cpu_ns();
 		*found = 0;
 		for (size_t i = 0, at = 0; i < n; i++) {
+			__builtin_prefetch(&ask[i + AHEAD * 2], 0, 0);
+			__builtin_prefetch(ask[MIN(i + AHEAD, n - 1)].s.p, 0, 0);
+			__builtin_prefetch(ask[MIN(i + AHEAD, n - 1)].s.p + CACHE_LINE, 0, 0);
 			const struct pattern_entry *e = pattern_match(l, &ask[at], &ctx);
 			*found += e != NULL;
-			at = i + 1 + (e != NULL ? e->value.n >> 63 : 0);
+			size_t value = e != NULL ? e->value.n : 0;
+			at = i + 1 + (wait ? value >> 63 : 0); // none is so long, but who knows
 		}
 		best = MIN(best, (cpu_ns() - start) / (double)n);
 	}
@@ -173,20 +182,30 @@ build(struct arena *arena, enum pat_match m, bool alike, size_t entries, double 
 	return l;
 }
 
+static size_t
+entry_for(enum ask kind, size_t n)
+{
+	double part = (double)(next() >> 11) / (double)(UINT64_C(1) << 53);
+	return kind == ZIPF ? (size_t)pow((double)n, part) - 1 : (size_t)(part * (double)n);
+}
+
 static void
-make_asks(const struct pattern_list *l, enum pat_match m, bool alike, struct arena *arena)
+make_asks(const struct pattern_list *l, enum pat_match m, bool alike, enum ask kind,
+	  struct arena *arena)
 {
 	for (size_t i = 0; i < TEXTS; i++) {
-		struct str key = pattern_list_at(l, next() % pattern_list_count(l))->key;
-		if (m == PAT_REG)
-			key = str_slice(key, 1, key.n - 1);
-		struct str t[2] = {ask_for(m, key, arena), text_for(m, alike, arena)};
-		for (int k = 0; k < 2; k++) {
-			if (m == PAT_IP)
-				(void)sample_parse_ip(t[k], &asks[k][i]);
-			else
-				sample_set_str(&asks[k][i], t[k]);
+		size_t n = pattern_list_count(l);
+		struct str t = text_for(m, alike, arena);
+		if (kind != NOTHING) {
+			struct str key = pattern_list_at(l, entry_for(kind, n))->key;
+			if (m == PAT_REG)
+				key = str_slice(key, 1, key.n - 1);
+			t = ask_for(m, key, arena);
 		}
+		if (m == PAT_IP)
+			(void)sample_parse_ip(t, &asks[kind][i]);
+		else
+			sample_set_str(&asks[kind][i], t);
 	}
 }
 
@@ -194,19 +213,23 @@ static void
 measure(enum pat_match m, bool alike, size_t entries)
 {
 	struct arena arena;
-	double ms, ns[2];
-	size_t found[2], n = m == PAT_REG ? 4096 : TEXTS;
+	double ms, ns[N_ASKS][2];
+	size_t found[N_ASKS], n = m == PAT_REG ? 4096 : TEXTS;
 	arena_init(&arena, SIZE_MAX);
 	size_t before = heap_bytes();
 	struct pattern_list *l = build(&arena, m, alike, entries, &ms);
 	double bytes = (double)(heap_bytes() - before) / (double)entries;
-	make_asks(l, m, alike, &arena);
-	for (int k = 0; k < 2; k++)
-		ns[k] = lookups(l, asks[k], n, &found[k]);
-	printf("%4s%c %8zu entries  hit %7.1f ns (%zu of %zu)  miss %7.1f ns (%zu found)  build "
-	       "%6.0f ms  %4.0f bytes each\n",
-	       pat_match_name(m), alike ? '+' : ' ', entries, ns[0], found[0], n, ns[1], found[1],
-	       ms, bytes);
+	for (int kind = 0; kind < N_ASKS; kind++) {
+		make_asks(l, m, alike, kind, &arena);
+		for (int wait = 0; wait < 2; wait++)
+			ns[kind][wait] = lookups(l, asks[kind], n, wait, &found[kind]);
+	}
+	printf("%4s%c %8zu |", pat_match_name(m), alike ? '+' : ' ', entries);
+	for (int kind = 0; kind < N_ASKS; kind++)
+		printf(" %5.0f %5.0f |", ns[kind][1], ns[kind][0]);
+	printf(" %6.0f ms %5.0f bytes | %3.0f %3.0f %3.0f %%\n", ms, bytes,
+	       100.0 * (double)found[0] / (double)n, 100.0 * (double)found[1] / (double)n,
+	       100.0 * (double)found[2] / (double)n);
 	pattern_list_fini(l);
 	arena_fini(&arena);
 }
@@ -219,6 +242,10 @@ main(int argc, char **argv)
 	size_t entries = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
 	printf("a miss of the caches: %.1f ns, on large pages %.1f ns\n", miss_ns(false),
 	       miss_ns(true));
+	printf(
+	    "ns a lookup        |   uniform   |    Zipf     |   nothing   |  each entry:\n"
+	    "match      entries |  wait  flow |  wait  flow |  wait  flow |     build    memory | "
+	    "found\n");
 	for (size_t i = 0; i < ARRAY_LEN(all) * 2; i++) {
 		enum pat_match m = all[i / 2];
 		size_t n = strlen(pat_match_name(m));
