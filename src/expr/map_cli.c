@@ -55,6 +55,15 @@ begin(struct call *c, struct cli_session *s, const struct cli_args *args)
 	return true;
 }
 
+static bool
+parse_hash(struct call *c, struct str word, uint64_t *hash)
+{
+	int64_t n;
+	bool good = str_to_int(word, &n);
+	*hash = (uint64_t)n;
+	return good || err_set(&c->err, "'%.*s' is no hash", STR_ARG(word));
+}
+
 static enum cli_status
 refuse(struct cli_session *s, const struct call *c)
 {
@@ -67,6 +76,7 @@ struct dump {
 	struct pattern_ref *ref;
 	uint32_t version;
 	struct pattern_walk walk;
+	uint64_t hash; // of what was dumped so far
 };
 
 static enum cli_status
@@ -133,15 +143,18 @@ run_show(struct cli_session *s, const struct cli_args *args)
 	return begin(&c, s, args) ? start(s, &c, dump_more) : refuse(s, &c);
 }
 
-// As a file has them, so that it can be written back.
+// As a file has them, so that it can be written back. Who comes to the end may tell that it was.
 static enum cli_status
 lines_more(struct cli_session *s, void *state)
 {
 	struct dump *d = state;
 	struct pattern_entry e;
 	while (cli_room(s) > 0) {
-		if (!pattern_ref_next(d->ref, d->version, &d->walk, &e))
+		if (!pattern_ref_next(d->ref, d->version, &d->walk, &e)) {
+			d->ref->dumped_hash = d->hash;
 			return CLI_DONE;
+		}
+		d->hash = pattern_kept_hash(d->hash, e.key, e.value);
 		if (!pattern_file_holds(d->ref->is_map, e.key, e.value))
 			return cli_error(s, "a file cannot hold this entry: 0x%llx '%.*s' '%.*s'",
 					 (unsigned long long)e.id, STR_ARG(e.key),
@@ -156,7 +169,30 @@ static enum cli_status
 run_dump(struct cli_session *s, const struct cli_args *args)
 {
 	struct call c;
-	return begin(&c, s, args) ? start(s, &c, lines_more) : refuse(s, &c);
+	uint64_t hash = 0;
+	if (!begin(&c, s, args) || (args->argc > c.at && !parse_hash(&c, args->argv[c.at], &hash)))
+		return refuse(s, &c);
+	if (args->argc > c.at && hash != c.ref->text_hash)
+		return cli_error(s,
+				 "its file was edited since the proxy read it%s; what it has now "
+				 "would be lost",
+				 c.ref->text_hash == 0 ? " (it was not there)" : "");
+	return start(s, &c, lines_more);
+}
+
+// The last dump is the file now: what changes from here on is a change to that.
+static enum cli_status
+run_saved(struct cli_session *s, const struct cli_args *args)
+{
+	struct call c;
+	uint64_t hash;
+	if (!begin(&c, s, args) || !parse_hash(&c, args->argv[c.at], &hash))
+		return refuse(s, &c);
+	c.ref->text_hash = hash;
+	c.ref->file_hash = c.ref->dumped_hash;
+	if (c.ref->refs->changed != NULL)
+		c.ref->refs->changed(c.ref->refs->changed_arg, c.ref, false);
+	return CLI_DONE;
 }
 
 // ---- get
@@ -332,8 +368,12 @@ run_commit(struct cli_session *s, const struct cli_args *args)
 static const struct cli_command map_commands[] = {
     ROW("show map", map, "[[@VERSION] MAP]", 0, 2, 0, run_show,
 	"list the maps, or a map's entries"),
-    ROW("dump map", map, "MAP", 1, 1, 0, run_dump,
-	"a map's entries as lines of a file; an error for one that no file can hold"),
+    ROW("dump map", map, "MAP [HASH]", 1, 2, 0, run_dump,
+	"a map's entries as lines of a file; an error for one that no file can hold, or when its "
+	"file's text had another hash"),
+    ROW("saved map", map, "MAP HASH", 2, 2, 0, run_saved,
+	"the last dump was written to the map's file; the hash of its text, XXH3 as a signed "
+	"number"),
     ROW("get map", map, "MAP KEY", 2, 2, 0, run_get, "what a map has for a key, as rules see it"),
     ROW("add map", map, "[@VERSION] MAP KEY VALUE | [@VERSION] MAP <<payload", 1, 4,
 	CLI_PAYLOAD | CLI_CHANGES | CLI_SECRET_LAST, run_add, "add entries to a map"),
@@ -348,8 +388,8 @@ static const struct cli_command map_commands[] = {
 	"make a prepared version of a map the one that rules see"),
     ROW("show acl", acl, "[[@VERSION] FILE]", 0, 2, 0, run_show,
 	"list the pattern files of ACLs, or one's patterns"),
-    ROW("dump acl", acl, "FILE", 1, 1, 0, run_dump,
-	"a set's patterns as lines of a file; an error for one that no file can hold"),
+    ROW("dump acl", acl, "FILE [HASH]", 1, 2, 0, run_dump, "as dump map, of a set's patterns"),
+    ROW("saved acl", acl, "FILE HASH", 2, 2, 0, run_saved, "as saved map, of a set's patterns"),
     ROW("get acl", acl, "FILE VALUE", 2, 2, 0, run_get, "whether a pattern matches a value"),
     ROW("add acl", acl, "[@VERSION] FILE PATTERN | [@VERSION] FILE <<payload", 1, 3,
 	CLI_PAYLOAD | CLI_CHANGES, run_add, "add patterns to a file's set"),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/hash.h"
 #include "expr/pattern_ref_priv.h"
 
 #define MAX_FILE_BYTES ((off_t)1 << 30)
@@ -88,12 +89,13 @@ pattern_file_holds(bool map, struct str key, struct str value)
 
 bool
 pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_f fn, void *arg,
-		  struct err *err)
+		  uint64_t *hash, struct err *err)
 {
 	struct str text, line, key, value;
 	int number = 0;
 	if (!read_file(arena, path, &text, err))
 		return false;
+	*hash = hash_str(text);
 	while (str_next(&text, '\n', &line)) {
 		number++;
 		if (line.n > 0 && line.p[line.n - 1] == '\r')

@@ -29,15 +29,19 @@ pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES]
 		       hash_str(pattern_kept_title(r, number)));
 }
 
+uint64_t
+pattern_kept_hash(uint64_t before, struct str key, struct str value)
+{
+	uint64_t h = hash_bytes(key.p, key.n, before + 1);
+	return hash_bytes(value.p, value.n, h + 1);
+}
+
 static uint64_t
 hash_of(const struct pattern_table *t)
 {
 	uint64_t h = 0;
-	for (size_t i = 0; i < t->n; i++) {
-		const struct table_entry *e = &t->entry[i];
-		h = hash_bytes(e->key.p, e->key.n, h + 1);
-		h = hash_bytes(e->value.p, e->value.n, h + 1);
-	}
+	for (size_t i = 0; i < t->n; i++)
+		h = pattern_kept_hash(h, t->entry[i].key, t->entry[i].value);
 	return h;
 }
 

@@ -157,7 +157,8 @@ ref_new(struct expr_env *env, struct ref_name name, bool is_map, struct err *err
 	r->name = str_of(path, name.name.n);
 	r->absent = name.optional && access(path, F_OK) != 0;
 	bool read = !name.no_file && !r->absent;
-	if (read && !pattern_file_read(&r->live.text->arena, path, is_map, load_line, r, err))
+	if (read && !pattern_file_read(&r->live.text->arena, path, is_map, load_line, r,
+				       &r->text_hash, err))
 		return NULL;
 	r->n_base = r->batch_from = r->live.n;
 	return r;

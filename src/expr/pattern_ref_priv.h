@@ -101,7 +101,9 @@ struct pattern_ref {
 	size_t n_dying, cap_dying;
 	bool whole; // a rebuild is needed
 	uint64_t logged_ns;
-	uint64_t file_hash; // pattern_kept.c: of what the file gave
+	uint64_t file_hash;   // pattern_kept.c: of what the file gave
+	uint64_t text_hash;   // of its text, when it was read or written; 0: there was none
+	uint64_t dumped_hash; // as file_hash, of the last whole dump
 };
 
 struct pattern_refs {
@@ -133,5 +135,8 @@ typedef bool (*pattern_line_f)(void *arg, struct str key, struct str value, int 
 void pattern_line_cut(struct str line, bool map, struct str *key, struct str *value);
 // A line "KEY VALUE", or "KEY", would give this entry when it is read.
 bool pattern_file_holds(bool map, struct str key, struct str value);
+// *hash: of the text as it stands.
 bool pattern_file_read(struct arena *arena, const char *path, bool map, pattern_line_f fn,
-		       void *arg, struct err *err);
+		       void *arg, uint64_t *hash, struct err *err);
+// Goes on from `before`, 0 at first, with an entry as files give them: the set's file_hash.
+uint64_t pattern_kept_hash(uint64_t before, struct str key, struct str value);

@@ -38,8 +38,6 @@ arm_deadlines(struct txn *t)
 
 // --- connect -----------------------------------------------------------------------------------
 
-// Whether this request may travel on a connection that served others before (http-reuse). `safe`
-// keeps a connection's first request off used ones unless we can replay it ourselves.
 // Whether it may be sent again though a server may have begun to act on it.
 static bool
 may_repeat(const struct txn *t)
@@ -47,6 +45,8 @@ may_repeat(const struct txn *t)
 	return (t->flags & (TXN_REPLAYABLE | TXN_ONCE)) == TXN_REPLAYABLE;
 }
 
+// Whether this request may travel on a connection that served others before (http-reuse). `safe`
+// keeps a connection's first request off used ones unless we can replay it ourselves.
 static bool
 may_reuse(const struct txn *t)
 {

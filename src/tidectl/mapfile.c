@@ -2,7 +2,8 @@
 // tidectl map save, acl save: the entries that the proxy has now, written back to the file they
 // came from, so that the next start begins with them. Here and not in the proxy, which may run
 // without the right to write its configuration. The file changes as a whole or not at all; comments
-// that stood in it are lost.
+// that stood in it are lost. A file that somebody edited since the proxy read it is left alone: the
+// proxy is told the hash of its text, and refuses when it knows another.
 #include "tidectl/mapfile.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
+#include "base/mem.h"
 #include "tidectl/link.h"
 
 #define CAP_BYTES ((size_t)2 << 30)
@@ -44,6 +47,27 @@ find_target(const char *path, bool may_be_new, struct target *t)
 	return t->exists && stat(t->path, &t->st) == 0;
 }
 
+// As the proxy hashes what it reads.
+static bool
+hash_file(const struct target *t, uint64_t *hash)
+{
+	int fd = open(t->path, O_RDONLY | O_CLOEXEC);
+	char *text = mem_alloc((size_t)t->st.st_size + 1);
+	size_t n = 0;
+	ssize_t more = fd >= 0 ? 1 : -1;
+	while (more > 0 && n < (size_t)t->st.st_size) {
+		more = read(fd, text + n, (size_t)t->st.st_size - n);
+		n += more > 0 ? (size_t)more : 0;
+	}
+	*hash = hash_bytes(text, n, 0);
+	int why = errno;
+	mem_free(text);
+	if (fd >= 0)
+		(void)close(fd); // only read
+	errno = why;
+	return more >= 0;
+}
+
 // Nobody else wrote it since.
 static bool
 is_unchanged(const struct target *t)
@@ -57,13 +81,17 @@ is_unchanged(const struct target *t)
 }
 
 // Lines without the empty ones that end an answer.
-static bool
-write_lines(int fd, struct str text)
+static struct str
+lines_of(struct str text)
 {
 	while (text.n > 1 && text.p[text.n - 1] == '\n' && text.p[text.n - 2] == '\n')
 		text.n--;
-	if (text.n == 1 && text.p[0] == '\n')
-		text.n = 0;
+	return text.n == 1 && text.p[0] == '\n' ? STR("") : text;
+}
+
+static bool
+write_lines(int fd, struct str text)
+{
 	while (text.n > 0) {
 		ssize_t n = write(fd, text.p, text.n);
 		if (n < 0 && errno != EINTR)
@@ -122,11 +150,65 @@ file_of_name(const char *name)
 					    : name;
 }
 
+// The target is the file that the set is named by.
+static bool
+is_own(const struct target *t, const char *name)
+{
+	char own[PATH_MAX];
+	const char *path = file_of_name(name);
+	return path != NULL && realpath(path, own) != NULL && strcmp(own, t->path) == 0;
+}
+
+// The proxy counts changes from this text on.
+static int
+tell_saved(const char *socket, const struct request *r, int timeout_ms, struct str text)
+{
+	char hash[24];
+	char *words[] = {(char *)(uintptr_t) "saved", (char *)(uintptr_t)r->verb->name,
+			 (char *)(uintptr_t)r->argv[1], hash};
+	struct request told;
+	struct sbuf answer;
+	struct err err;
+	(void)snprintf(hash, sizeof(hash), "%lld", (long long)hash_str(text));
+	request_init(&told);
+	sbuf_init(&answer, 4096);
+	int status = EXIT_USAGE;
+	if (request_raw(&told, (int)ARRAY_LEN(words), words, &err))
+		status = link_collect(socket, &told, timeout_ms, &answer);
+	sbuf_fini(&answer);
+	request_fini(&told);
+	return status;
+}
+
+static int
+collect(const char *socket, struct request *r, int timeout_ms, const struct target *t,
+	struct sbuf *text)
+{
+	struct err err;
+	uint64_t hash;
+	if (!request_build(r, &err)) {
+		fprintf(stderr, "tidectl: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	bool checks = t->exists && !r->force && is_own(t, r->argv[1]);
+	if (checks && !hash_file(t, &hash))
+		return complain(t->path, strerror(errno));
+	if (checks)
+		sbuf_printf(&r->line, " %lld", (long long)hash);
+	int status = link_collect(socket, r, timeout_ms, text);
+	if (status == EXIT_REFUSED && checks)
+		fprintf(stderr,
+			"tidectl: %s is left as it is. If it was edited: `tidectl reload --config` "
+			"reads it, --force overwrites it\n",
+			t->path);
+	return status;
+}
+
 int
 mapfile_perform(const char *socket, struct request *r, int timeout_ms)
 {
 	if (r->argc < 2 || strcmp(r->argv[0], "save") != 0) {
-		fprintf(stderr, "usage: tidectl %s save NAME [FILE]\n", r->verb->name);
+		fprintf(stderr, "usage: tidectl %s save NAME [FILE] [--force]\n", r->verb->name);
 		return EXIT_USAGE;
 	}
 	bool said = r->argc > 2;
@@ -139,15 +221,13 @@ mapfile_perform(const char *socket, struct request *r, int timeout_ms)
 		return complain(path, strerror(errno));
 	struct sbuf text;
 	sbuf_init(&text, CAP_BYTES);
-	struct err err;
-	int status = EXIT_USAGE;
-	if (request_build(r, &err))
-		status = link_collect(socket, r, timeout_ms, &text);
-	else
-		fprintf(stderr, "tidectl: %s\n", err.text);
+	int status = collect(socket, r, timeout_ms, &target, &text);
+	struct str lines = lines_of(sbuf_str(&text));
 	if (status == EXIT_DONE)
-		status = text.full ? complain(path, "the answer is too large")
-				   : save(&target, sbuf_str(&text));
+		status =
+		    text.full ? complain(path, "the answer is too large") : save(&target, lines);
+	if (status == EXIT_DONE && is_own(&target, r->argv[1]))
+		status = tell_saved(socket, r, timeout_ms, lines);
 	sbuf_fini(&text);
 	return status;
 }

@@ -356,15 +356,18 @@ const struct verb verbs[] = {
      .in_file = true,
      .help = "list who holds what, for how long and why"},
     {.name = "map",
-     .usage = "save NAME [FILE]",
+     .usage = "save NAME [FILE] [--force]",
      .min_args = 2,
      .max_args = 3,
+     .options = OPT_FORCE,
      .line = "dump map $2",
-     .help = "write a map's entries back to its file, or to another"},
+     .help = "write a map's entries back to its file, or to another; --force: though somebody "
+	     "edited it"},
     {.name = "acl",
-     .usage = "save NAME [FILE]",
+     .usage = "save NAME [FILE] [--force]",
      .min_args = 2,
      .max_args = 3,
+     .options = OPT_FORCE,
      .line = "dump acl $2",
      .help = "the same of an ACL's patterns"},
     {.name = "vars",
@@ -598,6 +601,9 @@ request_parse(struct request *r, const struct verb *verb, int argc, char **argv,
 		} else if (!only_args && (verb->options & OPT_CONFIG) &&
 			   str_eq(word, STR("--config"))) {
 			r->config = true;
+		} else if (!only_args && (verb->options & OPT_FORCE) &&
+			   str_eq(word, STR("--force"))) {
+			r->force = true;
 		} else if (!only_args && str_starts(word, STR("--"))) {
 			size_t eq = str_find_byte(word, '=');
 			const char **place = option_place(r, str_slice(word, 0, eq));

@@ -15,7 +15,7 @@ struct request {
 	const char *argv[VERB_MAX_ARGS + 1];
 	// --ttl, --for, --reason, --owner; NULL when not given.
 	const char *ttl, *for_time, *reason, *owner;
-	bool json, config;           // --json, --config
+	bool json, config, force;    // --json, --config, --force
 	char *value;                 // what was read for "-"
 	char *copies[VERB_MAX_ARGS]; // of request_copy; NULL ends them
 	// What build made.
@@ -27,7 +27,14 @@ struct request {
 	bool endless;     // print as it comes, no time-out
 };
 
-enum verb_option { OPT_TTL = 1, OPT_FOR = 2, OPT_REASON = 4, OPT_OWNER = 8, OPT_CONFIG = 16 };
+enum verb_option {
+	OPT_TTL = 1,
+	OPT_FOR = 2,
+	OPT_REASON = 4,
+	OPT_OWNER = 8,
+	OPT_CONFIG = 16,
+	OPT_FORCE = 32
+};
 
 struct verb {
 	const char *name;
