@@ -66,15 +66,6 @@ begin_transaction(struct client *c)
 }
 
 static void
-pause_accepts(struct proxy_worker *w, bool pause)
-{
-	w->accepts_paused = pause;
-	for (size_t i = 0; w->n_acceptors > 0 && i < w->set->n_binds; i++)
-		if (pause || !gate_is_shut(w, i))
-			proxy_worker_pause(w, i, pause);
-}
-
-static void
 client_closed(struct client *c)
 {
 	struct proxy_worker *w = c->worker;
@@ -82,14 +73,11 @@ client_closed(struct client *c)
 		txn_client_closed(c->txn);
 	count_connection_end(c);
 	list_remove(&c->in_worker);
-	if (UNLIKELY(c->places != 0))
-		gate_give(c->bind, c->places);
+	gate_give(w->set, c->bind, c->places);
 	atomic_store_explicit(&w->n_clients, w->n_clients - 1, memory_order_relaxed);
 	session_end(c);
 	c->magic = 0;
 	pool_put(&w->clients, c);
-	if (UNLIKELY(w->accepts_paused) && !w->draining && w->n_clients < w->max_clients)
-		pause_accepts(w, false);
 }
 
 static void
@@ -155,7 +143,7 @@ client_open(struct proxy_worker *w, const struct bind *bind, int fd, uint8_t pla
 {
 	struct client *c = pool_get(&w->clients);
 	if (c == NULL) {
-		gate_give(bind, places);
+		gate_give(w->set, bind, places);
 		(void)close(fd); // out of memory: the peer sees a closed connection
 		return;
 	}
@@ -175,8 +163,6 @@ client_open(struct proxy_worker *w, const struct bind *bind, int fd, uint8_t pla
 		arm_idle(c);
 		conn_recv(&c->conn);
 	}
-	if (UNLIKELY(w->n_clients >= w->max_clients))
-		pause_accepts(w, true);
 }
 
 void

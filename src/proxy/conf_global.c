@@ -154,8 +154,8 @@ proxy_setup_workers(const struct proxy_set *set)
 uint64_t
 proxy_setup_descriptors(const struct proxy_set *set)
 {
-	// A connection has a client's and a server's socket; each worker its listeners, log sockets
-	// and loop; some for the rest of the process.
+	// A connection has a client's and a server's socket; each worker its listeners, one that waits
+	// at each of them for room, log sockets and loop; some for the rest of the process.
 	uint64_t workers = proxy_setup_workers(set), binds = 0;
 	for (size_t i = 0; i < set->n_all; i++)
 		for (const struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
@@ -164,7 +164,7 @@ proxy_setup_descriptors(const struct proxy_set *set)
 	for (size_t i = 0; i < set->n_all; i++)
 		if (set->all[i]->backend != NULL)
 			idle += set->all[i]->backend->n_servers;
-	return 2 * (uint64_t)set->global.maxconn + workers * (binds + 8) + idle * workers + 64;
+	return 2 * (uint64_t)set->global.maxconn + workers * (2 * binds + 8) + idle * workers + 64;
 }
 
 #define G         "global"
@@ -245,7 +245,7 @@ const struct conf_keyword conf_global_keywords[] = {
     {G, "nbthread", nbthread_arg, NULL, parse_number, 0, 0,
      "Worker threads; default: one for each CPU that the process may use."},
     {G, "maxconn", maxconn_arg, NULL, parse_number, 0, 0,
-     "Most client connections at once; default 2000."},
+     "Most client connections at once, of all workers together; default 2000."},
     {G, "tune.bufsize", bufsize_arg, NULL, parse_number, 0, 0,
      "Size of a receive buffer, which a message head must fit; default 16384."},
     {G, "tune.io-uring.gather", gather_arg, NULL, NULL, GLOBAL(gather_ns), 0,

@@ -209,7 +209,7 @@ new_proxy(struct proxy_setup *s, const struct conf_line *line, struct str name, 
 	rule_list_init(&p->tcp_session);
 	rule_list_init(&p->tcp_content);
 	rule_list_init(&p->tcp_response);
-	p->limit = CONF_NEW(s->conf, struct frontend_limit);
+	p->limit = CONF_NEW(s->conf, struct conn_limit);
 	p->conf = CONF_NEW(s->conf, struct proxy_conf);
 	p->conf->setup = s;
 	p->conf->begin = line;

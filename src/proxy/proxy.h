@@ -159,9 +159,9 @@ struct proxy {
 	unsigned options, no_options; // enum proxy_options; explicitly set / unset
 	struct proxy_timeouts timeouts;
 	uint32_t maxconn; // frontend, as configured; 0: the process's
-	struct frontend_limit {
+	struct conn_limit {
 		struct limit conns;
-		struct limit_waits waits; // for room here or at a bind
+		struct limit_waits waits; // for room here; a frontend's: or at a bind of its
 	} * limit;
 	uint32_t retries;
 	bool disabled;
@@ -241,7 +241,8 @@ struct proxy_set {
 	kept_file_f kept_file;       // where it lies; NULL: memory of this process will do
 	struct metric_blocks stats;  // proxy/stats.h: struct proc_counters; made at start
 	uint32_t n_workers;
-	enum net_engine engine; // as configured until the threads start
+	struct conn_limit *limit; // of global maxconn; once started
+	enum net_engine engine;   // as configured until the threads start
 	struct str hostname;
 	struct checks *checks;                   // health.h; the keeper's
 	struct expiry *expiry;                   // the keeper's

@@ -27,12 +27,6 @@
 
 // --- one worker ------------------------------------------------------------------------------
 
-static uint32_t
-share_of(uint32_t total, uint32_t n)
-{
-	return MAX(total / n, 1u);
-}
-
 // Every worker has its own socket of each bind; those that a process with more workers left behind
 // go round.
 static void
@@ -119,7 +113,6 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	w->net = net;
 	w->loop = net->loop;
 	w->applied = rule_counts_of(set, w->id);
-	w->max_clients = share_of(g->maxconn, set->n_workers);
 	size_t txn_bytes = sizeof(struct txn) + 2 * g->max_headers * sizeof(struct http_field);
 	pool_init(&w->clients, sizeof(struct client), 4096);
 	pool_init(&w->sessions, sizeof(struct session), 256);
@@ -215,6 +208,8 @@ free_workers(struct proxy_set *set)
 	}
 	mem_free(set->workers);
 	set->workers = NULL;
+	mem_free(set->limit);
+	set->limit = NULL;
 }
 
 // --- all of them -------------------------------------------------------------------------------
@@ -305,6 +300,8 @@ proxy_start(struct proxy_set *set, struct err *err)
 	bool known = net_engine_parse(engine, &set->engine);
 	ASSERT(known);
 	set->workers = mem_zalloc(set->n_workers * sizeof(struct proxy_worker *));
+	set->limit = mem_aligned(CACHE_LINE, sizeof(*set->limit));
+	atomic_store_explicit(&set->limit->conns.max, set->global.maxconn, memory_order_relaxed);
 	if (!kept_init(set, set->n_workers, err) || !accesslog_open(set, err)) {
 		free_workers(set);
 		return false;

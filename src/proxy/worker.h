@@ -34,8 +34,6 @@ struct proxy_worker {
 	struct list all_clients, all_txns;
 	_Atomic uint32_t n_clients; // written by this worker, relaxed
 	uint32_t n_txns, n_server_conns;
-	uint32_t max_clients; // this worker's share of maxconn
-	bool accepts_paused;
 	bool draining; // soft stop: no new connection, answers say Connection: close
 	bool stopping; // the same announced: monitor-uri fails
 	struct http_date_cache date;
@@ -52,7 +50,7 @@ struct proxy_worker {
 	struct metric *applied;            // rule_count.h: by rules' numbers
 	struct acceptor **acceptors;       // `acceptors_each` for each bind; NULL beyond its last
 	struct gate *gates;                // likewise
-	struct gatekeeper *gatekeepers;    // one for each frontend
+	struct gatekeeper *gatekeepers;    // one for each frontend, and the process's
 	size_t n_acceptors, acceptors_each;
 };
 
