@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,7 +19,8 @@
 #include "metrics/ledger.h"
 #include "proxy/kept.h"
 
-#define NAME_BYTES 64
+#define NAME_BYTES   64
+#define PREFIX_BYTES (sizeof(HERITAGE_STATS_PREFIX) - 1)
 
 // --- making --------------------------------------------------------------------------------------
 
@@ -30,12 +32,32 @@ has_room(int fd, uint64_t bytes)
 	return errno == 0;
 }
 
+static bool
+is_ledger(const struct heritage_item *it)
+{
+	return it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
+}
+
+// Names tell who came after whom: the time, unless the clock was set back since.
+static unsigned long long
+next_stamp(const struct heritage *h)
+{
+	unsigned long long stamp = clock_real_ns();
+	for (size_t i = 0; i < h->n; i++) {
+		const char *name = h->items[i].name;
+		if (is_ledger(&h->items[i]) &&
+		    strncmp(name, HERITAGE_STATS_PREFIX, PREFIX_BYTES) == 0)
+			stamp = MAX(stamp, strtoull(name + PREFIX_BYTES, NULL, 16) + 1);
+	}
+	return stamp;
+}
+
 // -1, with a line in the log: the service can do without.
 static int
-file_in_dir(int dir, uint64_t bytes, char name[NAME_BYTES])
+file_in_dir(int dir, unsigned long long stamp, uint64_t bytes, char name[NAME_BYTES])
 {
-	(void)snprintf(name, NAME_BYTES, HERITAGE_STATS_PREFIX "%016llx-%x",
-		       (unsigned long long)clock_real_ns(), (unsigned)getpid());
+	(void)snprintf(name, NAME_BYTES, HERITAGE_STATS_PREFIX "%016llx-%x", stamp,
+		       (unsigned)getpid());
 	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0 && has_room(fd, bytes))
 		return fd;
@@ -70,7 +92,7 @@ new_file(struct proxy_set *set, uint64_t bytes, struct err *err)
 	const struct service *s = set->owner;
 	char name[NAME_BYTES] = "";
 	int dir = link_use(s->link, HERITAGE_DIR, 0, STR_NULL);
-	int fd = dir >= 0 ? file_in_dir(dir, bytes, name) : -1;
+	int fd = dir >= 0 ? file_in_dir(dir, next_stamp(&s->link->kept), bytes, name) : -1;
 	if (fd < 0) {
 		name[0] = '\0';
 		fd = file_in_memory(bytes, err);
@@ -110,12 +132,6 @@ struct earlier {
 	const struct heritage_item *item;
 	struct ledger *ledger; // NULL: it cannot be read, which was told
 };
-
-static bool
-is_ledger(const struct heritage_item *it)
-{
-	return it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
-}
 
 static size_t
 open_earlier(const struct service *s, struct earlier **out)

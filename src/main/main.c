@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // tidegate: reads the command line and does the one thing it asks for.
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,11 +118,24 @@ supervise(struct service *s, char **argv)
 	return daemon_master(&d);
 }
 
+// A wish to reload is heard once there is somebody who can: until then it would end the process.
+static void
+put_off_reloads(void)
+{
+	sigset_t set;
+	(void)sigemptyset(&set);                  // cannot fail
+	(void)sigaddset(&set, SIGUSR2);           // a known number
+	(void)sigaddset(&set, SIGHUP);            // likewise
+	(void)sigprocmask(SIG_BLOCK, &set, NULL); // valid arguments
+}
+
 static int
 check_or_run(const struct options *o, struct link *link, char **argv)
 {
 	struct service s;
 	int status = 1;
+	if (o->task == TASK_RUN)
+		put_off_reloads();
 	if (service_load(&s, o, link)) {
 		if (!service_listens(&s)) {
 			if (!o->quiet)

@@ -43,7 +43,8 @@ struct heritage_item {
 	enum heritage_kind kind;
 	enum heritage_mark mark;
 	unsigned slot;
-	int fd; // -1: went away
+	bool unsaved; // the master's: its file could not be written
+	int fd;       // -1: went away
 	char *name;
 };
 

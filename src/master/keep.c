@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master_priv.h"
 
 #define MAX_MAP_BYTES (1u << 30)
+#define SAVE_NS       (5 * NS_PER_S)
 
 // --- made ----------------------------------------------------------------------------------------
 
@@ -37,17 +39,54 @@ may_make(const struct master *m, const struct child *c, const struct channel_msg
 }
 
 // Beyond the service as well.
-static void
-save_map(struct master *m, int fd, struct str name)
+static bool
+save_map(struct master *m, struct heritage_item *it)
 {
 	struct str text = STR_NULL;
 	struct err err = {{0}};
 	char file[64];
-	(void)snprintf(file, sizeof(file), HERITAGE_MAP_PREFIX "%.*s", STR_ARG(name));
-	if (name.n > 32 || !heritage_text_read(fd, MAX_MAP_BYTES, &text, &err) ||
-	    !instance_save(m->instance, file, text, &err))
-		log_msg(LOG_WARNING, "a map is not kept: %s", name.n > 32 ? "its name" : err.text);
+	(void)snprintf(file, sizeof(file), HERITAGE_MAP_PREFIX "%s", it->name);
+	it->unsaved = strlen(it->name) > 32 ||
+		      !heritage_text_read(it->fd, MAX_MAP_BYTES, &text, &err) ||
+		      !instance_save(m->instance, file, text, &err);
+	if (it->unsaved && !m->save_fails) // once, not for each change of a busy map
+		log_msg(LOG_WARNING,
+			"a map is not kept beyond a stop: %s; it is tried again every %u s",
+			err.text[0] != '\0' ? err.text : "its name",
+			(unsigned)(SAVE_NS / NS_PER_S));
 	mem_free((void *)(uintptr_t)text.p);
+	return !it->unsaved;
+}
+
+bool
+master_save_maps(struct master *m)
+{
+	bool good = true;
+	for (size_t i = 0; i < m->kept.n; i++)
+		if (m->kept.items[i].unsaved && !save_map(m, &m->kept.items[i]))
+			good = false;
+	return good;
+}
+
+void
+master_on_save(struct timer *t)
+{
+	struct master *m = CONTAINER_OF(t, struct master, save);
+	if (!master_save_maps(m)) {
+		loop_timer_set(m->loop, t, loop_now_ns(m->loop) + SAVE_NS);
+		return;
+	}
+	log_msg(LOG_NOTICE, "maps are kept beyond a stop again");
+	m->save_fails = false;
+}
+
+static void
+save_changed(struct master *m, struct heritage_item *it)
+{
+	if (m->instance == NULL || save_map(m, it) || m->save_fails)
+		return;
+	m->save_fails = true;
+	loop_timer_set(m->loop, &m->save, loop_now_ns(m->loop) + SAVE_NS);
 }
 
 void
@@ -74,8 +113,8 @@ master_child_made(struct child *c, struct channel_msg *msg)
 		}
 	if (!heritage_add(to, kind, msg->number, msg->text, fd, mark))
 		(void)close(fd); // its name is none
-	else if (kind == HERITAGE_MAP && !starting && m->instance != NULL)
-		save_map(m, fd, msg->text);
+	else if (kind == HERITAGE_MAP && !starting)
+		save_changed(m, &to->items[to->n - 1]);
 }
 
 // --- taken, or forgotten ------------------------------------------------------------------------

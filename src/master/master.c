@@ -163,6 +163,7 @@ master_run(const struct master_spec *spec)
 	timer_init(&m.last_resort, master_on_last_resort);
 	timer_init(&m.slow, master_on_slow);
 	timer_init(&m.look, master_on_look);
+	timer_init(&m.save, master_on_save);
 	timer_init(&m.hangs, master_on_hangs);
 	if (!set_up(&m, &err)) {
 		log_msg(LOG_ALERT, "%s", err.text);
@@ -172,6 +173,8 @@ master_run(const struct master_spec *spec)
 	master_start(&m, MASTER_FIRST);
 	if (m.end == MASTER_GOES_ON || !list_empty(&m.children))
 		loop_run(m.loop);
+	if (m.instance != NULL && !m.given_away)
+		(void)master_save_maps(&m); // told before
 	for (size_t i = m.kept.n; i-- > 0;)
 		heritage_drop(&m.kept, i, m.was_ready && !m.given_away);
 	if (m.was_ready && !m.given_away && spec->over != NULL)

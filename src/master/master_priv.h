@@ -50,6 +50,8 @@ struct master {
 	struct timer hangs;     // for `retiring`
 	unsigned looks;         // since somebody let go of the sockets
 	struct child *retiring; // the reload is answered when it accepts no more
+	struct timer save;      // of maps whose files could not be written
+	bool save_fails;
 	uint64_t started_ns;
 	struct master_cli *cli;    // NULL: none
 	struct instance *instance; // NULL: no state directory
@@ -105,6 +107,9 @@ void master_child_took(struct child *c, const struct channel_msg *msg);
 void master_take_over(struct master *m, struct child *c);
 // Its start came to nothing.
 void master_forget_made(struct master *m, struct child *c);
+// Once more what could not be written; true: all is.
+bool master_save_maps(struct master *m);
+void master_on_save(struct timer *t);
 // What processes first..last counted counts no further: the next one adds it up.
 void master_stats_ended(struct master *m, unsigned first, unsigned last);
 

@@ -154,8 +154,8 @@ proxy_setup_workers(const struct proxy_set *set)
 uint64_t
 proxy_setup_descriptors(const struct proxy_set *set)
 {
-	// A connection has a client's and a server's socket; each worker its listeners, one that waits
-	// at each of them for room, log sockets and loop; some for the rest of the process.
+	// A connection has a client's and a server's socket; each worker its listeners, one that
+	// waits at each of them for room, log sockets and loop; some for the rest of the process.
 	uint64_t workers = proxy_setup_workers(set), binds = 0;
 	for (size_t i = 0; i < set->n_all; i++)
 		for (const struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
