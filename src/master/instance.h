@@ -36,11 +36,19 @@ struct instance *instance_enter(const struct instance_spec *spec, struct heritag
 struct instance_hooks {
 	void (*taken)(void *arg, bool end_at_once);
 	void (*look)(void *arg);
-	void (*gone)(void *arg); // he has ended, with all his processes
+	// Is a worker process starting? What it makes would not be among what is handed over: a
+	// successor waits until instance_hand_over.
+	bool (*starts)(void *arg);
+	void (*stays)(void *arg); // a successor that had it all has ended before he served
+	void (*gone)(void *arg);  // he has ended, with all his processes
 	void *arg;
 };
 void instance_serve(struct instance *in, struct loop *loop, struct heritage *kept,
 		    const struct instance_hooks *hooks);
+// No worker process starts any more: hands over to who waits for that.
+void instance_hand_over(struct instance *in);
+// A successor has all that there is now, and does not serve yet: nothing shall change.
+bool instance_is_handing_over(const struct instance *in);
 // The first worker serves: the predecessor may go.
 void instance_ready(struct instance *in);
 // After `taken`: our clients are served by the successor alone.

@@ -17,6 +17,8 @@ after_stopped(struct watch *w)
 	in->after = -1;
 	// He had it say that he listens; we do.
 	(void)instance_listen(in, &err);
+	in->asked = in->handed = false;
+	in->hooks.stays(in->hooks.arg);
 	instance_accept(in);
 }
 
@@ -29,9 +31,13 @@ send_item(const struct instance *in, enum heritage_kind kind, unsigned slot, str
 	return channel_send(in->after, &m, true);
 }
 
-static void
-hand_over(struct instance *in)
+void
+instance_hand_over(struct instance *in)
 {
+	if (!in->asked)
+		return;
+	in->asked = false;
+	in->handed = true;
 	bool good = send_item(in, HERITAGE_LOCK, 0, STR_NULL, in->lock) &&
 		    send_item(in, HERITAGE_CONTROL, 0, STR_NULL, in->control);
 	for (size_t i = 0; good && i < in->kept->n; i++) {
@@ -74,7 +80,9 @@ on_after(struct watch *w)
 		if (m.fd >= 0)
 			(void)close(m.fd); // not asked for
 		if (m.type == CHANNEL_TAKE) {
-			hand_over(in);
+			in->asked = true;
+			if (!in->hooks.starts(in->hooks.arg))
+				instance_hand_over(in);
 		} else if (m.type == CHANNEL_RETIRE && !in->given_away) {
 			in->given_away = true;
 			let_go(in);
@@ -104,6 +112,12 @@ instance_accept(struct instance *in)
 		in->after = fd;
 		loop_watch(in->loop, &in->on_after, fd, on_after);
 	}
+}
+
+bool
+instance_is_handing_over(const struct instance *in)
+{
+	return in->handed && !in->given_away;
 }
 
 void

@@ -23,7 +23,9 @@ struct instance {
 	int before;      // connection to the predecessor; -1
 	int after;       // to the successor that asks; -1
 	bool serving;    // our first worker is ready
-	bool given_away; // the successor has it all
+	bool asked;      // a successor waits until no worker process starts
+	bool handed;     // he has it all
+	bool given_away; // and serves
 	bool remaking;   // on_control stops, for another socket
 	struct loop *loop;
 	struct watch on_control, on_before, on_after;

@@ -30,6 +30,13 @@ add_waiter(struct reload_waiter **list, struct reload_waiter *w)
 	*list = w;
 }
 
+// What a reload would change now is not among what the successor has.
+static bool
+is_handing_over(const struct master *m)
+{
+	return m->instance != NULL && instance_is_handing_over(m->instance);
+}
+
 void
 master_reload(struct master *m, struct reload_waiter *w)
 {
@@ -39,7 +46,7 @@ master_reload(struct master *m, struct reload_waiter *w)
 		master_reload_refuse(m);
 		return;
 	}
-	if (m->starting != NULL || m->retiring != NULL) {
+	if (m->starting != NULL || m->retiring != NULL || is_handing_over(m)) {
 		m->reload_again = true;
 		add_waiter(&m->waiting_next, w);
 		return;
@@ -56,16 +63,32 @@ master_reload(struct master *m, struct reload_waiter *w)
 	master_start(m, MASTER_RELOAD);
 }
 
-void
-master_reload_done(struct master *m, bool good, struct str log)
+static void
+reload_next(struct master *m)
 {
-	answer(&m->waiting, good, log);
 	m->waiting = m->waiting_next;
 	m->waiting_next = NULL;
 	bool again = m->reload_again;
 	m->reload_again = false;
 	if (again)
 		master_reload(m, NULL);
+}
+
+void
+master_reload_done(struct master *m, bool good, struct str log)
+{
+	answer(&m->waiting, good, log);
+	if (m->instance != NULL)
+		instance_hand_over(m->instance); // to who waits
+	if (!is_handing_over(m))
+		reload_next(m);
+}
+
+void
+master_stays(struct master *m)
+{
+	if (m->starting == NULL && m->retiring == NULL)
+		reload_next(m);
 }
 
 void
