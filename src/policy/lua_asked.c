@@ -68,11 +68,9 @@ policy_lua_asked_look(lua_State *L, struct policy_state *s, void *txn)
 // The place of the name at 2, whose bytes the registry then keeps; POLICY_ASKED: all are taken.
 // [-0, +0, m]
 static unsigned
-place_of(lua_State *L, struct policy_asked *a, uint8_t what, int handle)
+place_of(lua_State *L, struct policy_asked *a, uint8_t what, int handle, struct str name)
 {
-	struct str name;
 	unsigned i = 0;
-	name.p = lua_tolstring(L, 2, &name.n);
 	while (i < a->n && (a->answer[i].name.p != name.p || a->place[i].what != what))
 		i++;
 	if (i < a->n || i == POLICY_ASKED)
@@ -89,10 +87,11 @@ place_of(lua_State *L, struct policy_asked *a, uint8_t what, int handle)
 }
 
 void
-policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int handle)
+policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int handle,
+		      struct str name)
 {
 	struct policy_asked *a = &s->asked;
-	unsigned i = place_of(L, a, what, handle);
+	unsigned i = place_of(L, a, what, handle, name);
 	struct str text;
 	if (i == POLICY_ASKED)
 		return;

@@ -162,10 +162,10 @@ table_entry(lua_State *L, const char *table, struct str name, bool any_case)
 // Behind an answer to the live request's __index: where predicates run, and can change nothing.
 // [-0, +0, m]
 static inline void
-may_keep(lua_State *L, struct policy_state *s, enum policy_what what, int handle)
+may_keep(lua_State *L, struct policy_state *s, enum policy_what what, int handle, struct str name)
 {
 	if (LIKELY(s->phase == POLICY_FROZEN && s->run == NULL) && lua_type(L, -1) == LUA_TSTRING)
-		policy_lua_asked_keep(L, s, (uint8_t)what, handle);
+		policy_lua_asked_keep(L, s, (uint8_t)what, handle, name);
 }
 
 // ---- txn ------------------------------------------------------------------------------------
@@ -220,11 +220,12 @@ push_method(lua_State *L, uint32_t what)
 }
 
 // The name at 2. A number becomes a string here; it is no name, and not found. [-0, +0, e]
-static const char *
+static struct str
 name_asked(lua_State *L)
 {
-	const char *name = lua_tostring(L, 2);
-	if (UNLIKELY(name == NULL))
+	struct str name;
+	name.p = lua_tolstring(L, 2, &name.n);
+	if (UNLIKELY(name.p == NULL))
 		luaL_error(L, "txn[...]: a field's name is a string");
 	return name;
 }
@@ -234,7 +235,7 @@ static int
 test_index(lua_State *L)
 {
 	struct lua_txn *t = lua_touserdata(L, 1);
-	const char *name = name_asked(L);
+	const char *name = name_asked(L).p;
 	uint32_t what = classify(L, t);
 	if (what >> 24 != IS_FIELD)
 		return push_method(L, what);
@@ -268,14 +269,15 @@ static int
 live_index(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
-	int64_t known = policy_name_get(&s->txn_names, name_asked(L));
+	struct str name = name_asked(L);
+	int64_t known = policy_name_get(&s->txn_names, name.p);
 	uint32_t what = LIKELY(known >= 0) ? (uint32_t)known : learn(L, s);
 	if (UNLIKELY(what >> 24 != IS_FIELD))
 		return 1;
 	policy_lua_memo_forbid(L, "the request");
 	int handle = (int)(what & 0xffffff);
 	ask(L, s, policy_lua_host_txn(L, s->txn), handle, NULL, 0);
-	may_keep(L, s, POLICY_FIELD, handle);
+	may_keep(L, s, POLICY_FIELD, handle, name);
 	return 1;
 }
 
@@ -314,7 +316,7 @@ live_header(lua_State *L)
 	int64_t known = policy_name_get(&s->header_names, name.s.p);
 	int handle = LIKELY(known >= 0) ? (int)known : learn_header(L, s, name.s);
 	ask(L, s, txn, handle, &name, 1);
-	may_keep(L, s, POLICY_HEADER, handle);
+	may_keep(L, s, POLICY_HEADER, handle, name.s);
 	return 1;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Two-level segregated fit inside one mapping (see region.h).
+// Two-level segregated fit inside one mapping, small blocks on lists in front of it (see region.h).
 #include "policy/region.h"
 
 #include <string.h>
@@ -186,26 +186,11 @@ size_for(size_t bytes)
 	return MAX((bytes + sizeof(size_t) + UNIT - 1) & ~(size_t)(UNIT - 1), (size_t)MIN_BLOCK);
 }
 
-static void *
-take(struct region *r, size_t bytes)
-{
-	struct region_block *b = bytes < r->bytes ? bin_take(r, size_for(bytes)) : NULL;
-	if (b == NULL) {
-		r->failures++;
-		return NULL;
-	}
-	b->word &= ~(size_t)IS_FREE;
-	block_after(b)->word &= ~(size_t)PREV_FREE;
-	trim(r, b, size_for(bytes));
-	account(r, 0, block_size(b));
-	return payload(b);
-}
-
+// To its bin, joined with free neighbours.
 static void
-give(struct region *r, void *p)
+join(struct region *r, struct region_block *b)
 {
-	struct region_block *b = block_of(p), *after = block_after(b);
-	account(r, block_size(b), 0);
+	struct region_block *after = block_after(b);
 	size_t size = block_size(b);
 	if (after->word & IS_FREE) {
 		bin_remove(r, after);
@@ -220,6 +205,83 @@ give(struct region *r, void *p)
 	b->word = size | IS_FREE; // two free blocks are never neighbours
 	block_after(b)->word |= PREV_FREE;
 	bin_insert(r, b);
+}
+
+// ---- small blocks -----------------------------------------------------------------------------
+
+static inline struct region_block *
+quick_take(struct region *r, size_t size)
+{
+	struct region_quick *q = &r->quick[size / UNIT];
+	struct region_block *b = q->first;
+	if (b == NULL)
+		return NULL;
+	q->first = b->next;
+	q->n--;
+	return b;
+}
+
+static inline bool
+quick_give(struct region *r, struct region_block *b, size_t size)
+{
+	struct region_quick *q = &r->quick[size / UNIT];
+	if (q->n == REGION_QUICK_MOST)
+		return false;
+	b->next = q->first;
+	q->first = b;
+	q->n++;
+	return true;
+}
+
+static SELDOM void
+quick_join(struct region *r)
+{
+	for (size_t size = 0; size <= REGION_QUICK_BYTES; size += UNIT)
+		for (struct region_block *b; (b = quick_take(r, size)) != NULL;)
+			join(r, b);
+}
+
+// ---- all --------------------------------------------------------------------------------------
+
+static struct region_block *
+find(struct region *r, size_t size)
+{
+	struct region_block *b = bin_take(r, size);
+	if (LIKELY(b != NULL))
+		return b;
+	quick_join(r);
+	return bin_take(r, size);
+}
+
+static void *
+take(struct region *r, size_t bytes)
+{
+	size_t size = bytes < r->bytes ? size_for(bytes) : r->bytes;
+	struct region_block *b = size <= REGION_QUICK_BYTES ? quick_take(r, size) : NULL;
+	if (LIKELY(b != NULL)) {
+		account(r, 0, size);
+		return payload(b);
+	}
+	b = find(r, size);
+	if (b == NULL) {
+		r->failures++;
+		return NULL;
+	}
+	b->word &= ~(size_t)IS_FREE;
+	block_after(b)->word &= ~(size_t)PREV_FREE;
+	trim(r, b, size);
+	account(r, 0, block_size(b));
+	return payload(b);
+}
+
+static void
+give(struct region *r, void *p)
+{
+	struct region_block *b = block_of(p);
+	size_t size = block_size(b);
+	r->used -= size;
+	if (size > REGION_QUICK_BYTES || !quick_give(r, b, size))
+		join(r, b);
 }
 
 // Takes the free block behind `b` in, if that is enough for `size`.
@@ -280,6 +342,24 @@ check_bins(const struct region *r, size_t free_blocks)
 	return binned == free_blocks;
 }
 
+// The bytes of small blocks that wait; SIZE_MAX: they are not what their lists say.
+static size_t
+check_quick(const struct region *r)
+{
+	size_t bytes = 0;
+	for (size_t size = 0; size <= REGION_QUICK_BYTES; size += UNIT) {
+		unsigned n = 0;
+		for (const struct region_block *b = r->quick[size / UNIT].first; b != NULL;
+		     b = b->next, n++)
+			if (block_size(b) != size || b->word & IS_FREE)
+				return SIZE_MAX;
+		if (n != r->quick[size / UNIT].n || n > REGION_QUICK_MOST)
+			return SIZE_MAX;
+		bytes += n * size;
+	}
+	return bytes;
+}
+
 bool
 region_check(const struct region *r)
 {
@@ -295,5 +375,7 @@ region_check(const struct region *r)
 		used += is_free ? 0 : block_size(b);
 		prev_free = is_free;
 	}
-	return (char *)b == end && used == r->used && check_bins(r, free_blocks);
+	size_t quick = check_quick(r);
+	return (char *)b == end && quick != SIZE_MAX && used == r->used + quick &&
+	       check_bins(r, free_blocks);
 }

@@ -4,8 +4,10 @@
 // Private to policy. One thread at a time.
 //
 // Two-level segregated fit: constant time, coalescing at once, nothing outside the mapping but
-// struct region. Every byte of the mapping belongs to a block; a block is a size word followed by
-// its payload, aligned to 8; two free blocks are never neighbours.
+// struct region. A small block that is given back waits, as if in use, on a list of its size for
+// the next one like it (most of what Lua allocates is strings); when there is no room, all of them
+// are joined first. Every byte of the mapping belongs to a block; a block is a size word followed
+// by its payload, aligned to 8; two free blocks are never neighbours.
 #pragma once
 
 #include "base/base.h"
@@ -13,6 +15,8 @@
 #define REGION_FIRST_BITS  28 // largest block: 2^(REGION_FIRST_BITS + 7) bytes
 #define REGION_SECOND_BITS 4
 #define REGION_SECOND      (1u << REGION_SECOND_BITS)
+#define REGION_QUICK_BYTES 128u  // the largest block that waits
+#define REGION_QUICK_MOST  1024u // blocks of one size that wait
 
 struct region_block;
 
@@ -23,6 +27,10 @@ struct region {
 	uint64_t failures; // requests refused for lack of room
 	uint32_t first_map;
 	uint32_t second_map[REGION_FIRST_BITS];
+	struct region_quick { // by size in units
+		struct region_block *first;
+		unsigned n;
+	} quick[REGION_QUICK_BYTES / 16 + 1];
 	struct region_block *free[REGION_FIRST_BITS][REGION_SECOND];
 };
 
