@@ -16,11 +16,13 @@
 #include "main/service.h"
 #include "policy/coverage.h"
 #include "policy/policy.h"
+#include "proxy/policy_host.h"
 #include "proxy/proxy.h"
 
 struct run {
 	const struct options *options;
-	struct policy_engine *engine; // NULL: no configuration
+	struct proxy_set *set;        // NULL: no configuration
+	struct policy_engine *engine; // likewise
 	struct policy_test_sink sink;
 	struct coverage coverage;
 	unsigned passed, failed;
@@ -94,11 +96,23 @@ is_same_file(const char *a, const char *b)
 }
 
 static void
+pass_over(void *arg, const char *file, int line, const char *text)
+{
+	(void)arg;
+	(void)file;
+	(void)line;
+	(void)text;
+}
+
+// What is doubtful in it was told when the configuration was loaded.
+static void
 test_policy(struct run *r, struct policy *p)
 {
 	struct err err = {0};
+	policy_setup_listen(r->set, pass_over, NULL);
 	if (!policy_test(p, NULL, NULL, &r->sink, &err))
 		tell_unloadable(r, policy_path(p), err.text);
+	policy_setup_listen(r->set, NULL, NULL);
 }
 
 static void
@@ -242,7 +256,7 @@ test_run(const struct options *o)
 	r.sink.coverage = o->coverage ? &r.coverage : NULL;
 	bool ok = o->n_files == 0 || service_load(&s, o, NULL);
 	if (ok && o->n_files > 0)
-		r.engine = s.set->policies;
+		r.engine = (r.set = s.set)->policies;
 	if (ok)
 		ok = perform(&r);
 	else if (o->tap)

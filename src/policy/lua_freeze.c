@@ -380,11 +380,14 @@ static void
 check_assignments(lua_State *L)
 {
 	uint8_t uses[LUA_SCAN_UPVALUES] = {0};
+	static const char *const writers[] = {"set", "add", "hold", "release", NULL};
 	struct guard *g = state_of(L)->guard;
 	struct used_names used = {0};
 	struct lua_scan_sink sink = {.global = keep_global,
 				     .field = keep_variable,
 				     .table = STR("vars"),
+				     .library = STR("tide"),
+				     .functions = writers,
 				     .arg = &used};
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_env);
 	sink.env = find_upvalue(L);

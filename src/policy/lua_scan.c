@@ -15,6 +15,8 @@
 #include "base/sbuf.h"
 
 // lopcodes.h
+#define OP_MOVE     0u
+#define OP_LOADK    3u
 #define OP_LOADNIL  8u
 #define OP_GETUPVAL 9u
 #define OP_SETUPVAL 10u
@@ -179,11 +181,13 @@ tell_global(const struct reader *r, const struct function *f, uint32_t word, int
 
 // ---- the fields of one table ----------------------------------------------------------------
 
-// Which registers hold the table, on the way straight through the code: each such way is one that
-// a call can take, as conditions fall.
+// What registers hold, on the way straight through the code: each such way is one that a call can
+// take, as conditions fall.
+enum holds { HOLDS_OTHER, HOLDS_TABLE, HOLDS_LIBRARY, HOLDS_FUNCTION, HOLDS_CONSTANT };
 struct held {
-	bool in[256];
-	unsigned op; // before
+	uint8_t in[256];        // enum holds
+	uint32_t constant[256]; // HOLDS_CONSTANT: which
+	unsigned op;            // before
 };
 
 // What an instruction writes where it is not its register A alone.
@@ -223,24 +227,64 @@ forget(struct held *h, unsigned op, unsigned a)
 	h->op = op;
 }
 
+// The name of a field that the instruction uses; .p NULL: none.
+static struct str
+field_of(const struct reader *r, const struct function *f, const struct held *h, uint32_t word)
+{
+	unsigned op = word & 0x7f, a = word >> 7 & 0xff, b = word >> 16 & 0xff, c = word >> 24;
+	bool up_a = (int)a == f->scope.table, up_b = (int)b == f->scope.table;
+	if ((op == OP_GETFIELD && h->in[b] == HOLDS_TABLE) || (op == OP_GETTABUP && up_b))
+		return constant(r, f, c);
+	if ((op == OP_SETFIELD && h->in[a] == HOLDS_TABLE) || (op == OP_SETTABUP && up_a))
+		return constant(r, f, b);
+	bool calls = (op == OP_CALL || op == OP_TAILCALL) && b != 1; // with arguments
+	if (calls && a < 255 && h->in[a] == HOLDS_FUNCTION && h->in[a + 1] == HOLDS_CONSTANT)
+		return constant(r, f, h->constant[a + 1]);
+	return STR_NULL;
+}
+
+static bool
+is_function(const struct lua_scan_sink *sink, struct str name)
+{
+	for (size_t i = 0; sink->functions != NULL && sink->functions[i] != NULL; i++)
+		if (str_eq(name, str_from_c(sink->functions[i])))
+			return true;
+	return false;
+}
+
+// What the instruction's register A holds behind it.
+static enum holds
+held_by(const struct reader *r, const struct function *f, const struct held *h, uint32_t word)
+{
+	unsigned op = word & 0x7f, b = word >> 16 & 0xff, c = word >> 24;
+	if (op == OP_GETTABUP && (int)b == f->scope.env) {
+		struct str name = constant(r, f, c);
+		return str_eq(name, r->sink->table)     ? HOLDS_TABLE
+		       : str_eq(name, r->sink->library) ? HOLDS_LIBRARY
+							: HOLDS_OTHER;
+	}
+	if (op == OP_GETUPVAL)
+		return (int)b == f->scope.table ? HOLDS_TABLE : HOLDS_OTHER;
+	if (op == OP_GETFIELD && h->in[b] == HOLDS_LIBRARY)
+		return is_function(r->sink, constant(r, f, c)) ? HOLDS_FUNCTION : HOLDS_OTHER;
+	return op == OP_MOVE ? (enum holds)h->in[b] : op == OP_LOADK ? HOLDS_CONSTANT : HOLDS_OTHER;
+}
+
 static void
 tell_field(const struct reader *r, const struct function *f, struct held *h, uint32_t word,
 	   int line)
 {
-	unsigned op = word & 0x7f, a = word >> 7 & 0xff, b = word >> 16 & 0xff, c = word >> 24;
-	bool up_a = (int)a == f->scope.table, up_b = (int)b == f->scope.table;
-	struct str name = STR_NULL;
-	if ((op == OP_GETFIELD && h->in[b]) || (op == OP_GETTABUP && up_b))
-		name = constant(r, f, c);
-	else if ((op == OP_SETFIELD && h->in[a]) || (op == OP_SETTABUP && up_a))
-		name = constant(r, f, b);
+	unsigned op = word & 0x7f, a = word >> 7 & 0xff, b = word >> 16 & 0xff;
+	struct str name = field_of(r, f, h, word);
+	enum holds now = held_by(r, f, h, word);
+	uint32_t which = op == OP_MOVE ? h->constant[b] : word >> 15;
 	if (name.p != NULL)
 		r->sink->field(r->sink->arg, name, line);
 	forget(h, op, a);
-	if (op == OP_GETTABUP && (int)b == f->scope.env)
-		h->in[a] = str_eq(constant(r, f, c), r->sink->table);
-	else if (op == OP_GETUPVAL)
-		h->in[a] = up_b;
+	if (now == HOLDS_OTHER)
+		return;
+	h->in[a] = (uint8_t)now;
+	h->constant[a] = which;
 }
 
 // ---- lines ----------------------------------------------------------------------------------

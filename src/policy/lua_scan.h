@@ -25,6 +25,10 @@ struct lua_scan_sink {
 	void (*field)(void *arg, struct str name, int line);
 	struct str table;  // the global's name
 	int table_upvalue; // the upvalue (from 0) that is this table; -1: none
+	// Likewise a field that is named by a constant as the first argument of one of these
+	// functions of the global `library`. NULL ends them.
+	struct str library;
+	const char *const *functions; // or NULL
 	// Each line with an instruction other than those that begin and end every function;
 	// lines come again and again.
 	void (*line)(void *arg, int line);

@@ -306,15 +306,27 @@ report(void *arg, const char *file, int line, const char *text)
 	conf_error(arg, &at, "%s", text);
 }
 
-// While the configuration loads a warning like others, later a line of the log.
+void
+policy_setup_listen(struct proxy_set *set, policy_remarked_f f, void *arg)
+{
+	if (set->policy_host == NULL)
+		return;
+	set->policy_host->remarked = f;
+	set->policy_host->remarked_arg = arg;
+}
+
+// While the configuration loads a warning like others; later a line of the log, unless somebody
+// listens.
 void
 policy_setup_remark(void *data, const char *file, int line, const char *text)
 {
 	const struct policy_host_data *d = data;
-	if (d->conf == NULL) {
+	if (d->remarked != NULL)
+		d->remarked(d->remarked_arg, file, line, text);
+	if (d->remarked == NULL && d->conf == NULL)
 		log_msg(LOG_WARNING, "%s:%d: %s", file, line, text);
+	if (d->conf == NULL || d->remarked != NULL)
 		return;
-	}
 	struct conf_line at = {.file = conf_strdup(d->conf, str_from_c(file)).p, .line = line};
 	conf_warn(d->conf, &at, "%s", text);
 }
@@ -327,6 +339,7 @@ load_policies(struct proxy_setup *s)
 	if (s->first_policy == NULL && !set->tests_only)
 		return true;
 	struct policy_host_data *data = CONF_NEW(s->conf, struct policy_host_data);
+	set->policy_host = data;
 	data->set = set;
 	data->calls = expr_calls_new(s->exprs);
 	data->test_scratch = conf_alloc(s->conf, POLICY_SCRATCH_BYTES);

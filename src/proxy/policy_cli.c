@@ -5,6 +5,7 @@
 // of them are good.
 #include <inttypes.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "cli/cli.h"
@@ -123,6 +124,38 @@ bring(struct cli_session *s, const struct cli_args *args, const struct policy *p
 	return true;
 }
 
+// ---- remarks ------------------------------------------------------------------------------------
+
+static void
+tell_remark(void *arg, const char *file, int line, const char *text)
+{
+	cli_warn(arg, "%s:%d: %s", file, line, text);
+}
+
+static void
+tell_and_log_remark(void *arg, const char *file, int line, const char *text)
+{
+	tell_remark(arg, file, line, text);
+	log_msg(LOG_WARNING, "%s:%d: %s", file, line, text);
+}
+
+// What is doubtful in a script stands in front of the answer of who brings it.
+static void
+listen_to(struct cli_session *s, policy_remarked_f f)
+{
+	policy_setup_listen(cli_bound(s, "proxy"), f, s);
+}
+
+// NULL: refused, with a cause in *err.
+static struct policy_gen *
+prepare(struct cli_session *s, struct policy *p, const struct brought *b, struct err *err)
+{
+	listen_to(s, tell_and_log_remark);
+	struct policy_gen *gen = policy_prepare(p, b->text, b->name, err);
+	listen_to(s, NULL);
+	return gen;
+}
+
 // ---- load, rollback -----------------------------------------------------------------------------
 
 // One command on its way through the workers: it is freed when the last policy was confirmed,
@@ -223,7 +256,7 @@ load_all(struct cli_session *s)
 	bool ok = e != NULL;
 	for (struct policy *p = NULL; ok && (p = policy_next(e, p)) != NULL;) {
 		VEC_GROW(c, cap, n);
-		c[n] = (struct candidate){p, policy_prepare(p, NULL, NULL, &err)};
+		c[n] = (struct candidate){p, prepare(s, p, &(struct brought){0}, &err)};
 		ok = c[n++].gen != NULL;
 		if (!ok)
 			(void)cli_error(s, "%s", err.text);
@@ -249,7 +282,7 @@ run_load(struct cli_session *s, const struct cli_args *args)
 	struct policy *p = policy_of(s, args->argv[0]);
 	if (p == NULL || !bring(s, args, p, &b))
 		return CLI_DONE;
-	struct candidate c = {p, policy_prepare(p, b.text, b.name, &err)};
+	struct candidate c = {p, prepare(s, p, &b, &err)};
 	mem_free(b.owned);
 	if (c.gen == NULL)
 		return cli_error(s, "%s", err.text);
@@ -264,7 +297,9 @@ run_rollback(struct cli_session *s, const struct cli_args *args)
 	struct policy *p = policy_of(s, args->argv[0]);
 	if (p == NULL || !number_of(s, args, &n))
 		return CLI_DONE;
+	listen_to(s, tell_and_log_remark);
 	struct candidate c = {p, policy_rollback(p, n, &err)};
+	listen_to(s, NULL);
 	if (c.gen == NULL)
 		return cli_error(s, "%s", err.text);
 	return publish(s, &c, 1, "; a reload or restart takes its file again");
@@ -281,7 +316,7 @@ run_check(struct cli_session *s, const struct cli_args *args)
 	struct policy *p = policy_of(s, args->argv[0]);
 	if (p == NULL || !bring(s, args, p, &b))
 		return CLI_DONE;
-	struct policy_gen *gen = policy_prepare(p, b.text, b.name, &err);
+	struct policy_gen *gen = prepare(s, p, &b, &err);
 	mem_free(b.owned);
 	if (gen == NULL)
 		return cli_error(s, "%s", err.text);
@@ -318,7 +353,9 @@ run_test(struct cli_session *s, const struct cli_args *args)
 	struct policy *p = policy_of(s, args->argv[0]);
 	if (p == NULL || !bring(s, args, p, &b))
 		return CLI_DONE;
+	listen_to(s, tell_remark);
 	bool ok = policy_test(p, b.text, b.name, &sink, &err);
+	listen_to(s, NULL);
 	mem_free(b.owned);
 	if (!ok)
 		return cli_error(s, "%s", err.text);

@@ -30,6 +30,10 @@ struct policy_host_data {
 	char *test_scratch; // of all self-tests' requests; they run on one thread at a time
 	bool loading;       // the configuration is being read: maps may be loaded
 	struct conf *conf;  // takes remarks on scripts while they load with it; else NULL
+	// Takes them otherwise, while a command or a test loads them; NULL: they are logged.
+	// Keeper.
+	void (*remarked)(void *arg, const char *file, int line, const char *text);
+	void *remarked_arg;
 	struct policy_map { // what scripts opened, by the number they hold
 		const struct pattern_use *use;
 		enum pat_match match;
@@ -45,6 +49,9 @@ bool policy_op_call(struct policy_host_data *d, int row, struct sample_ctx *ctx,
 		    const struct policy_value *args, unsigned n, struct policy_value *out,
 		    struct err *err);
 
+// Remarks on scripts go there from now on; NULL: to the log again. Harmless without policies.
+typedef void (*policy_remarked_f)(void *arg, const char *file, int line, const char *text);
+void policy_setup_listen(struct proxy_set *set, policy_remarked_f f, void *arg);
 // conf_policy.c: policy_host.remark.
 void policy_setup_remark(void *data, const char *file, int line, const char *text);
 

@@ -223,18 +223,19 @@ struct proxy_set {
 	struct proxy_global global;
 	struct proxy **all;
 	size_t n_all, cap_all;
-	struct hash_map frontends, backends; // by name
-	struct userlist *userlists;          // auth.c
-	struct http_errors *http_errors;     // conf_page.c
-	size_t n_binds;                      // of all proxies; counted at start
-	size_t n_backends;                   // struct backend objects; their `index` < this
-	struct tidevars *vars;               // never NULL once started
-	const struct acl_memo *acl_memo;     // of the expressions
-	struct vars_watch *watch;            // of vars; NULL: nobody is told of changes
-	struct policy_engine *policies;      // NULL without a policy section
-	struct verdict_note *verdict_notes;  // verdict.h, of the functions named
-	uint32_t n_verdicts;                 // that somebody asks about
-	bool tests_only;                     // main runs self-tests: loading does not
+	struct hash_map frontends, backends;  // by name
+	struct userlist *userlists;           // auth.c
+	struct http_errors *http_errors;      // conf_page.c
+	size_t n_binds;                       // of all proxies; counted at start
+	size_t n_backends;                    // struct backend objects; their `index` < this
+	struct tidevars *vars;                // never NULL once started
+	const struct acl_memo *acl_memo;      // of the expressions
+	struct vars_watch *watch;             // of vars; NULL: nobody is told of changes
+	struct policy_engine *policies;       // NULL without a policy section
+	struct policy_host_data *policy_host; // its data (policy_host.h); NULL without policies
+	struct verdict_note *verdict_notes;   // verdict.h, of the functions named
+	uint32_t n_verdicts;                  // that somebody asks about
+	bool tests_only;                      // main runs self-tests: loading does not
 	uint64_t started_real_ns, started_mono_ns;
 	struct kept *kept;           // kept.h; made at start
 	struct counted_rules *rules; // rule_count.h; likewise

@@ -224,6 +224,9 @@ test_absent_variables(void)
 	    "function g(a, v) if a then v = vars else v = a end return a.x, a.y end",
 	    "local t = {absent = 1} function g(vars) return vars.absent, t.absent end",
 	    "vars = {} function g() return vars.absent end",
+	    "function g(x) tide.set('maint', 1) tide.set(x, 'absent') tide.log('absent') end",
+	    "function g(x) local set, name = tide.set, 'absent' set(x, name) return name end",
+	    "local t = {set = 1} function g(tide) return tide.set('absent') end",
 	    "function g(a) local b, c = vars, a.absent; local d = a:absent(b, c) return d.absent "
 	    "end",
 	};
@@ -247,6 +250,12 @@ test_absent_variables(void)
 	     "new.lua:3: vars.mant:", 2},
 	    {"g = tide.memo(function()\n return (vars.maint == 1 and 3 or vars.mant) end)",
 	     "new.lua:3: vars.mant:", 1},
+	    {"function g()\n tide.set('mant', 1, {ttl = 3}) end", "new.lua:3: vars.mant:", 1},
+	    {"function g()\n return tide.release('mant') end", "new.lua:3: vars.mant:", 1},
+	    {"function g(x)\n local add, by = tide.add, x\n add('mant', by)\n add('wrd', by) end",
+	     "new.lua:4: vars.mant:", 2},
+	    {"function g(x)\n local t, name = tide, 'mant'\n t.hold(name, {ttl = x}) end",
+	     "new.lua:4: vars.mant:", 1},
 	};
 	fake_init(&f);
 	struct policy *p = fake_add(&f, "base", F, (struct policy_spec){0});
