@@ -199,5 +199,8 @@ op_command(const struct op *op, struct sbuf *out, struct err *err)
 		sbuf_add_byte(out, ' ');
 		good = quote_word(out, str_from_c(more[i])) && good;
 	}
-	return good || err_set(err, "'%s': a word holds a line break", op->name);
+	return good ||
+	       err_set(err,
+		       "'%s': the runtime socket takes no line break; with --file it is written",
+		       op->name);
 }

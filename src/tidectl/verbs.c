@@ -39,7 +39,7 @@ add_word(struct request *r, const char *word, struct err *err)
 	if (r->line.n > 0 && r->line.p[r->line.n - 1] != '.')
 		sbuf_add_byte(&r->line, ' ');
 	if (!quote_word(&r->line, str_from_c(word)))
-		return err_set(err, "'%.40s' holds a line break", word);
+		return err_set(err, "'%.40s': the runtime socket takes no line break", word);
 	return true;
 }
 

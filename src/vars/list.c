@@ -124,6 +124,8 @@ add_info_text(struct sbuf *b, const struct tidevars_info *i, uint64_t now)
 		sbuf_printf(b, " smooth %g", i->value.smooth);
 	if (i->value.flags & TIDEVARS_IS_STALE)
 		sbuf_add(b, STR(" stale"));
+	if (i->value.flags & TIDEVARS_IS_DAMAGED)
+		sbuf_add(b, STR(" damaged")); // cut short: this is the default
 	add_remaining(b, i->deadline_boot_ns, now);
 	if (i->written_real_ns != 0) {
 		sbuf_add(b, STR(" written "));
@@ -159,6 +161,8 @@ add_info_json(struct sbuf *b, const struct tidevars_info *i, uint64_t now)
 			       &(struct tidevars_value){.type = TIDEVARS_GAUGE,
 							.u.f = i->value.smooth});
 	add_left_json(b, i->deadline_boot_ns, now);
+	if (i->value.flags & TIDEVARS_IS_DAMAGED)
+		sbuf_add(b, STR(",\"damaged\":true"));
 }
 
 void
