@@ -286,6 +286,21 @@ folder_exists(struct conf *c, const char *path)
 	return folder.n == 0 || access(conf_strdup(c, folder).p, F_OK) == 0;
 }
 
+// Only a new table gets the size that is asked for.
+static void
+warn_of_size(struct conf *c, const struct vars_section *s, const struct tidevars *t)
+{
+	if (tidevars_size(t) >= s->size)
+		return;
+	conf_warn(c, s->line,
+		  "the variable table has room for %u variables, not %lld, as it was made: %s",
+		  tidevars_size(t), (long long)s->size,
+		  s->file.n > 0
+		      ? "to enlarge it, stop, 'tidectl vars dump' it, raise \"size\" in that "
+			"text, and restore it into a new file"
+		      : "in memory it grows at the next start, not at a reload");
+}
+
 // t gets what the file at `path` stores, so that declaring fails as it would with the file.
 static bool
 take_stored(struct conf *c, const struct vars_section *s, struct tidevars *t, const char *path)
@@ -297,6 +312,7 @@ take_stored(struct conf *c, const struct vars_section *s, struct tidevars *t, co
 	if (tidevars_open(&file, &o, &why) != TIDEVARS_OK)
 		return s->rescue || (why.sys_errno == ENOENT && folder_exists(c, path)) ||
 		       conf_error(c, s->line, "%s", why.text);
+	warn_of_size(c, s, file);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next) {
 		if (!vars_take(t, file, v->name, &why))
 			good = conf_error(c, v->line, "%s", why.text);
@@ -431,6 +447,8 @@ expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *b
 		return conf_error(c, s->line, "%s", why.text);
 	if (looked_at != NULL)
 		good = take_stored(c, s, *out, looked_at);
+	else
+		warn_of_size(c, s, *out);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next) {
 		vars_note(&s->was, *out, v->name);
 		good &= declare(c, *out, v);

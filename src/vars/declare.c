@@ -113,8 +113,8 @@ static int
 no_room(const struct tidevars *t, const char *name, struct tidevars_error *err)
 {
 	return vars_fail(err, TIDEVARS_FULL,
-			 "no room for '%s': the variable table was made for %u variables; dump it "
-			 "and make a larger one (size)",
+			 "no room for '%s': the variable table was made for %u variables; dump it, "
+			 "raise \"size\" in the dump and restore it into a new file",
 			 name, t->size);
 }
 
