@@ -260,6 +260,40 @@ look_at_table(struct service *s)
 	expr_vars_check_only(s->conf);
 }
 
+static int
+kept_dir(const struct link *l)
+{
+	for (size_t i = 0; i < l->kept.n; i++)
+		if (l->kept.items[i].kind == HERITAGE_DIR)
+			return l->kept.items[i].fd;
+	return -1;
+}
+
+// The master holds one folder, from its start to its end; another's table would be another
+// service's state, or none.
+static bool
+keeps_state_dir(struct service *s)
+{
+	const char *now = s->set->global.state_dir.n > 0 ? s->set->global.state_dir.p : NULL;
+	char proc[64], before[4096] = "";
+	struct stat a, b;
+	if (s->link == NULL || s->link->start != MASTER_RELOAD)
+		return true;
+	int fd = kept_dir(s->link);
+	bool same = fd < 0 ? now == NULL
+			   : now != NULL && fstat(fd, &a) == 0 && stat(now, &b) == 0 &&
+				 a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	if (same)
+		return true;
+	(void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	ssize_t n = fd >= 0 ? readlink(proc, before, sizeof(before) - 1) : -1;
+	before[MAX(n, (ssize_t)0)] = '\0';
+	return conf_error(
+	    s->conf, NULL,
+	    "a reload cannot change state-dir, which is %s%s: it takes a stop and a start",
+	    fd < 0 ? "none" : "the folder ", before);
+}
+
 static bool
 open_vars(struct service *s)
 {
@@ -311,6 +345,8 @@ service_load(struct service *s, const struct options *o, struct link *link)
 	ok = conf_load(s->conf) && ok;
 	apply_options(s);
 	warn_of_background(s);
+	if (!keeps_state_dir(s))
+		return report(s, false);
 	ok = open_vars(s) && ok;
 	// Without a table every shm. would be one more fault of the same cause.
 	if (s->set->vars != NULL)
