@@ -96,19 +96,13 @@ starts(void *arg)
 	return m->starting != NULL;
 }
 
-static void
-stays(void *arg)
-{
-	master_stays(arg);
-}
-
 static bool
 enter_instance(struct master *m, struct err *err)
 {
 	const struct instance_hooks hooks = {.taken = taken,
 					     .look = master_look,
 					     .starts = starts,
-					     .stays = stays,
+					     .stays = master_stays,
 					     .gone = before_gone,
 					     .arg = m};
 	if (m->spec->instance.path == NULL)

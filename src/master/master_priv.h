@@ -68,8 +68,8 @@ void master_reload(struct master *m, struct reload_waiter *w);
 void master_child_asks_reload(struct child *c, struct channel_msg *msg);
 // The start that was under way is decided.
 void master_reload_done(struct master *m, bool good, struct str log);
-// A successor that had it all has ended: reloads go on.
-void master_stays(struct master *m);
+// A successor that had it all has ended: reloads go on. arg: the master.
+void master_stays(void *arg);
 // All that wait: the service stops.
 void master_reload_refuse(struct master *m);
 

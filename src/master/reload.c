@@ -66,6 +66,8 @@ master_reload(struct master *m, struct reload_waiter *w)
 static void
 reload_next(struct master *m)
 {
+	if (m->starting != NULL || m->retiring != NULL || is_handing_over(m))
+		return; // whoever ends that comes here again
 	m->waiting = m->waiting_next;
 	m->waiting_next = NULL;
 	bool again = m->reload_again;
@@ -80,15 +82,14 @@ master_reload_done(struct master *m, bool good, struct str log)
 	answer(&m->waiting, good, log);
 	if (m->instance != NULL)
 		instance_hand_over(m->instance); // to who waits
-	if (!is_handing_over(m))
-		reload_next(m);
+	reload_next(m);
 }
 
 void
-master_stays(struct master *m)
+master_stays(void *arg)
 {
-	if (m->starting == NULL && m->retiring == NULL)
-		reload_next(m);
+	struct master *m = arg;
+	reload_next(m);
 }
 
 void
