@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash
-// (pattern_ranks.h). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: sorted
-// networks (pattern_net.c). Integers of ACLs: disjoint ranges. What is left is tried in order.
+// (pattern_ranks.h). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: a
+// hash of hosts, sorted networks (pattern_net.c). Integers of ACLs: disjoint ranges. What is left
+// is tried in order.
 
 #include <stdlib.h>
 
@@ -170,62 +171,6 @@ match_str(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	return NULL;
 }
 
-// The key among v[from..to) of the same text; NULL: none.
-static struct rank_key *
-same_key(const struct pattern_list *l, struct rank_key *v, size_t from, size_t to,
-	 const struct rank_key *key)
-{
-	for (size_t i = from; i < to; i++)
-		if (v[i].hash == key->hash &&
-		    str_eq(item_text(&l->items[v[i].item]), item_text(&l->items[key->item])))
-			return &v[i];
-	return NULL;
-}
-
-// Of equal keys, the first is found and leads to the others, which stand behind all: their items
-// in *others. Returns how many are left in v.
-static size_t
-join_same(struct pattern_list *l, struct rank_key *v, uint32_t *others)
-{
-	size_t kept = 0, begin = 0, n_others = 0;
-	for (size_t i = 0; i < l->n_items; i++) {
-		struct rank_key key = v[i];
-		if (i > 0 &&
-		    ranks_bucket(&l->ranks, key.hash) != ranks_bucket(&l->ranks, v[i - 1].hash))
-			begin = kept;
-		struct rank_key *first = same_key(l, v, begin, kept, &key);
-		if (first != NULL) {
-			atomic_init(&l->items[first->last].same, key.item + 1);
-			first->last = others[n_others++] = key.item;
-		} else {
-			key.last = key.item;
-			v[kept++] = key;
-		}
-	}
-	return kept;
-}
-
-static void
-build_hash(struct pattern_list *l)
-{
-	struct rank_key *v = mem_alloc(l->n_items * sizeof(*v));
-	uint32_t *from = mem_alloc(l->n_items * sizeof(*from));
-	uint32_t *others = mem_alloc(l->n_items * sizeof(*others));
-	for (size_t i = 0; i < l->n_items; i++)
-		v[i] = (struct rank_key){.hash = hash_str(item_text(&l->items[i])),
-					 .item = (uint32_t)i};
-	pattern_ranks_sort(&l->ranks, v, l->n_items);
-	size_t n = join_same(l, v, others);
-	pattern_ranks_fill(&l->ranks, v, n);
-	for (size_t i = 0; i < n; i++)
-		from[i] = v[i].item;
-	memcpy(from + n, others, (l->n_items - n) * sizeof(*from));
-	pattern_list_order(l, from);
-	mem_free(v);
-	mem_free(from);
-	mem_free(others);
-}
-
 // ---- beginnings, ends, parts, words
 
 static bool
@@ -347,23 +292,48 @@ embedded_v4(const uint8_t ip[16], uint8_t v4[4])
 	return true;
 }
 
+// A host is as long as a network can be: whoever is found as one needs no look at the others.
+static const struct pattern_entry *
+match_family(const struct pattern_list *l, const uint8_t ip[16], bool v6)
+{
+	if (l->any_host[v6]) {
+		uint64_t hash = pattern_hash_host(ip, v6);
+		struct rank_range r = ranks_find(&l->ranks, hash);
+		items_prefetch(l, r, hash);
+		for (uint32_t i = r.first; i < r.first + r.n; i++) {
+			const struct pattern_item *item = &l->items[i];
+			if (ranks_tag_is(&l->ranks, i, hash) && item->net.v6 == v6 &&
+			    memcmp(item->net.ip, ip, v6 ? 16 : 4) == 0 &&
+			    (item = item_living(l, item)) != NULL)
+				return &item->entry;
+		}
+	}
+	return pattern_nets_match(l, l->nets[v6], ip);
+}
+
+static bool
+has_family(const struct pattern_list *l, bool v6)
+{
+	return l->nets[v6] != NULL || l->any_host[v6];
+}
+
 static const struct pattern_entry *
 match_ip(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
 {
 	uint8_t other[16] = {0};
 	const struct pattern_entry *e;
 	if (s->type == SMP_IP4) {
-		if ((e = pattern_nets_match(l, l->nets[0], s->ip)) != NULL || l->nets[1] == NULL)
+		if ((e = match_family(l, s->ip, false)) != NULL || !has_family(l, true))
 			return e;
 		memset(other + 10, 0xff, 2);
 		memcpy(other + 12, s->ip, 4);
-		return pattern_nets_match(l, l->nets[1], other);
+		return match_family(l, other, true);
 	}
 	if (s->type != SMP_IP6)
 		return NULL;
-	if ((e = pattern_nets_match(l, l->nets[1], s->ip)) != NULL || l->nets[0] == NULL)
+	if ((e = match_family(l, s->ip, true)) != NULL || !has_family(l, false))
 		return e;
-	return embedded_v4(s->ip, other) ? pattern_nets_match(l, l->nets[0], other) : NULL;
+	return embedded_v4(s->ip, other) ? match_family(l, other, false) : NULL;
 }
 
 // ---- all
@@ -389,7 +359,7 @@ build_by_match(struct pattern_list *l)
 	case PAT_BIN:
 		if (few)
 			return match_str_few;
-		build_hash(l);
+		pattern_hash_build(l);
 		return match_str;
 	case PAT_BEG:
 	case PAT_END:
@@ -398,6 +368,7 @@ build_by_match(struct pattern_list *l)
 		pattern_trie_build(l);
 		return match_trie;
 	case PAT_IP:
+		pattern_hash_build(l);
 		l->nets[0] = pattern_nets_build(l, false);
 		l->nets[1] = pattern_nets_build(l, true);
 		return match_ip;

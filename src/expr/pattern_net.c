@@ -82,7 +82,7 @@ static uint32_t
 sort_nets(const struct pattern_list *l, bool v6, struct net_sorted *v)
 {
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < l->n_items; i++) {
+	for (uint32_t i = (uint32_t)l->n_hashed; i < l->n_items; i++) {
 		const struct pattern_net *net = &l->items[i].net;
 		if (net->v6 == v6)
 			v[n++] = (struct net_sorted){net_addr(net->ip, v6), i, net->bits};
@@ -182,14 +182,15 @@ pattern_nets_free(struct pattern_nets **sp)
 
 // ---- looking
 
+// A comparison of vectors each: the number of keys in the line that are not beyond x.
 static inline size_t
 count_in_line(const struct pattern_nets *s, unsigned level, size_t line, uint64_t x)
 {
-	size_t n = 0;
+	uint32_t n = 0;
 	if (s->low == NULL) {
-		const uint32_t *key = s->key[level].v4 + line * V4_LINE;
+		const uint32_t *key = s->key[level].v4 + line * V4_LINE, y = (uint32_t)x;
 		for (size_t i = 0; i < V4_LINE; i++)
-			n += key[i] <= x;
+			n += key[i] <= y;
 	} else {
 		const uint64_t *key = s->key[level].v6 + line * V6_LINE;
 		for (size_t i = 0; i < V6_LINE; i++)
@@ -204,8 +205,8 @@ count_to(const struct pattern_nets *s, uint64_t x)
 {
 	size_t at = 0, step = line_keys(s);
 	for (unsigned level = s->n_levels; level-- > 0;) {
-		if (level == 0)
-			__builtin_prefetch(&s->place[at * step]);
+		for (size_t i = 0; level == 0 && i < step; i += CACHE_LINE / sizeof(*s->place))
+			__builtin_prefetch(&s->place[at * step + i]);
 		size_t n = count_in_line(s, level, at, x);
 		if (n == 0)
 			return 0; // before all of them
@@ -240,7 +241,7 @@ pattern_nets_match(const struct pattern_list *l, const struct pattern_nets *s, c
 		n = count_to_low(s, a, n);
 	for (; n > 0; n = s->place[n - 1].parent) {
 		const struct pattern_item *item = &l->items[s->place[n - 1].item];
-		__builtin_prefetch(&item->entry.value);
+		item_prefetch(item);
 		if (net_holds(s, n - 1, a) && item_is_live(item))
 			return &item->entry;
 	}

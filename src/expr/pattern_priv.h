@@ -98,6 +98,8 @@ struct pattern_list {
 	size_t n_items, cap_items;
 	// one of these, by match
 	struct pattern_ranks ranks;
+	size_t n_hashed;  // items that stand first and are found by a hash of the whole key
+	bool any_host[2]; // among them, v4 and v6
 	struct pattern_trie *trie;
 	struct pattern_range_node *ranges;
 	size_t n_ranges;
@@ -144,7 +146,12 @@ items_prefetch(const struct pattern_list *l, struct rank_range r, uint64_t hash)
 			item_prefetch(&l->items[i]);
 }
 
-// pattern_net.c: for ip.
+// pattern_hash.c: for str, bin and, of ip, the hosts when they are many. Of equal keys the first is
+// found and leads to the others.
+void pattern_hash_build(struct pattern_list *l);
+uint64_t pattern_hash_host(const uint8_t ip[16], bool v6);
+
+// pattern_net.c: for ip, what is not found by a hash.
 struct pattern_nets *pattern_nets_build(const struct pattern_list *l, bool v6); // NULL: none
 void pattern_nets_free(struct pattern_nets **nets);
 // The longest living network that holds the address; nets may be NULL.

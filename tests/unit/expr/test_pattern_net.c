@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Networks and whole strings against a plain loop over them: networks that hold each other, equal
-// ones, the first and the last address, ones that ended.
+// ones, the first and the last address, ones that ended; few hosts, many, nothing else.
 
 #include "expr/expr_priv.h"
 #include "expr_fixture.h"
@@ -74,7 +74,7 @@ plain_find_both(const struct plain_net *net, int n, const uint8_t ip[16], bool v
 }
 
 static void
-test_nets(int n, unsigned least_bits)
+test_nets(int n, unsigned least_bits, uint32_t hosts) // of ten
 {
 	static struct plain_net net[MAX_NETS];
 	struct arena arena;
@@ -87,7 +87,11 @@ test_nets(int n, unsigned least_bits)
 	for (int i = 0; i < n; i++) {
 		net[i] = (struct plain_net){.v6 = fix_below(2) == 0};
 		net[i].bits = least_bits + fix_below((net[i].v6 ? 129 : 33) - least_bits);
+		if (fix_below(10) < hosts)
+			net[i].bits = net[i].v6 ? 128 : 32;
 		make_ip(net[i].ip, net[i].v6);
+		if (net[i].bits == 128 && fix_below(2) == 0)
+			memset(net[i].ip, 0x30, 15); // some that are equal
 		struct str key = print(&arena, net[i].ip, net[i].v6, (int)net[i].bits);
 		wrong += !pattern_list_add(l, key, STR_NULL, &err);
 	}
@@ -103,7 +107,7 @@ test_nets(int n, unsigned least_bits)
 		struct sample_ctx ctx = {.arena = &arena};
 		make_ip(s.ip, v6);
 		uint32_t k = fix_below((uint32_t)n);
-		if (fix_below(2) == 0 && net[k].v6 == v6)
+		if (fix_below(4) > 0 && net[k].v6 == v6)
 			memcpy(s.ip, net[k].ip, net[k].bits / 8);
 		int64_t want = plain_find_both(net, n, s.ip, v6);
 		const struct pattern_entry *e = pattern_match(l, &s, &ctx);
@@ -158,10 +162,13 @@ test_strings(int n)
 int
 main(void)
 {
-	test_nets(6, 0);
-	test_nets(100, 1);
-	test_nets(MAX_NETS, 8);
-	test_nets(MAX_NETS, 24);
+	test_nets(6, 0, 0);
+	test_nets(100, 1, 0);
+	test_nets(MAX_NETS, 8, 0);
+	test_nets(MAX_NETS, 24, 0);
+	test_nets(MAX_NETS, 16, 5);
+	test_nets(MAX_NETS, 16, 10);
+	test_nets(600, 0, 9);
 	test_strings(30);
 	test_strings(MAX_NETS / 10);
 	test_strings(MAX_NETS);
