@@ -7,7 +7,7 @@
 #include "conf/conf.h"
 #include "policy/run.h"
 #include "proxy/host.h"
-#include "proxy/policy_host.h"
+#include "proxy/policy_host_priv.h"
 #include "proxy/setup.h"
 #include "proxy/txn.h"
 #include "proxy/verdict.h"
@@ -181,7 +181,7 @@ fetch_lua(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *ou
 	if (call_site(args[0].ptr, ctx, NULL, &call) != POLICY_VALUE)
 		return false;
 	if (UNLIKELY(call.out.type != POLICY_T_BOOL))
-		return verdict_sample(ctx, &call.out, out);
+		return policy_value_sample(&call.out, ctx, out);
 	sample_set_bool(out, call.out.b);
 	return true;
 }
@@ -201,7 +201,7 @@ fetch_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct sam
 	struct policy_call call;
 	enum policy_verdict v = call_site(args[0].ptr, ctx, NULL, &call);
 	out->flags |= SMP_VOLATILE;
-	return has_value(v, &call) && verdict_sample(ctx, &call.out, out) &&
+	return has_value(v, &call) && policy_value_sample(&call.out, ctx, out) &&
 	       sample_cast(out, SMP_STR, ctx);
 }
 
@@ -215,7 +215,7 @@ convert_registered(const struct expr_arg *args, struct sample_ctx *ctx, struct s
 	if (!has_value(call_site(args[0].ptr, ctx, &input, &call), &call))
 		return false;
 	*smp = (struct sample){.flags = flags};
-	return verdict_sample(ctx, &call.out, smp) && sample_cast(smp, SMP_STR, ctx);
+	return policy_value_sample(&call.out, ctx, smp) && sample_cast(smp, SMP_STR, ctx);
 }
 
 static const struct arg_spec lua_args[] = {

@@ -10,7 +10,7 @@
 #include "proxy/action_priv.h"
 #include "proxy/action_queue.h"
 #include "proxy/host.h"
-#include "proxy/policy_host.h"
+#include "proxy/policy_host_priv.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
@@ -276,31 +276,17 @@ op_set_status(struct op_call *c)
 
 // --- variables and what the transaction keeps ----------------------------------------------------
 
+// A number with a fraction loses it, as HAProxy has no others.
 static bool
-to_sample(struct op_call *c, const struct policy_value *v, struct sample *out)
+to_sample(struct op_call *c, const struct policy_value *v, struct sample_ctx *ctx,
+	  struct sample *out)
 {
 	*out = (struct sample){0};
-	switch ((enum policy_type)v->type) {
-	case POLICY_T_BOOL:
-		sample_set_bool(out, v->b);
-		return true;
-	case POLICY_T_INT:
-		sample_set_int(out, v->i);
-		return true;
-	case POLICY_T_DOUBLE:
+	if (v->type == POLICY_T_DOUBLE)
 		sample_set_int(out, (int64_t)v->d);
-		return true;
-	case POLICY_T_STR:
-		sample_set_str(out, v->s.p != NULL ? v->s : STR(""));
-		return true;
-	case POLICY_T_IP:
-		out->type = v->family == 6 ? SMP_IP6 : SMP_IP4;
-		memcpy(out->ip, v->ip, sizeof(out->ip));
-		return true;
-	case POLICY_T_NIL:
-		break;
-	}
-	return err_set(c->err, "nothing to set");
+	else if (v->type == POLICY_T_NIL || !policy_value_sample(v, ctx, out))
+		return err_set(c->err, "nothing to set");
+	return true;
 }
 
 static bool
@@ -309,7 +295,7 @@ op_set_var(struct op_call *c)
 	struct str name;
 	struct sample s;
 	bool if_exists = c->n > 2 && c->args[2].b;
-	if (!text_arg(c, 0, &name) || !to_sample(c, &c->args[1], &s))
+	if (!text_arg(c, 0, &name) || !to_sample(c, &c->args[1], &c->txn->ctx, &s))
 		return false;
 	int done = expr_calls_set_var(c->host->calls, name, if_exists ? VAR_IF_EXISTS : 0,
 				      &c->txn->ctx, &s, c->err);
@@ -515,7 +501,7 @@ op_map_lookup(struct op_call *c)
 	    c->args[0].i >= atomic_load_explicit(&d->n_maps, memory_order_acquire))
 		return err_set(c->err, "no such map");
 	const struct policy_map *m = &d->maps[c->args[0].i];
-	if (!to_sample(c, &c->args[1], &s))
+	if (!to_sample(c, &c->args[1], &ctx, &s))
 		return false;
 	if (!sample_cast(&s, pat_match_type(m->match), &ctx))
 		return true;

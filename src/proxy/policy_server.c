@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "policy/policy.h"
+#include "proxy/policy_host_priv.h"
 #include "proxy/proxy.h"
 #include "proxy/server_addr.h"
 #include "proxy/stats.h"
@@ -35,30 +36,9 @@ policy_response_time(const struct metric_blocks *stats, struct policy_value *out
 // ---- what there is to read --------------------------------------------------------------------
 
 static bool
-give_int(struct policy_value *out, int64_t i)
-{
-	*out = (struct policy_value){.type = POLICY_T_INT, .i = i};
-	return true;
-}
-
-static bool
-give_bool(struct policy_value *out, bool b)
-{
-	*out = (struct policy_value){.type = POLICY_T_BOOL, .b = b};
-	return true;
-}
-
-static bool
-give_str(struct policy_value *out, struct str s)
-{
-	*out = (struct policy_value){.type = POLICY_T_STR, .s = s};
-	return true;
-}
-
-static bool
 get_name(const struct server *s, struct policy_value *out)
 {
-	return give_str(out, s->name);
+	return policy_give_str(out, s->name);
 }
 
 // In the words that set it, and "down" for what its checks say.
@@ -66,34 +46,34 @@ static bool
 get_state(const struct server *s, struct policy_value *out)
 {
 	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	return give_str(out, bits & SERVER_MAINT   ? STR("maint")
-			     : bits & SERVER_DOWN  ? STR("down")
-			     : bits & SERVER_DRAIN ? STR("drain")
-						   : STR("ready"));
+	return policy_give_str(out, bits & SERVER_MAINT   ? STR("maint")
+				    : bits & SERVER_DOWN  ? STR("down")
+				    : bits & SERVER_DRAIN ? STR("drain")
+							  : STR("ready"));
 }
 
 static bool
 get_up(const struct server *s, struct policy_value *out)
 {
-	return give_bool(out, server_is_usable(s));
+	return policy_give_bool(out, server_is_usable(s));
 }
 
 static bool
 get_weight(const struct server *s, struct policy_value *out)
 {
-	return give_int(out, atomic_load_explicit(&s->weight, memory_order_relaxed));
+	return policy_give_int(out, atomic_load_explicit(&s->weight, memory_order_relaxed));
 }
 
 static bool
 get_address(const struct server *s, struct policy_value *out)
 {
-	return give_str(out, str_from_c(server_addr(s)->text));
+	return policy_give_str(out, str_from_c(server_addr(s)->text));
 }
 
 static bool
 get_initial_weight(const struct server *s, struct policy_value *out)
 {
-	return give_int(out, s->weight_configured);
+	return policy_give_int(out, s->weight_configured);
 }
 
 #define SUM(s, member) policy_sum_of(&(s)->stats, offsetof(struct be_counters, member))
@@ -101,13 +81,13 @@ get_initial_weight(const struct server *s, struct policy_value *out)
 static bool
 get_sessions(const struct server *s, struct policy_value *out)
 {
-	return give_int(out, SUM(s, sessions_now));
+	return policy_give_int(out, SUM(s, sessions_now));
 }
 
 static bool
 get_requests(const struct server *s, struct policy_value *out)
 {
-	return give_int(out, SUM(s, requests));
+	return policy_give_int(out, SUM(s, requests));
 }
 
 static bool

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What scripts see of a server, and may change (policy_host.c asks here).
+// What scripts see of a server, and may change (policy_backend.c asks here).
 #pragma once
 
 #include "base/str.h"

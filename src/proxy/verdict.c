@@ -7,7 +7,7 @@
 #include "conf/conf.h"
 #include "policy/run.h"
 #include "proxy/host.h"
-#include "proxy/policy_host.h"
+#include "proxy/policy_host_priv.h"
 #include "proxy/setup.h"
 #include "proxy/txn.h"
 #include "proxy/worker.h"
@@ -100,42 +100,6 @@ verdict_end(struct txn *t, const struct verdict_note *note, enum policy_verdict 
 	rec->value = call->out;
 }
 
-// ---- samples ------------------------------------------------------------------------------------
-
-static bool
-give_double(struct sample_ctx *ctx, double d, struct sample *out)
-{
-	const char *text = arena_printf(ctx->arena, "%.14g", d);
-	ctx->failed |= text == NULL;
-	sample_set_str(out, str_from_c(text));
-	return text != NULL;
-}
-
-bool
-verdict_sample(struct sample_ctx *ctx, const struct policy_value *v, struct sample *out)
-{
-	switch ((enum policy_type)v->type) {
-	case POLICY_T_NIL:
-		return false;
-	case POLICY_T_BOOL:
-		sample_set_bool(out, v->b);
-		return true;
-	case POLICY_T_INT:
-		sample_set_int(out, v->i);
-		return true;
-	case POLICY_T_DOUBLE:
-		return give_double(ctx, v->d, out);
-	case POLICY_T_STR:
-		sample_set_str(out, v->s);
-		return true;
-	case POLICY_T_IP:
-		break;
-	}
-	out->type = v->family == 6 ? SMP_IP6 : SMP_IP4;
-	memcpy(out->ip, v->ip, sizeof(out->ip));
-	return true;
-}
-
 // ---- fetches ------------------------------------------------------------------------------------
 
 static bool
@@ -185,7 +149,8 @@ static bool
 fetch_verdict(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
 {
 	const struct verdict_record *rec = record(args, ctx, out);
-	return rec != NULL && rec->verdict == POLICY_VALUE && verdict_sample(ctx, &rec->value, out);
+	return rec != NULL && rec->verdict == POLICY_VALUE &&
+	       policy_value_sample(&rec->value, ctx, out);
 }
 
 static bool

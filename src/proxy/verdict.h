@@ -27,7 +27,5 @@ struct verdict_note *verdict_note_of(struct proxy_set *set, struct conf *conf,
 void verdict_begin(struct txn *t, const struct verdict_note *note, struct policy_call *call);
 void verdict_end(struct txn *t, const struct verdict_note *note, enum policy_verdict v,
 		 const struct policy_call *call);
-// A function's value as a sample; false: nil, or no memory.
-bool verdict_sample(struct sample_ctx *ctx, const struct policy_value *v, struct sample *out);
 
 extern const struct module proxy_verdict_module;
