@@ -3,6 +3,7 @@
 // before threads start.
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log_syslog.h"
+#include "base/nowait.h"
 #include "base/str.h"
 
 #define LINE_BYTES 2048
@@ -22,6 +24,8 @@ static struct {
 	void *arg;
 	enum log_level most;
 	_Atomic enum log_place place; // relaxed, but released when syslog is set up
+	bool may_block;               // stderr has a reader
+	_Atomic uint32_t lost;        // lines that he did not take
 	struct log_syslog syslog;
 } log_state = {.most = LOG_NOTICE, .syslog.fd = -1};
 
@@ -50,14 +54,33 @@ log_level_name(enum log_level level)
 	return names[level];
 }
 
-// One write for one line, so that lines of several threads do not mix.
-static void
+// One write for one line, so that lines of several threads do not mix. Whoever serves, supervises
+// or answers operators never waits for who reads the log.
+static bool
 write_stderr(const char *text, int n)
 {
-	if (n > 0) {
-		ssize_t r = write(STDERR_FILENO, text, MIN((size_t)n, LINE_BYTES + 99));
-		(void)r; // a log that cannot be written has nowhere to say so
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text,
+			    .iov_len = MIN((size_t)MAX(n, 0), (size_t)LINE_BYTES + 99)};
+	ssize_t r = log_state.may_block ? nowait_writev(STDERR_FILENO, &iov, 1)
+					: writev(STDERR_FILENO, &iov, 1);
+	return r >= 0 || errno != EAGAIN; // else it cannot be written, and has nowhere to say so
+}
+
+static void
+put_stderr(const char *text, int n)
+{
+	char note[100];
+	uint32_t lost = atomic_load_explicit(&log_state.lost, memory_order_relaxed);
+	if (UNLIKELY(lost > 0)) {
+		lost = atomic_exchange_explicit(&log_state.lost, 0, memory_order_relaxed);
+		if (lost > 0 && !write_stderr(note, snprintf(note, sizeof(note),
+							     "[WARNING]   (%d) : %u lines of this "
+							     "log are lost: nobody read it\n",
+							     (int)getpid(), lost)))
+			atomic_fetch_add_explicit(&log_state.lost, lost, memory_order_relaxed);
 	}
+	if (!write_stderr(text, n))
+		atomic_fetch_add_explicit(&log_state.lost, 1, memory_order_relaxed);
 }
 
 void
@@ -68,12 +91,12 @@ log_write(enum log_level level, const char *line)
 	int pid = (int)getpid(), pad = (int)(9 - MIN(strlen(name), (size_t)8));
 	switch (atomic_load_explicit(&log_state.place, memory_order_acquire)) {
 	case LOG_TO_STDERR:
-		write_stderr(out, snprintf(out, sizeof(out), "[%s]%*s (%d) : %s\n", name, pad, "",
-					   pid, line));
+		put_stderr(out, snprintf(out, sizeof(out), "[%s]%*s (%d) : %s\n", name, pad, "",
+					 pid, line));
 		break;
 	case LOG_TO_JOURNAL: // which adds time, process and level
-		write_stderr(out, snprintf(out, sizeof(out), "<%d>[%s] %s\n", severity[level], name,
-					   line));
+		put_stderr(out, snprintf(out, sizeof(out), "<%d>[%s] %s\n", severity[level], name,
+					 line));
 		break;
 	case LOG_TO_SYSLOG:
 		log_send_syslog(&log_state.syslog, severity[level], name, line);
@@ -110,6 +133,7 @@ void
 log_choose_place(void)
 {
 	const char *text = getenv(LOG_PLACE_ENV);
+	log_state.may_block = nowait_is_needed(STDERR_FILENO);
 	if (text == NULL)
 		set_place(journal_reads_stderr() ? LOG_TO_JOURNAL : LOG_TO_STDERR);
 	else if (strcmp(text, "journal") == 0)

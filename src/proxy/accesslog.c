@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/nowait.h"
 #include "expr/logfmt.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
@@ -147,10 +147,7 @@ static bool
 open_target(struct log_target *l, struct err *err)
 {
 	if (l->kind == LOG_TO_FD) {
-		struct stat st;
-		// A file is written at once or never; only what may fill up is asked not to wait.
-		l->may_block =
-		    fstat(l->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+		l->may_block = nowait_is_needed(l->fd);
 		return true;
 	}
 	l->fd = socket(l->addr.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -275,10 +272,7 @@ write_now(struct log_target *l, struct iovec *iov, int n)
 				   .msg_iovlen = (size_t)n - 1}; // a datagram needs no newline
 		return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 	}
-	ssize_t r = l->may_block ? pwritev2(l->fd, iov, n, -1, RWF_NOWAIT) : -1;
-	if (!l->may_block || (r < 0 && errno == EOPNOTSUPP))
-		r = writev(l->fd, iov, n);
-	return r >= 0;
+	return (l->may_block ? nowait_writev : writev)(l->fd, iov, n) >= 0;
 }
 
 // Every line is counted round and round up to `size`; those whose number is asked for go out.
