@@ -26,7 +26,8 @@ parse_options(const struct cli_args *args, int from, struct vars_options *o, str
 			if (!str_to_time_us(value, 1000000, &us) || us == 0 ||
 			    us > UINT64_MAX / 1000)
 				return err_set(
-				    err, "'%.*s' is not a time: a number with s, m, h or d is",
+				    err,
+				    "'%.*s' is not a time above 0: a number with ms, s, m, h or d",
 				    STR_ARG(value));
 			o->ttl_ns = us * 1000;
 		} else if (str_eq(word, STR("owner"))) {

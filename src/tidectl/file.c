@@ -50,7 +50,8 @@ ttl_of(struct work *w, const char *text, uint64_t none, uint64_t *ns)
 	if (text == NULL)
 		return true;
 	if (!str_to_time_us(str_from_c(text), 1000000, &us) || us == 0 || us > UINT64_MAX / 2000)
-		return bad_word(w, text, "is not a time: a number with ms, s, m, h or d") == 0;
+		return bad_word(w, text, "is not a time above 0: a number with ms, s, m, h or d") ==
+		       0;
 	*ns = us * 1000;
 	return true;
 }

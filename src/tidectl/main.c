@@ -43,7 +43,7 @@ print_help(FILE *to)
 	    "--file PATH    work on the variable table itself, proxy running or not: the verbs\n"
 	    "               from set to watch\n"
 	    "--json         answer in JSON\n"
-	    "TIME           a number and s, m, h or d; without: seconds\n"
+	    "TIME           a number with ms, s, m, h or d; without: seconds\n"
 	    "--timeout TIME how long to wait for an answer, default 30s\n"
 	    "exit status    0 done, 1 refused, 2 not understood, 3 not reached\n");
 }

@@ -81,7 +81,7 @@ test_values(struct bench *b)
 	OK(strstr(ASK("show vars"), "share int 3 default 0 for 3") != NULL);
 	OK(strstr(ASK("get var shm.shar"), "share") != NULL);
 	IS_STR(ASK("set var shm.share 3 ttl soon"),
-	       "'soon' is not a time: a number with s, m, h or d is");
+	       "'soon' is not a time above 0: a number with ms, s, m, h or d");
 	IS_STR(ASK("set var shm.share 3 colour red"),
 	       "unknown word 'colour'; ttl, for, owner, reason are known");
 	IS_STR(ASK("set var shm.share 3 ttl"), "a value is missing behind 'ttl'");
