@@ -10,6 +10,7 @@
 #include "net/reason.h"
 
 #define STATE_LINE_BYTES 1024
+#define INFO_BYTES       1024
 
 struct check *
 check_new(struct server *s, const struct check_conf *conf, uint32_t rise, uint32_t fall,
@@ -123,6 +124,47 @@ end_by(struct check *c, enum health_status status, struct str info)
 	end(c, &f);
 }
 
+static void
+add_step(struct sbuf *out, const struct check_step *s)
+{
+	const struct check_expect *e = &s->expect;
+	if (s->action == CHECK_SEND)
+		sbuf_add(out, STR(" (send)"));
+	else if (s->action == CHECK_CONNECT && s->port != 0)
+		sbuf_printf(out, " (connect port %u)", s->port);
+	else if (s->action == CHECK_CONNECT)
+		sbuf_add(out, STR(" (connect)"));
+	else if (e->text.how == CHECK_MATCH_REG)
+		sbuf_printf(out, " (expect %s)", e->word);
+	else // binary too, up to what would end a text
+		sbuf_printf(out, " (expect %s '%.*s')", e->word,
+			    (int)strnlen(e->text.text.p, e->text.text.n), e->text.text.p);
+}
+
+// What broke the walk off, and where: HAProxy says it of the steps of tcp-check alone.
+static void
+end_at_step(struct check *c, enum health_status status, struct str what)
+{
+	const struct check_step *s = c->step;
+	struct sbuf info;
+	if (c->plan->kind != CHECK_KIND_TCP) {
+		end_by(c, status, what);
+		return;
+	}
+	sbuf_init(&info, INFO_BYTES);
+	sbuf_add(&info, what);
+	if (s->number == 0) {
+		sbuf_add(&info, STR(" at initial connection step of tcp-check"));
+	} else {
+		sbuf_printf(&info, " at step %u of tcp-check", s->number);
+		add_step(&info, s);
+		if (s->comment.n > 0)
+			sbuf_printf(&info, " comment: '%.*s'", STR_ARG(s->comment));
+	}
+	end_by(c, status, sbuf_str(&info));
+	sbuf_fini(&info);
+}
+
 // All steps went well: the last one says what that is called.
 static void
 end_well(struct check *c)
@@ -130,12 +172,12 @@ end_well(struct check *c)
 	const struct check_step *last = c->plan->first;
 	for (const struct check_step *s = last; s != NULL; s = s->next)
 		last = s;
-	if (last->action != CHECK_EXPECT) {
-		end_by(c, last->action == CHECK_CONNECT ? HEALTH_L4OK : HEALTH_L7OK, STR(""));
-		return;
-	}
-	const struct check_expect *e = &last->expect;
-	end_by(c, e->ok != HEALTH_UNKNOWN ? e->ok : HEALTH_L7OK, e->on_success);
+	const struct check_expect *e = &last->expect; // of another action it is empty
+	struct str info = e->on_success;
+	enum health_status good = last->action == CHECK_CONNECT ? HEALTH_L4OK : HEALTH_L7OK;
+	if (info.n == 0 && c->plan->kind == CHECK_KIND_TCP && last->number > 0)
+		info = STR("(tcp-check)");
+	end_by(c, e->ok != HEALTH_UNKNOWN ? e->ok : good, info);
 }
 
 // --- connect -------------------------------------------------------------------------------------
@@ -302,7 +344,7 @@ failed(struct check *c, const struct reason *why)
 {
 	// No answer of the server's: the fault is here.
 	bool ours = why->id == REASON_NO_FDS || why->id == REASON_NO_MEMORY;
-	end_by(c, c->connected || ours ? HEALTH_SOCKERR : HEALTH_L4CON, reason_text(why));
+	end_at_step(c, c->connected || ours ? HEALTH_SOCKERR : HEALTH_L4CON, reason_text(why));
 }
 
 static void
@@ -312,7 +354,7 @@ timed_out(struct check *c)
 	const struct check_step *s = c->step;
 	if (c->connected && s->action == CHECK_EXPECT && s->expect.tout != HEALTH_UNKNOWN)
 		status = s->expect.tout;
-	end_by(c, status, STR(""));
+	end_at_step(c, status, STR(""));
 }
 
 static void

@@ -53,7 +53,8 @@ struct check_expect {
 		CHECK_EXPECT_KINDS
 	} kind;
 	bool negated;
-	bool full; // HEADER: whole values, not elements of lists
+	bool full;   // HEADER: whole values, not elements of lists
+	bool in_hex; // BYTES: it is their digits that are compared
 	struct check_text text, name;
 	const struct check_range *ranges;
 	size_t n_ranges;
@@ -61,8 +62,8 @@ struct check_expect {
 	// HEALTH_UNKNOWN: what it is by itself.
 	enum health_status ok, error, tout;
 	struct str on_success, on_error; // info; empty: what it is by itself
-	const char *word;                // "string", "binary", for messages
-	struct str shown;                // the text as written, for messages
+	const char *word;                // "string", "regex", "binary": for messages
+	struct str shown;                // the text, in those that show it
 };
 
 struct check_step {

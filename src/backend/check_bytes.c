@@ -22,17 +22,36 @@ decide(const struct check_step *step, const char *what, bool with_text, struct h
 		sbuf_add(&info, e->on_error);
 	} else {
 		sbuf_printf(&info, "TCPCHK %s", what);
-		if (with_text && e->text.how == CHECK_MATCH_REG)
+		if (with_text && e->shown.n == 0)
 			sbuf_printf(&info, " (%s)", e->word);
 		else if (with_text)
 			sbuf_printf(&info, " '%.*s'", STR_ARG(e->shown));
 		sbuf_printf(&info, " at step %u", step->number);
 	}
+	// HAProxy quotes it in one of the two.
+	const char *quote = with_text ? "" : "'";
 	if (step->comment.n > 0)
-		sbuf_printf(&info, " comment: '%.*s'", STR_ARG(step->comment));
+		sbuf_printf(&info, " comment: %s%.*s%s", quote, STR_ARG(step->comment), quote);
 	health_say(f, e->error != HEALTH_UNKNOWN ? e->error : HEALTH_L7RSP, sbuf_str(&info));
 	sbuf_fini(&info);
 	return CHECK_DECIDED;
+}
+
+static bool
+matches(const struct check_expect *e, struct str got)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	struct sbuf hex;
+	if (!e->in_hex)
+		return check_text_matches(&e->text, got);
+	sbuf_init(&hex, 2 * got.n);
+	for (size_t i = 0; i < got.n; i++) {
+		sbuf_add_byte(&hex, digits[(unsigned char)got.p[i] >> 4]);
+		sbuf_add_byte(&hex, digits[got.p[i] & 15]);
+	}
+	bool is = check_text_matches(&e->text, sbuf_str(&hex));
+	sbuf_fini(&hex);
+	return is;
 }
 
 enum check_verdict
@@ -45,8 +64,8 @@ check_bytes_judge(struct check *c, const struct check_step *step, struct health_
 		return decide(step, "got an empty response", false, f);
 	if (got.n == 0 || (got.n < e->min_recv && !last))
 		return CHECK_WAITS;
-	bool holds = check_text_matches(&e->text, got);
-	if (!holds && !e->negated && !last)
+	bool holds = matches(e, got);
+	if (!holds && !last)
 		return CHECK_WAITS;
 	if (holds != e->negated)
 		return CHECK_MATCHES;

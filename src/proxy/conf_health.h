@@ -15,6 +15,7 @@ struct health_steps {
 	struct check_step *first, *last;
 	bool inherited;
 	struct str comment; // of a comment line, for the next one
+	unsigned n;         // lines; comments count, as HAProxy numbers them
 };
 
 // The request of `option httpchk`, or what a `http-check send` says of one; empty: not said.

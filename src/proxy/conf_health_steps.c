@@ -347,6 +347,7 @@ static bool
 parse_rstring(struct reader *r, const char *name)
 {
 	r->step->expect.kind = r->http ? CHECK_EXPECT_BODY : CHECK_EXPECT_BYTES;
+	r->step->expect.word = "regex";
 	return take_regex(r, name, &r->step->expect.text);
 }
 
@@ -357,10 +358,19 @@ parse_binary(struct reader *r, const char *name)
 	struct str hex = STR("");
 	e->kind = CHECK_EXPECT_BYTES;
 	e->text.how = CHECK_MATCH_SUB;
-	if (!take(r, name, &hex))
-		return false;
-	e->shown = hex;
-	return from_hex(r, name, hex, &e->text.text);
+	e->word = "binary";
+	return take(r, name, &hex) && from_hex(r, name, hex, &e->text.text);
+}
+
+// A regex on the bytes' hexadecimal digits.
+static bool
+parse_rbinary(struct reader *r, const char *name)
+{
+	struct check_expect *e = &r->step->expect;
+	e->kind = CHECK_EXPECT_BYTES;
+	e->in_hex = true;
+	e->word = "binary regex";
+	return take_regex(r, name, &e->text);
 }
 
 // Which side of the protocol knows which way to compare.
@@ -372,7 +382,7 @@ static const struct kind {
     {"status", true, false, parse_status}, {"rstatus", true, false, parse_rstatus},
     {"hdr", true, false, parse_header},    {"fhdr", true, false, parse_header},
     {"string", true, true, parse_string},  {"rstring", true, true, parse_rstring},
-    {"binary", false, true, parse_binary}, {"rbinary", false, true, refuse},
+    {"binary", false, true, parse_binary}, {"rbinary", false, true, parse_rbinary},
     {"string-lf", true, true, refuse},     {"binary-lf", false, true, refuse},
 };
 
@@ -467,7 +477,7 @@ parse_kind(struct reader *r, struct str word)
 	}
 	return err_set(r->err, "'%.*s' is not known here: %s are", STR_ARG(word),
 		       r->http ? "status, rstatus, hdr, fhdr, string and rstring"
-			       : "string, rstring and binary");
+			       : "string, rstring, binary and rbinary");
 }
 
 // What to look for stands among the words, once.
@@ -494,12 +504,10 @@ parse_expect(struct reader *r)
 static void
 append(struct health_steps *list, struct check_step *s)
 {
-	if (list->inherited)
-		*list = (struct health_steps){.comment = list->comment};
 	if (s->comment.n == 0)
 		s->comment = list->comment;
 	list->comment = STR_NULL;
-	s->number = list->last != NULL ? list->last->number + 1 : 1;
+	s->number = ++list->n;
 	*(list->last != NULL ? &list->last->next : &list->first) = s;
 	list->last = s;
 }
@@ -515,14 +523,21 @@ parse_line(struct reader *r, struct health_steps *list, const struct line_row *r
 	struct str word = STR("");
 	if (!take(r, r->http ? "http-check" : "tcp-check", &word))
 		return false;
-	if (str_eq(word, STR("comment")))
+	if (list->inherited)
+		*list = (struct health_steps){0};
+	if (str_eq(word, STR("comment"))) {
+		list->n++;
 		return take(r, "comment", &list->comment);
+	}
 	for (; rows->word != NULL; rows++) {
 		if (!str_eq(word, str_from_c(rows->word)))
 			continue;
 		r->step->state_at = SIZE_MAX;
 		if (!rows->parse(r))
 			return false;
+		if (r->step->action == CHECK_CONNECT && list->first != NULL &&
+		    list->first->action != CHECK_CONNECT)
+			return err_set(r->err, "where a 'connect' stands, the first step is one");
 		append(list, r->step);
 		return true;
 	}

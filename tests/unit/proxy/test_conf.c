@@ -87,7 +87,7 @@ static const struct {
     {HEAD " option httpchk\n http-check expect ok-status L7 string a\n", "no such status", true},
     {HEAD " tcp-check send-binary 123\n", "even number", true},
     {HEAD " tcp-check send-binary 12g4\n", "no hexadecimal digit", true},
-    {HEAD " tcp-check expect status 200\n", "string, rstring and binary", true},
+    {HEAD " tcp-check expect status 200\n", "string, rstring, binary and rbinary", true},
     {HEAD " server t 127.0.0.1:2 weight 300\n", "256", true},
     {HEAD " stick-table type ip size 1k\n", "comes in a later tidegate", true},
     {HEAD " http-request denny\n", "there is no action 'denny'; did you mean 'deny'?", true},
