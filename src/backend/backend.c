@@ -7,7 +7,6 @@
 #include "base/mem.h"
 
 #define BACKEND_MAGIC 0xba5e0001
-#define SERVER_MAGIC  0xba5e0002
 
 // --- addresses -----------------------------------------------------------------------------------
 
@@ -116,108 +115,7 @@ backend_add_server(struct backend *b, struct str name, const struct addr *addr, 
 	return s;
 }
 
-// --- counting ------------------------------------------------------------------------------------
-
-// NULL before they are made.
-static struct check_counters *
-counters_of(const struct metric_blocks *b)
-{
-	return b->magic != 0 ? metrics_of(b, 0) : NULL;
-}
-
-uint64_t
-check_count_at(const struct metric_blocks *blocks, size_t offset)
-{
-	const struct metric_row row = {.offset = offset, .kind = METRIC_COUNTER};
-	return blocks->magic != 0 ? metrics_read(blocks, &row) : 0;
-}
-
-static uint64_t
-ms_since(const _Atomic uint64_t *real_ns)
-{
-	uint64_t now = clock_real_ns(), at = atomic_load_explicit(real_ns, memory_order_relaxed);
-	return now > at ? (now - at) / NS_PER_MS : 0;
-}
-
-// Out of service or back: counts it.
-static void
-count_turn(const struct metric_blocks *b, _Atomic uint64_t *changed_real_ns, bool out)
-{
-	struct check_counters *c = counters_of(b);
-	if (c != NULL && out)
-		METRIC_ADD(&c->downs, 1);
-	else if (c != NULL)
-		METRIC_ADD(&c->down_ms, ms_since(changed_real_ns));
-	uint64_t now = clock_real_ns();
-	atomic_store_explicit(changed_real_ns, now, memory_order_relaxed);
-	if (c != NULL)
-		METRIC_SET(&c->changed_real_ns, now);
-}
-
-static bool
-is_out(uint32_t bits)
-{
-	return (bits & (SERVER_MAINT | SERVER_DOWN)) != 0;
-}
-
-void
-server_put_bits(struct server *s, uint32_t bits)
-{
-	uint32_t before = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	atomic_store_explicit(&s->admin, bits, memory_order_relaxed);
-	if (is_out(bits) != is_out(before))
-		count_turn(&s->checked, &s->changed_real_ns, is_out(bits));
-	else if (bits != before && !is_out(bits)) // a stay outside is one
-		atomic_store_explicit(&s->changed_real_ns, clock_real_ns(), memory_order_relaxed);
-}
-
-void
-server_count_failure(struct server *s)
-{
-	struct check_counters *c = counters_of(&s->checked);
-	if (c != NULL)
-		METRIC_ADD(&c->failures, 1);
-}
-
-uint64_t
-server_down_ms(const struct server *s)
-{
-	uint64_t ms = check_count(&s->checked, down_ms);
-	bool out = is_out(atomic_load_explicit(&s->admin, memory_order_relaxed));
-	return out ? ms + ms_since(&s->changed_real_ns) : ms;
-}
-
-uint64_t
-backend_down_ms(const struct backend *b)
-{
-	uint64_t ms = check_count(&b->checked, down_ms);
-	bool out =
-	    b->n_servers > 0 && atomic_load_explicit(&b->n_usable, memory_order_relaxed) == 0;
-	return out ? ms + ms_since(&b->changed_real_ns) : ms;
-}
-
 // --- changing ------------------------------------------------------------------------------------
-
-void
-backend_begin(struct backend *b)
-{
-	atomic_store_explicit(&b->n_usable, backend_usable_servers(b), memory_order_relaxed);
-	if (atomic_load_explicit(&b->changed_real_ns, memory_order_relaxed) == 0)
-		atomic_store_explicit(&b->changed_real_ns, clock_real_ns(), memory_order_relaxed);
-}
-
-// Whether any server is there at all is the backend's own state.
-static void
-note_usable(struct backend *b)
-{
-	uint32_t now = backend_usable_servers(b);
-	uint32_t before = atomic_exchange_explicit(&b->n_usable, now, memory_order_relaxed);
-	if ((now == 0) == (before == 0))
-		return;
-	count_turn(&b->checked, &b->changed_real_ns, now == 0);
-	if (now == 0 && b->emptied != NULL)
-		b->emptied(b->emptied_arg, b);
-}
 
 void
 backend_changed(struct backend *b)
@@ -226,8 +124,8 @@ backend_changed(struct backend *b)
 	atomic_fetch_add_explicit(&b->epoch, 1, memory_order_release);
 	if (b->changed != NULL)
 		b->changed(b);
-	if (b->emptied != NULL) // it serves
-		note_usable(b);
+	if (b->host != NULL) // it serves
+		backend_note_usable(b);
 	limit_wake(&b->waits); // a server may have come back for who waits
 }
 
@@ -248,44 +146,6 @@ backend_usable_servers(const struct backend *b)
 	return active > 0 ? active : backup;
 }
 
-static const struct {
-	struct str name;
-	uint32_t bits;
-} states[] = {
-    {{"ready", 5}, 0},
-    {{"drain", 5}, SERVER_DRAIN},
-    {{"maint", 5}, SERVER_MAINT},
-};
-
-// What it was before its maintenance says nothing any more.
-static uint32_t
-begin_health_anew(struct server *s, uint32_t bits)
-{
-	check_drop(s->check);
-	s->check->health.points = bits & SERVER_MAINT ? 0 : s->check->health.rise;
-	return bits & ~(uint32_t)SERVER_HEALTH_BITS;
-}
-
-bool
-server_set_state(struct server *s, struct str state, struct err *err)
-{
-	CHECK_MAGIC(s, SERVER_MAGIC);
-	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
-		if (!str_eq(states[i].name, state))
-			continue;
-		uint32_t before = atomic_load_explicit(&s->admin, memory_order_relaxed);
-		uint32_t after = (before & SERVER_HEALTH_BITS) | states[i].bits;
-		if (s->check != NULL && (before ^ after) & SERVER_MAINT)
-			after = begin_health_anew(s, after);
-		server_put_bits(s, after);
-		backend_changed(s->backend);
-		return true;
-	}
-	return err_set(err,
-		       "'set server <srv> state' expects 'ready', 'drain' or 'maint', not '%.*s'",
-		       STR_ARG(state));
-}
-
 bool
 server_set_weight(struct server *s, struct str weight, struct err *err)
 {
@@ -303,19 +163,4 @@ server_set_weight(struct server *s, struct str weight, struct err *err)
 	atomic_store_explicit(&s->weight, (uint32_t)n, memory_order_relaxed);
 	backend_changed(s->backend);
 	return true;
-}
-
-const char *
-server_state_name(const struct server *s)
-{
-	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	if (bits & SERVER_MAINT)
-		return "MAINT";
-	if (bits & SERVER_DOWN)
-		return "DOWN";
-	if (bits & SERVER_DRAIN)
-		return "DRAIN";
-	if (bits & SERVER_STOPPING)
-		return "NOLB";
-	return "UP";
 }

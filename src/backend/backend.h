@@ -22,9 +22,13 @@ enum server_admin {
 	SERVER_DRAIN = 1 << 1,    // finishes what it has, gets nothing new
 	SERVER_DOWN = 1 << 2,     // failed its checks
 	SERVER_STOPPING = 1 << 3, // its checks pass, but ask for no new requests (404)
+	// The same of the server that it tracks.
+	SERVER_MAINT_VIA = 1 << 4,
+	SERVER_DRAIN_VIA = 1 << 5,
 };
-#define SERVER_ADMIN_BITS  (SERVER_MAINT | SERVER_DRAIN)   // an operator's
-#define SERVER_HEALTH_BITS (SERVER_DOWN | SERVER_STOPPING) // the checks'
+#define SERVER_ADMIN_BITS  (SERVER_MAINT | SERVER_DRAIN)                   // an operator's
+#define SERVER_HEALTH_BITS (SERVER_DOWN | SERVER_STOPPING)                 // the checks'
+#define SERVER_OUT_BITS    (SERVER_MAINT | SERVER_DOWN | SERVER_MAINT_VIA) // does not serve at all
 
 // What its checks have counted, for as long as counters live.
 struct check_counters {
@@ -42,6 +46,7 @@ struct server_addr {
 	char text[ADDR_TEXT_BYTES];
 };
 
+#define SERVER_MAGIC 0xba5e0002u
 struct server {
 	uint32_t magic;
 	uint32_t id;    // 1.. within its backend, as HAProxy numbers them
@@ -53,14 +58,17 @@ struct server {
 	struct str
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
-	uint32_t weight_configured;         // 0..256
-	struct limit limit;                 // maxconn: requests at once, of all workers
-	_Atomic uint32_t weight;            // 0..256; keeper writes, workers read, relaxed
-	_Atomic uint32_t admin;             // enum server_admin bits; likewise
-	_Atomic uint64_t changed_real_ns;   // when admin last changed
-	struct metric_blocks stats;         // proxy/stats.h: struct be_counters; made at start
-	struct metric_blocks state;         // proxy/kept.c: what was set; likewise
-	struct check *check;                // check.h; NULL: it is not checked. The keeper's
+	uint32_t weight_configured;             // 0..256
+	struct limit limit;                     // maxconn: requests at once, of all workers
+	_Atomic uint32_t weight;                // 0..256; keeper writes, workers read, relaxed
+	_Atomic uint32_t admin;                 // enum server_admin bits; likewise
+	_Atomic uint64_t changed_real_ns;       // when admin last changed
+	struct metric_blocks stats;             // proxy/stats.h: struct be_counters; made at start
+	struct metric_blocks state;             // proxy/kept.c: what was set; likewise
+	struct check *check;                    // check.h; NULL: it is not checked. The keeper's
+	struct server *track;                   // whose state is its own too; NULL: nobody's
+	struct server *trackers, *next_tracker; // who tracks it; the next who tracks the same
+	bool kills_when_down, kills_backups_when_up; // on-marked-down, on-marked-up
 	struct metric_blocks checked;       // struct check_counters; made at start, keeper writes
 	struct metric_blocks checked_state; // proxy/kept_health.c; likewise
 };
@@ -86,12 +94,20 @@ struct backend {
 	void (*changed)(const struct backend *b); // told of changes; NULL: nobody. Any thread
 	_Atomic uint32_t n_queued;                // requests that wait, of all workers
 	const struct check_plan *plan;            // how its servers are checked; never NULL in use
-	// No server takes requests any more. Keeper; may be NULL.
-	void (*emptied)(void *arg, const struct backend *b);
-	void *emptied_arg;
-	_Atomic uint32_t n_usable;        // when last told
-	_Atomic uint64_t changed_real_ns; // when the last went, or the first came back
-	struct metric_blocks checked;     // struct check_counters; made at start, keeper writes
+	const struct backend_host *host;          // told of what happens; NULL: nobody. Keeper
+	_Atomic uint32_t n_usable;                // when last told
+	_Atomic uint64_t changed_real_ns;         // when the last went, or the first came back
+	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
+};
+
+// Who is told of the turns of servers, on the keeper's thread.
+struct backend_host {
+	void *arg;
+	void (*emptied)(void *arg, const struct backend *b); // none of its servers takes requests
+	void (*left)(void *arg, const struct server *s);     // it serves no more
+	void (*returned)(void *arg, const struct server *s); // it serves again
+	// An operator's word, or the server that it tracks, gave it other bits than before.
+	void (*set)(void *arg, const struct server *s, uint32_t before);
 };
 
 struct backend *backend_new(struct str name, uint32_t index);
@@ -103,6 +119,8 @@ struct server *backend_add_server(struct backend *b, struct str name, const stru
 struct server *backend_find_server(const struct backend *b, struct str name);
 // Announces a change of any server's weight or admin bits. Any thread.
 void backend_changed(struct backend *b);
+// state.c to backend.c: how many take requests is the backend's own state.
+void backend_note_usable(struct backend *b);
 // Servers that would take a request now (backups counted only when no other is up). Any thread.
 uint32_t backend_usable_servers(const struct backend *b);
 bool server_is_usable(const struct server *s);
@@ -112,17 +130,21 @@ bool server_set_state(struct server *s, struct str state, struct err *err);
 // "N" (0..256) or "N%" of the configured weight.
 bool server_set_weight(struct server *s, struct str weight, struct err *err);
 const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT", "DOWN", "NOLB"
-// The bits that its state is, and what follows for its counters and its last change; the caller
-// announces it. Keeper, or before the threads.
-void server_put_bits(struct server *s, uint32_t bits);
-void server_count_failure(struct server *s);
 // Neither in maintenance nor down. Any thread.
 static inline bool
 server_is_up(const struct server *s)
 {
-	return (atomic_load_explicit(&s->admin, memory_order_relaxed) &
-		(SERVER_MAINT | SERVER_DOWN)) == 0;
+	return (atomic_load_explicit(&s->admin, memory_order_relaxed) & SERVER_OUT_BITS) == 0;
 }
+// ---- state.c: keeper, or before the threads
+// The bits that its state is, and what follows for its counters and its last change; then
+// server_announce.
+void server_put_bits(struct server *s, uint32_t bits);
+// Turns who tracks it, and tells the workers.
+void server_announce(struct server *s);
+// The bits that it has by whom it tracks, and that one by its own; nobody is told. Start.
+void server_follow_quietly(struct server *s);
+void server_count_failure(struct server *s);
 // Milliseconds out of service so far. Any thread.
 uint64_t server_down_ms(const struct server *s);
 uint64_t backend_down_ms(const struct backend *b);

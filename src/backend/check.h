@@ -143,8 +143,9 @@ struct checks_host {
 	void *arg;
 	// A check has ended; `moved`: its points changed. Before what it makes of the server.
 	void (*ended)(void *arg, struct server *s, bool moved, enum health_status before);
-	// The server's bits changed; `why`: who said so, or NULL for the check.
-	void (*turned)(void *arg, struct server *s, enum health_says to, const char *why);
+	// The server's bits changed, they were `before`; `why`: who said so, or NULL for the check.
+	void (*turned)(void *arg, struct server *s, enum health_says to, uint32_t before,
+		       const char *why);
 	// A line "x-haproxy-server-state: ...\r\n".
 	void (*state)(void *arg, const struct server *s, struct sbuf *out);
 };

@@ -166,8 +166,8 @@ turn(struct check *c, enum health_says says, const char *why)
 		return;
 	server_put_bits(s, after);
 	if (c->all != NULL)
-		c->all->host.turned(c->all->host.arg, s, says, why);
-	backend_changed(s->backend);
+		c->all->host.turned(c->all->host.arg, s, says, before, why);
+	server_announce(s);
 }
 
 void

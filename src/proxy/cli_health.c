@@ -18,6 +18,8 @@ cli_set_server_health(struct cli_session *s, struct server *srv, struct str valu
 	} rows[] = {{"up", HEALTH_SAYS_UP},
 		    {"stopping", HEALTH_SAYS_STOPPING},
 		    {"down", HEALTH_SAYS_DOWN}};
+	if (srv->track != NULL)
+		return cli_error(s, "cannot change health on a tracking server.");
 	if (srv->check == NULL)
 		return cli_error(s, NOT_CHECKED " Give it 'check', or use 'set server state'.",
 				 "change");

@@ -206,7 +206,9 @@ print_server_state(struct cli_session *s, const struct proxy *p, const struct se
 	// HAProxy's srv_op_state: 0 stopped, 2 running, 3 stopping.
 	int state = !server_is_up(srv) ? 0 : admin & SERVER_STOPPING ? 3 : 2;
 	// HAProxy's bits of srv_admin_state: 1 forced maintenance, 8 forced drain.
-	unsigned bits = (admin & SERVER_MAINT ? 1u : 0) | (admin & SERVER_DRAIN ? 8u : 0);
+	// 2 and 16 the same of the tracked one.
+	unsigned bits = (admin & SERVER_MAINT ? 1u : 0) | (admin & SERVER_MAINT_VIA ? 2u : 0) |
+			(admin & SERVER_DRAIN ? 8u : 0) | (admin & SERVER_DRAIN_VIA ? 16u : 0);
 	cli_printf(s, "%u %.*s %u %.*s %s %d %u %u %u %llu", p->id, STR_ARG(p->name), srv->id,
 		   STR_ARG(srv->name), addr_host_text(at, host), state, bits,
 		   atomic_load_explicit(&srv->weight, memory_order_relaxed), srv->weight_configured,

@@ -114,7 +114,7 @@ ask_here(struct worker *w, void *arg)
 			continue;
 		atomic_fetch_add_explicit(&a->found, 1, memory_order_relaxed);
 		if (a->kill) {
-			txn_abort(t);
+			txn_abort(t, 'K');
 			continue;
 		}
 		print_txn(t, w->id, loop_now_ns(w->loop), out);

@@ -116,7 +116,7 @@ struct line {
 	struct metric_label labels[3];
 	char numbers[20][24];
 	size_t n_texts, n_numbers, n_labels;
-	char state[HEALTH_STATE_BYTES], check[16];
+	char state[HEALTH_STATE_BYTES], check[16], tracked[HEALTH_STATE_BYTES];
 	struct health_gauges gauges;
 	struct metric_blocks gauge_blocks;
 };
@@ -268,6 +268,11 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 	add_number(l, "lastchg", seconds_since(&srv->changed_real_ns));
 	if (srv->check != NULL && srv->check->enabled)
 		add_check(l, srv);
+	if (srv->track != NULL) {
+		(void)snprintf(l->tracked, sizeof(l->tracked), "%.*s/%.*s", // or is cut
+			       STR_ARG(srv->track->backend->name), STR_ARG(srv->track->name));
+		add_text(l, "tracked", str_from_c(l->tracked));
+	}
 	add_number(l, "sid", srv->id);
 	add_text(l, "type", STR("2"));
 	if (addresses)

@@ -35,7 +35,8 @@ struct health_conf {
 
 // The words of a server line.
 struct health_words {
-	bool check;
+	bool check, kills_when_down, kills_backups_when_up;
+	struct str track; // [backend/]server
 	uint64_t inter_ns, fastinter_ns, downinter_ns;
 	int64_t rise, fall, port;
 	struct addr addr;
@@ -46,7 +47,8 @@ void conf_health_take_over(struct health_conf *to, const struct health_conf *fro
 // Once all lines are read: the backend's plan, and that of its servers' checks.
 void conf_health_plan(struct conf *conf, struct proxy *p);
 // A server's, from its words.
-void conf_health_server(struct proxy *p, struct server *s, const struct health_words *w);
+bool conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy *p,
+			struct server *s, const struct health_words *w, struct err *err);
 
 bool conf_parse_http_check(struct conf *, void *obj, const struct conf_line *, struct err *);
 bool conf_parse_tcp_check(struct conf *, void *obj, const struct conf_line *, struct err *);

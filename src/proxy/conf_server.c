@@ -43,6 +43,31 @@ parse_check_addr(struct conf *conf, void *obj, const struct conf_line *line,
 	return true;
 }
 
+static const char *const down_words[] = {"shutdown-sessions", NULL};
+static const char *const up_words[] = {"shutdown-backup-sessions", NULL};
+
+static bool
+parse_marked_down(struct conf *conf, void *obj, const struct conf_line *line,
+		  struct conf_value *value, struct err *err)
+{
+	(void)conf;
+	(void)line;
+	(void)value; // there is but one
+	(void)err;
+	return ((struct server_options *)obj)->health.kills_when_down = true;
+}
+
+static bool
+parse_marked_up(struct conf *conf, void *obj, const struct conf_line *line,
+		struct conf_value *value, struct err *err)
+{
+	(void)conf;
+	(void)line;
+	(void)value; // there is but one
+	(void)err;
+	return ((struct server_options *)obj)->health.kills_backups_when_up = true;
+}
+
 const struct conf_word conf_server_words[] = {
     {.name = "weight",
      .type = CONF_INT,
@@ -141,6 +166,20 @@ const struct conf_word conf_server_words[] = {
      .addr_flags = CONF_ADDR_FOR_SERVER,
      .parse = parse_check_addr,
      .help = "Address that is checked, if it is another."},
+    {.name = "track",
+     .type = CONF_STR,
+     .offset = OPT(health.track),
+     .help = "[BACKEND/]SERVER whose state is its own too, instead of checks of its own."},
+    {.name = "on-marked-down",
+     .type = CONF_ENUM,
+     .words = down_words,
+     .parse = parse_marked_down,
+     .help = "shutdown-sessions: requests on it are ended when it leaves service."},
+    {.name = "on-marked-up",
+     .type = CONF_ENUM,
+     .words = up_words,
+     .parse = parse_marked_up,
+     .help = "shutdown-backup-sessions: requests on backups are ended when it comes back."},
     {.name = "agent-check",
      .type = CONF_FLAG,
      .flags = CONF_WORD_NO | CONF_WORD_IGNORED,
@@ -153,11 +192,8 @@ const struct conf_word conf_server_words[] = {
     LATER("minconn"),
     LATER("maxqueue"),
     LATER("slowstart"),
-    LATER("track"),
     LATER("observe"),
     LATER("on-error"),
-    LATER("on-marked-down"),
-    LATER("on-marked-up"),
     LATER("error-limit"),
     LATER("init-addr"),
     LATER("resolvers"),
@@ -254,7 +290,7 @@ check_id(const struct backend *b, int64_t id, struct err *err)
 }
 
 static void
-apply(struct proxy *p, struct server *s, const struct server_options *o)
+apply(struct server *s, const struct server_options *o)
 {
 	struct backend *b = s->backend;
 	if (o->id != 0)
@@ -264,7 +300,6 @@ apply(struct proxy *p, struct server *s, const struct server_options *o)
 	s->weight_configured = (uint32_t)o->weight;
 	atomic_store_explicit(&s->weight, s->weight_configured, memory_order_relaxed);
 	atomic_store_explicit(&s->admin, o->disabled ? SERVER_MAINT : 0, memory_order_relaxed);
-	conf_health_server(p, s, &o->health);
 	// The pool's bounds are the backend's so far: the widest that one of its servers asks for.
 	if (o->pool_max_conn >= 0)
 		b->pool_max_idle = s->index == 0
@@ -290,6 +325,6 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 	if (s == NULL)
 		return false;
 	s->addr_written = conf_strdup(conf, from->text);
-	apply(p, s, &o);
-	return true;
+	apply(s, &o);
+	return conf_health_server(conf, line, p, s, &o.health, err);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/sbuf.h"
 #include "net/worker.h"
 #include "proxy/accesslog.h"
@@ -12,6 +13,8 @@
 #include "proxy/policy_server.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
+#include "proxy/txn.h"
+#include "proxy/worker.h"
 
 #define LINE_BYTES 4096
 // of syslog
@@ -28,12 +31,18 @@ proxy_of(const struct proxy_set *set, const struct backend *b)
 // --- lines ---------------------------------------------------------------------------------------
 
 static void
-say(const struct proxy_set *set, const struct proxy *p, int level, struct sbuf *line)
+say_to_targets(const struct proxy_set *set, const struct proxy *p, int level, struct sbuf *line)
 {
 	sbuf_add_byte(line, '.');
-	log_line(LOG_WARNING, "%.*s", STR_ARG(sbuf_str(line)));
 	accesslog_event(set, p, level, sbuf_str(line));
 	sbuf_fini(line);
+}
+
+static void
+say(const struct proxy_set *set, const struct proxy *p, int level, struct sbuf *line)
+{
+	log_line(LOG_WARNING, "%.*s.", STR_ARG(sbuf_str(line)));
+	say_to_targets(set, p, level, line);
 }
 
 static void
@@ -90,8 +99,16 @@ add_what_is_left(struct sbuf *line, const struct server *s, bool down)
 			    backend_queued(s->backend));
 }
 
+// One that took no new requests is no loss.
+static int
+level_of_loss(uint32_t before)
+{
+	return before & (SERVER_STOPPING | SERVER_DRAIN | SERVER_DRAIN_VIA) ? LEVEL_NOTICE
+									    : LEVEL_ALERT;
+}
+
 static void
-on_turned(void *arg, struct server *s, enum health_says to, const char *why)
+on_turned(void *arg, struct server *s, enum health_says to, uint32_t before, const char *why)
 {
 	static const char *const words[] = {[HEALTH_SAYS_DOWN] = "DOWN",
 					    [HEALTH_SAYS_UP] = "UP",
@@ -108,7 +125,65 @@ on_turned(void *arg, struct server *s, enum health_says to, const char *why)
 	else if (!(p->options & PROXY_OPT_LOG_HEALTH)) // else the line before has said it
 		health_explain(&s->check->health, &line);
 	add_what_is_left(&line, s, to == HEALTH_SAYS_DOWN);
-	say(set, p, to == HEALTH_SAYS_DOWN ? LEVEL_ALERT : LEVEL_NOTICE, &line);
+	say(set, p, to == HEALTH_SAYS_DOWN ? level_of_loss(before) : LEVEL_NOTICE, &line);
+}
+
+// An end of maintenance or drain is told without what is left.
+static const char *
+end_text(uint32_t before, uint32_t after)
+{
+	uint32_t gone = before & ~after;
+	bool down = (after & SERVER_DOWN) != 0;
+	if (after & ~before & (SERVER_MAINT | SERVER_MAINT_VIA))
+		return NULL;
+	if (gone & SERVER_MAINT)
+		return after & SERVER_DRAIN ? "is UP/DRAIN (leaving forced maintenance)"
+					    : "is UP/READY (leaving forced maintenance)";
+	if (gone & SERVER_MAINT_VIA)
+		return down ? "is DOWN/READY (leaving maintenance)"
+			    : "is UP/READY (leaving maintenance)";
+	if (gone & (SERVER_DRAIN | SERVER_DRAIN_VIA))
+		return down ? "is DOWN (leaving forced drain)" : "is UP (leaving forced drain)";
+	return NULL;
+}
+
+static const char *
+begin_text(uint32_t before, uint32_t after)
+{
+	uint32_t come = after & ~before;
+	if (come & (SERVER_MAINT | SERVER_MAINT_VIA))
+		return "is going DOWN for maintenance";
+	if (come & SERVER_DOWN)
+		return "is DOWN";
+	if (come & (SERVER_DRAIN | SERVER_DRAIN_VIA))
+		return "enters drain state";
+	return come & SERVER_STOPPING ? "is stopping" : "is UP";
+}
+
+// By an operator, whom the service's own log names beside it, or by the server that it tracks.
+static void
+on_set(void *arg, const struct server *s, uint32_t before)
+{
+	const struct proxy_set *set = arg;
+	const struct proxy *p = proxy_of(set, s->backend);
+	uint32_t after = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	bool out = !server_is_up(s), own = (before ^ after) & SERVER_ADMIN_BITS;
+	const char *end = end_text(before, after);
+	struct sbuf line;
+	sbuf_init(&line, LINE_BYTES);
+	sbuf_printf(&line, "%sServer %.*s/%.*s %s", s->is_backup ? "Backup " : "",
+		    STR_ARG(s->backend->name), STR_ARG(s->name),
+		    end != NULL ? end : begin_text(before, after));
+	if (end == NULL && !own)
+		sbuf_printf(&line, " via %.*s/%.*s", STR_ARG(s->track->backend->name),
+			    STR_ARG(s->track->name));
+	if (end == NULL)
+		add_what_is_left(&line, s, out);
+	int level = out && end == NULL ? level_of_loss(before) : LEVEL_NOTICE;
+	if (!own)
+		say(set, p, level, &line);
+	else
+		say_to_targets(set, p, level, &line);
 }
 
 static void
@@ -122,6 +197,60 @@ on_emptied(void *arg, const struct backend *b)
 	int n = snprintf(line, sizeof(line), "%s %.*s has no server available!",
 			 p->caps & PROXY_FRONTEND ? "proxy" : "backend", STR_ARG(b->name));
 	accesslog_event(set, p, LEVEL_EMERG, str_of(line, MIN((size_t)n, sizeof(line) - 1)));
+}
+
+// --- requests under way --------------------------------------------------------------------------
+
+struct killing {
+	const struct backend *backend;
+	const struct server *server; // NULL: its backups
+	char why;
+};
+
+static void
+kill_here(struct worker *w, void *arg)
+{
+	const struct killing *k = arg;
+	const struct proxy_worker *p = w->slot[WORKER_SLOT_PROXY];
+	if (p == NULL)
+		return;
+	LIST_FOREACH_SAFE (it, &p->all_txns) {
+		struct txn *t = LIST_ENTRY(it, struct txn, in_worker);
+		if (t->server == NULL || t->server->backend != k->backend)
+			continue;
+		if (k->server != NULL ? t->server == k->server : t->server->is_backup)
+			txn_abort(t, k->why);
+	}
+}
+
+static void
+killed(struct worker *keeper UNUSED, void *arg)
+{
+	mem_free(arg);
+}
+
+static void
+kill_requests(const struct proxy_set *set, const struct server *s, bool backups)
+{
+	struct killing *k = MEM_NEW(struct killing);
+	*k = (struct killing){.backend = s->backend,
+			      .server = backups ? NULL : s,
+			      .why = backups ? 'U' : 'D'};
+	worker_broadcast(set->threads, kill_here, killed, k);
+}
+
+static void
+on_left(void *arg, const struct server *s)
+{
+	if (s->kills_when_down)
+		kill_requests(arg, s, false);
+}
+
+static void
+on_returned(void *arg, const struct server *s)
+{
+	if (s->kills_backups_when_up && !s->is_backup && server_is_usable(s))
+		kill_requests(arg, s, true);
 }
 
 // --- what servers are told -----------------------------------------------------------------------
@@ -159,24 +288,42 @@ on_state(void *arg, const struct server *s, struct sbuf *out)
 
 // --- states in words -----------------------------------------------------------------------------
 
+// Whose checks it lives by; NULL: nobody's.
+static const struct check *
+check_of(const struct server *s)
+{
+	while (s->track != NULL)
+		s = s->track;
+	return s->check;
+}
+
+// Whether it is on its way up or down: the points say how far.
+static bool
+is_on_its_way(const struct check *c, uint32_t bits)
+{
+	if (c == NULL || !c->enabled || bits & (SERVER_MAINT | SERVER_MAINT_VIA))
+		return false;
+	return bits & SERVER_DOWN ? c->health.points > 0 : !health_is_full(&c->health);
+}
+
 const char *
 health_state_text(const struct server *s, char text[HEALTH_STATE_BYTES])
 {
-	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	const struct check *c = s->check;
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed), part, of;
+	const struct check *c = check_of(s);
 	const char *word = server_state_name(s);
-	bool checked = c != NULL && c->enabled, down = (bits & SERVER_DOWN) != 0;
+	bool checked = c != NULL && c->enabled;
 	if (!checked && bits == 0)
 		word = "no check";
-	uint32_t part, of;
-	bool on_its_way = checked && !(bits & SERVER_MAINT) &&
-			  (down ? c->health.points > 0 : !health_is_full(&c->health));
-	if (on_its_way)
+	if (is_on_its_way(c, bits)) {
 		health_part(&c->health, &part, &of);
-	if (on_its_way)
 		(void)snprintf(text, HEALTH_STATE_BYTES, "%s %u/%u", word, part, of); // fits
-	else
+	} else if (bits & SERVER_MAINT_VIA && !(bits & SERVER_MAINT)) {
+		(void)snprintf(text, HEALTH_STATE_BYTES, "MAINT (via %.*s/%.*s)", // or is cut
+			       STR_ARG(s->track->backend->name), STR_ARG(s->track->name));
+	} else {
 		(void)snprintf(text, HEALTH_STATE_BYTES, "%s", word); // fits
+	}
 	return text;
 }
 
@@ -230,13 +377,19 @@ health_start(struct proxy_set *set, struct worker *keeper)
 					 .turned = on_turned,
 					 .state = on_state};
 	set->checks = checks_new(keeper->loop, &host);
+	set->backend_host = (struct backend_host){.arg = set,
+						  .emptied = on_emptied,
+						  .left = on_left,
+						  .returned = on_returned,
+						  .set = on_set};
 	for (size_t i = 0; i < set->n_all; i++) {
 		struct backend *b = set->all[i]->backend;
 		if (b == NULL)
 			continue;
-		b->emptied = on_emptied;
-		b->emptied_arg = set;
+		for (size_t j = 0; j < b->n_servers; j++)
+			server_follow_quietly(b->servers[j]);
 		backend_begin(b);
+		b->host = &set->backend_host;
 		for (size_t j = 0; j < b->n_servers && !set->all[i]->disabled; j++)
 			if (b->servers[j]->check != NULL)
 				checks_add(set->checks, b->servers[j]);
@@ -254,6 +407,9 @@ health_retire(struct proxy_set *set)
 void
 health_stop(struct proxy_set *set)
 {
+	for (size_t i = 0; i < set->n_all; i++)
+		if (set->all[i]->backend != NULL)
+			set->all[i]->backend->host = NULL;
 	checks_free(&set->checks);
 }
 

@@ -20,7 +20,7 @@ void health_stop(struct proxy_set *set);
 // What checks have counted begins at 0. Keeper.
 void health_clear(struct proxy_set *set);
 // HAProxy's word for a server with its checks: "UP 2/3", "no check", "NOLB". Returns text.
-#define HEALTH_STATE_BYTES 64
+#define HEALTH_STATE_BYTES 544
 const char *health_state_text(const struct server *s, char text[HEALTH_STATE_BYTES]);
 
 // What `show metrics` says of a server that is checked.

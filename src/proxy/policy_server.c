@@ -41,15 +41,26 @@ get_name(const struct server *s, struct policy_value *out)
 	return policy_give_str(out, s->name);
 }
 
-// In the words that set it, and "down" for what its checks say.
+// In the words that set it, and "down" and "stopping" for what its checks say.
 static bool
 get_state(const struct server *s, struct policy_value *out)
 {
 	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	return policy_give_str(out, bits & SERVER_MAINT   ? STR("maint")
-				    : bits & SERVER_DOWN  ? STR("down")
-				    : bits & SERVER_DRAIN ? STR("drain")
-							  : STR("ready"));
+	return policy_give_str(out, bits & (SERVER_MAINT | SERVER_MAINT_VIA)   ? STR("maint")
+				    : bits & SERVER_DOWN                       ? STR("down")
+				    : bits & (SERVER_DRAIN | SERVER_DRAIN_VIA) ? STR("drain")
+				    : bits & SERVER_STOPPING                   ? STR("stopping")
+									       : STR("ready"));
+}
+
+// What was set of it, whatever checks say.
+static struct str
+state_set(const struct server *s)
+{
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	return bits & SERVER_MAINT   ? STR("maint")
+	       : bits & SERVER_DRAIN ? STR("drain")
+				     : STR("ready");
 }
 
 static bool
@@ -162,9 +173,7 @@ policy_server_ask(const struct proxy *p, struct str what, const struct policy_va
 static bool
 set_state(struct server *s, struct str value, struct str who, struct err *err)
 {
-	struct policy_value before;
-	(void)get_state(s, &before); // cannot fail
-	if (str_eq(before.s, value))
+	if (str_eq(state_set(s), value))
 		return true;
 	if (!server_set_state(s, value, err))
 		return false;

@@ -246,6 +246,7 @@ struct proxy_set {
 	enum net_engine engine;   // as configured until the threads start
 	struct str hostname;
 	struct checks *checks;                   // health.h; the keeper's
+	struct backend_host backend_host;        // likewise
 	struct expiry *expiry;                   // the keeper's
 	struct effects *effects;                 // likewise
 	_Atomic uint64_t vars_expired;           // times to live that passed

@@ -200,15 +200,15 @@ txn_run(struct txn *t)
 }
 
 void
-txn_abort(struct txn *t)
+txn_abort(struct txn *t, char why)
 {
 	CHECK_MAGIC(t, TXN_MAGIC);
 	bool in_data = t->flags & TXN_RESPONSE_SENT;
-	const char *term = in_data                      ? "KD"
-			   : t->times.connected_ns != 0 ? "KH"
-			   : t->times.queue_ns != 0     ? "KC"
-			   : t->times.head_ns == 0      ? "KR"
-							: "K-";
+	const char term[] = {why, in_data                      ? 'D'
+				  : t->times.connected_ns != 0 ? 'H'
+				  : t->times.queue_ns != 0     ? 'C'
+				  : t->times.head_ns == 0      ? 'R'
+							       : '-'};
 	(void)txn_cut(t, term); // its verdict is for steps
 	txn_end(t);
 }

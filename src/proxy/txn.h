@@ -221,8 +221,9 @@ txn_go(struct txn *t, const struct txn_step *step)
 
 // A transaction for the bytes that stand in the client's connection; NULL: no memory.
 struct txn *txn_new(struct client *c);
-// Ends it now, from outside: the worker stops.
-void txn_abort(struct txn *t);
+// Ends it now, from outside. why: 'K' an operator, or the worker stops; 'D' its server went down;
+// 'U' it is on a backup and a server came up.
+void txn_abort(struct txn *t, char why);
 // Frees the pooled transactions with their arenas.
 void txn_pool_fini(struct pool *p);
 // Runs steps until one waits. The transaction may be gone when it returns.

@@ -168,7 +168,7 @@ worker_stop(struct worker *net, void *arg)
 	w->draining = true;
 	stop_acceptors(w);
 	LIST_FOREACH_SAFE (it, &w->all_txns)
-		txn_abort(LIST_ENTRY(it, struct txn, in_worker));
+		txn_abort(LIST_ENTRY(it, struct txn, in_worker), 'K');
 	client_close_all(w);
 	server_conn_close_idle(w);
 	settle(w);
