@@ -107,6 +107,7 @@ start(struct service *s, struct err *err)
 #define ORPHAN_NS    (30 * NS_PER_S)
 #define DEAF_TRIES   4000
 #define STATUS_BYTES 4096
+#define TELL_MS      UINT64_C(1000)
 
 // --- what ends it ------------------------------------------------------------------------------
 
@@ -224,6 +225,29 @@ dump(const struct service *s)
 
 // --- draining ----------------------------------------------------------------------------------
 
+// For "show proc" of the master, which takes silence for a sign that we hang.
+static void
+tell_what_holds(const struct service *s)
+{
+	struct sbuf text;
+	if (s->link == NULL)
+		return;
+	sbuf_init(&text, STATUS_BYTES);
+	for (size_t i = 0; i < s->set->n_all; i++) {
+		const struct proxy *p = s->set->all[i];
+		uint64_t open = proxy_frontend_connections(p);
+		if (open > 0)
+			sbuf_printf(&text, "%s%.*s %llu",
+				    text.n > 0 ? ", " : "connections: ", STR_ARG(p->name),
+				    (unsigned long long)open);
+	}
+	unsigned sessions = cli_server_sessions(s->cli_server);
+	if (sessions > 0)
+		sbuf_printf(&text, "%sruntime sessions: %u", text.n > 0 ? ", " : "", sessions);
+	link_tell(s->link, CHANNEL_STATUS, 0, sbuf_str(&text));
+	sbuf_fini(&text);
+}
+
 // Between the signal and the end of listening: load balancers in front see monitor-uri fail.
 static bool
 pass_grace(struct service *s)
@@ -237,7 +261,8 @@ pass_grace(struct service *s)
 			(unsigned long long)(grace_ns / NS_PER_MS));
 	for (; now < end; now = clock_mono_ns()) {
 		uint64_t left_ms = (end - now + NS_PER_MS - 1) / NS_PER_MS;
-		if (wait_event(s, (int)MIN(left_ms, (uint64_t)INT32_MAX)) == EVENT_END)
+		tell_what_holds(s);
+		if (wait_event(s, (int)MIN(left_ms, TELL_MS)) == EVENT_END)
 			return false;
 	}
 	return true;
@@ -307,29 +332,6 @@ waits_for_operator(const struct service *s, uint64_t begin)
 	return cli_server_sessions(s->cli_server) > 0 && clock_mono_ns() - since < OPERATOR_NS;
 }
 
-// For "show proc" of the master.
-static void
-tell_what_holds(const struct service *s)
-{
-	struct sbuf text;
-	if (s->link == NULL)
-		return;
-	sbuf_init(&text, STATUS_BYTES);
-	for (size_t i = 0; i < s->set->n_all; i++) {
-		const struct proxy *p = s->set->all[i];
-		uint64_t open = proxy_frontend_connections(p);
-		if (open > 0)
-			sbuf_printf(&text, "%s%.*s %llu",
-				    text.n > 0 ? ", " : "connections: ", STR_ARG(p->name),
-				    (unsigned long long)open);
-	}
-	unsigned sessions = cli_server_sessions(s->cli_server);
-	if (sessions > 0)
-		sbuf_printf(&text, "%sruntime sessions: %u", text.n > 0 ? ", " : "", sessions);
-	link_tell(s->link, CHANNEL_STATUS, 0, sbuf_str(&text));
-	sbuf_fini(&text);
-}
-
 // Until nobody is connected, the time allowed has passed, or a signal asks for haste.
 static void
 drain(struct service *s, enum event why)
@@ -346,7 +348,7 @@ drain(struct service *s, enum event why)
 	become_deaf(s, why);
 	uint64_t last_told = 0;
 	while (!proxy_drained(s->set) || waits_for_operator(s, begin)) {
-		if (clock_mono_ns() - last_told >= NS_PER_S) {
+		if (clock_mono_ns() - last_told >= TELL_MS * NS_PER_MS) {
 			tell_what_holds(s);
 			last_told = clock_mono_ns();
 		}

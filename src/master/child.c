@@ -35,7 +35,7 @@ void
 child_set_state(struct child *c, enum child_state state)
 {
 	c->state = state;
-	c->state_ns = clock_mono_ns();
+	c->state_ns = c->heard_ns = clock_mono_ns();
 }
 
 // --- hearing -------------------------------------------------------------------------------------
@@ -45,6 +45,7 @@ hear(struct child *c)
 {
 	struct channel_msg m;
 	enum channel_status s;
+	c->heard_ns = clock_mono_ns();
 	while ((s = channel_receive(c->channel, &m)) == CHANNEL_GOT || s == CHANNEL_LOST)
 		c->message(c, s == CHANNEL_GOT ? &m : NULL);
 }

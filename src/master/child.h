@@ -40,6 +40,7 @@ struct child {
 	struct watch on_end, on_message;
 	unsigned watches; // of the two, that still stand
 	uint64_t started_ns, state_ns;
+	uint64_t heard_ns; // its last message, or since when it has its state
 	struct link_terms terms;
 	int wait_status;         // once ended, as of waitpid
 	struct heritage made;    // until it is ready

@@ -10,21 +10,25 @@
 // A worker that served for so long and dies is replaced at once.
 #define SETTLED_NS (10 * NS_PER_S)
 // After "end at once", until it is killed.
-#define ENDING_NS     (10 * NS_PER_S)
+#define ENDING_NS (10 * NS_PER_S)
+// A draining process that says nothing hangs; when memory is short, it may only be slow.
+#define SILENT_NS     (30 * NS_PER_S)
 #define SIGNAL_STATUS 128 // and the signal's number, as shells have it
 
 // --- of a child that is told to end --------------------------------------------------------------
 
 // When a process that has not ended by itself is killed; UINT64_MAX: never. One that drains knows
-// its hard-stop-after, so it hangs when it does not keep it.
+// its hard-stop-after, so it hangs when it does not keep it; and it says every second what holds
+// it, so it hangs when it is silent.
 static uint64_t
 last_moment(const struct child *c)
 {
 	if (c->state == CHILD_ENDING)
 		return c->state_ns + ENDING_NS;
-	if (c->state == CHILD_DRAINING && c->terms.hard_stop_ns != 0)
-		return c->state_ns + c->terms.hard_stop_ns + ENDING_NS;
-	return UINT64_MAX;
+	if (c->state != CHILD_DRAINING)
+		return UINT64_MAX;
+	uint64_t silent = c->heard_ns + SILENT_NS, stop = c->terms.hard_stop_ns;
+	return stop != 0 ? MIN(silent, c->state_ns + stop + ENDING_NS) : silent;
 }
 
 void
@@ -47,9 +51,13 @@ master_end_child(struct child *c)
 static void
 kill_child(struct child *c)
 {
+	uint64_t stop = c->terms.hard_stop_ns;
+	bool overdue = stop != 0 && clock_mono_ns() >= c->state_ns + stop + ENDING_NS;
 	log_msg(LOG_WARNING, "worker process %u (%d) does not end%s: it is killed", c->number,
 		(int)c->pid,
-		c->state == CHILD_DRAINING ? ", though hard-stop-after has passed" : "");
+		c->state != CHILD_DRAINING ? ""
+		: overdue                  ? ", though hard-stop-after has passed"
+					   : ", and says nothing");
 	child_signal(c, SIGKILL);
 }
 
