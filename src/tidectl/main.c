@@ -157,14 +157,14 @@ perform(const struct options *o, int argc, char **argv)
 	int status = EXIT_USAGE;
 	if (!prepare(&r, argc, argv, &err))
 		complain(err.text);
+	else if (o->file != NULL && (r.verb == NULL || !r.verb->in_file))
+		complain("with --file only the verbs on variables work; see 'tidectl help'");
 	else if (r.verb != NULL && strcmp(r.verb->name, "vars") == 0 && r.argc > 0)
 		status = r.argc > 1 ? table_perform(&r)
 				    : complain("usage: tidectl vars check|dump|restore FILE");
 	else if (r.verb != NULL &&
 		 (strcmp(r.verb->name, "map") == 0 || strcmp(r.verb->name, "acl") == 0))
 		status = mapfile_perform(o->socket, &r, o->timeout_ms);
-	else if (o->file != NULL && (r.verb == NULL || !r.verb->in_file))
-		complain("with --file only the verbs on variables work; see 'tidectl help'");
 	else if (o->file != NULL)
 		status = file_perform(o->file, &r);
 	else if (r.verb != NULL && !request_build(&r, &err))
