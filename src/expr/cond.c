@@ -4,7 +4,7 @@
 
 #include "expr/acl_priv.h"
 
-static bool
+static inline bool
 test_matches(const struct acl_test *t, struct sample *s, struct sample_ctx *ctx)
 {
 	if (t->found)
@@ -53,8 +53,8 @@ acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s
 	return result;
 }
 
-enum acl_result
-acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx)
+static ALWAYS_INLINE enum acl_result
+test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 {
 	struct sample s;
 	ctx->iter.field = ctx->iter.at = 0;
@@ -64,6 +64,12 @@ acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx)
 	if (eval(t->expr, ctx, &s) && test_matches(t, &s, ctx))
 		return ACL_PASS;
 	return miss_or_fail(t, &s, ctx);
+}
+
+enum acl_result
+acl_test_eval(const struct acl_test *t, struct sample_ctx *ctx)
+{
+	return test_eval(t, ctx);
 }
 
 static enum acl_result
@@ -83,8 +89,7 @@ static inline enum acl_result
 eval_now(const struct acl *a, struct sample_ctx *ctx)
 {
 	char *mark = ctx->arena->at;
-	enum acl_result r =
-	    LIKELY(a->n_tests == 1) ? acl_test_eval(a->tests, ctx) : any_test(a, ctx);
+	enum acl_result r = LIKELY(a->n_tests == 1) ? test_eval(a->tests, ctx) : any_test(a, ctx);
 	acl_tidy(a, ctx, mark);
 	return r;
 }

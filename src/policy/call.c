@@ -154,10 +154,9 @@ policy_count_stop(struct policy *p, enum policy_error e)
 }
 
 static inline enum policy_error
-try_state(struct policy_worker *w, struct policy_state *s, const struct policy_fn *fn,
-	  struct policy_call *call)
+try_state(struct policy_worker *w, struct policy_state *s, struct policy_fn_count *c,
+	  const struct policy_fn *fn, struct policy_call *call)
 {
-	struct policy_fn_count *c = &s->counts->fn[fn->slot];
 	if (UNLIKELY(!s->ready))
 		return POLICY_E_BUILDING;
 	if (UNLIKELY(guard_inside(&w->guard)))
@@ -217,7 +216,7 @@ on_error(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 	if (fn->on_error != POLICY_LAST_GOOD || prev == NULL || call->error == POLICY_E_NESTED ||
 	    prev == at->live)
 		return answer_rule(fn->on_error, call);
-	enum policy_error e = try_state(w, prev, fn, call);
+	enum policy_error e = try_state(w, prev, &prev->counts->fn[fn->slot], fn, call);
 	if (e == POLICY_E_STOPPED)
 		policy_state_send_rebuild(prev);
 	if (e != POLICY_E_NONE)
@@ -227,13 +226,12 @@ on_error(struct policy_worker *w, struct policy_view_entry *at, const struct pol
 }
 
 static inline enum policy_error
-try_live(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
-	 struct policy_call *call)
+try_live(struct policy_worker *w, struct policy_state *s, struct policy_fn_count *c,
+	 const struct policy_fn *fn, struct policy_call *call)
 {
-	struct policy_fn_count *c = &at->live->counts->fn[fn->slot];
 	if (UNLIKELY(c->open_until_ns > call->now_boot_ns))
 		return POLICY_E_OPEN;
-	enum policy_error e = try_state(w, at->live, fn, call);
+	enum policy_error e = try_state(w, s, c, fn, call);
 	if (UNLIKELY(e != POLICY_E_NONE))
 		policy_circuit_failed(c, e, call->now_boot_ns);
 	else if (UNLIKELY(c->failures > 0))
@@ -266,7 +264,7 @@ policy_call(struct policy_worker *w, struct policy_view *view, const struct poli
 	bool timed = w->n_calls++ % SAMPLE_EVERY == 0;
 	uint64_t start_ns = UNLIKELY(timed) ? clock_mono_ns() : 0;
 	policy_count(&c->calls);
-	call->error = try_live(w, at, fn, call);
+	call->error = try_live(w, at->live, c, fn, call);
 	enum policy_verdict v =
 	    LIKELY(call->error == POLICY_E_NONE) ? verdict_of(call, c) : on_error(w, at, fn, call);
 	if (UNLIKELY(timed))

@@ -249,7 +249,7 @@ policy_run_begin(struct policy_worker *w, struct policy_view *view, struct polic
 	struct policy_state *s = view->e[fn->policy->index].live;
 	policy_count(&s->counts->fn[fn->slot].calls);
 	enum policy_error e = policy_call_allowed(w, s, fn, call->now_boot_ns);
-	if (e == POLICY_E_NONE && !s->present[fn->slot]) {
+	if (e == POLICY_E_NONE && s->present[fn->slot] == POLICY_ABSENT) {
 		(void)snprintf(s->error, sizeof(s->error), "the script does not register it");
 		e = POLICY_E_MISSING;
 	}

@@ -51,6 +51,18 @@ run_script(lua_State *L, const struct policy_gen *gen)
 	lua_call(L, (int)p->n_args, 0);
 }
 
+// Of the function on top. [-0, +0, m]
+static enum policy_present
+presence(lua_State *L)
+{
+	lua_Debug ar;
+	if (!lua_isfunction(L, -1))
+		return POLICY_ABSENT;
+	lua_pushvalue(L, -1);
+	lua_getinfo(L, ">u", &ar);
+	return ar.nparams == 0 && !ar.isvararg ? POLICY_TAKES_NOTHING : POLICY_TAKES_REQUEST;
+}
+
 // Leaves the txn object and the functions by slot. [-0, +n, e]
 static int
 load(lua_State *L)
@@ -70,7 +82,7 @@ load(lua_State *L)
 	s->txn = policy_lua_txn_new(L, true);
 	for (size_t i = 0; i < s->policy->n_fns; i++) {
 		policy_lua_push_fn(L, s->policy->fns[i]);
-		s->present[i] = lua_isfunction(L, -1);
+		s->present[i] = (uint8_t)presence(L);
 		s->memos[i] = s->thawed ? NULL : policy_lua_memo_of(L, -1);
 	}
 	if (s->thawed && s->worker != NULL)
@@ -416,12 +428,16 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 		n_args = 2;
 	}
 	lua_pushvalue(L, FN_INDEX + (int)slot);
-	if (UNLIKELY(!s->present[slot])) {
+	enum policy_present present = (enum policy_present)s->present[slot];
+	if (UNLIKELY(present == POLICY_ABSENT)) {
 		lua_settop(L, -1 - n_args);
 		(void)snprintf(s->error, sizeof(s->error), "the script does not define it");
 		return POLICY_E_MISSING;
 	}
-	lua_pushvalue(L, TXN_INDEX);
+	if (present == POLICY_TAKES_REQUEST || call->n_args > 0)
+		lua_pushvalue(L, TXN_INDEX);
+	else
+		n_args = 0;
 	enum guard_end end = guard_pcall(s->guard, L, n_args, 1, s->policy->budget_ns);
 	s->call = &s->idle;
 	if (LIKELY(end == GUARD_OK)) {

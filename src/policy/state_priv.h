@@ -56,6 +56,13 @@ struct policy_asked {
 	} place[POLICY_ASKED];
 };
 
+// What stands in a slot. A function without parameters is not given the request.
+enum policy_present {
+	POLICY_ABSENT,
+	POLICY_TAKES_REQUEST,
+	POLICY_TAKES_NOTHING,
+};
+
 enum policy_phase {
 	POLICY_LOADING, // the top level runs: globals may be written, no request
 	POLICY_FROZEN,  // predicates run
@@ -98,7 +105,7 @@ struct policy_state {
 	size_t n_effects;               // asked for while the script loads
 	bool trying;                    // a self-test runs a function as an effect (t.run)
 	bool waited;                    // the effect waited for the table's lock in vain
-	bool *present;                  // by slot: the function is there
+	uint8_t *present;               // by slot: enum policy_present
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_counts *counts;   // its worker's of its generation, or NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
