@@ -17,19 +17,27 @@ rate_second(uint64_t now_ns)
 	return now_ns / NS_PER_S & 0xffffff;
 }
 
+// The first of a second, and what is beyond the greatest.
+static SELDOM void
+rate_begin(struct metric *m, uint64_t second)
+{
+	uint64_t v = METRIC_GET(m), now = v >> RATE_BITS & RATE_MAX;
+	uint64_t age = (second - (v >> 2 * RATE_BITS)) & 0xffffff;
+	if (age != 0)
+		METRIC_SET(m, second << 2 * RATE_BITS | UINT64_C(1) << RATE_BITS |
+				  (age == 1 ? now : 0));
+}
+
 // One more, by the owner. now_ns: monotonic.
 static inline void
 rate_count(struct metric *m, uint64_t now_ns)
 {
+	const uint64_t one = UINT64_C(1) << RATE_BITS, most = RATE_MAX << RATE_BITS;
 	uint64_t v = METRIC_GET(m), second = rate_second(now_ns);
-	uint64_t age = (second - (v >> 2 * RATE_BITS)) & 0xffffff;
-	uint64_t now = v >> RATE_BITS & RATE_MAX, before = v & RATE_MAX;
-	if (age != 0) {
-		before = age == 1 ? now : 0;
-		now = 0;
-	}
-	now += now < RATE_MAX;
-	METRIC_SET(m, second << 2 * RATE_BITS | now << RATE_BITS | before);
+	if (LIKELY(v >> 2 * RATE_BITS == second && (v & most) != most))
+		METRIC_SET(m, v + one);
+	else
+		rate_begin(m, second);
 }
 
 // In the second that ends at now_ns, all workers together: what this second has, and of the one
