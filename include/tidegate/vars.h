@@ -80,8 +80,9 @@ enum {
 // "int", "bool"...; NULL for a number that is no type. And back: TIDEVARS_NONE when unknown.
 TIDEVARS_API const char *tidevars_type_name(uint32_t type);
 TIDEVARS_API uint32_t tidevars_type_of(const char *name, size_t n);
-// 1 when the n bytes are a valid variable name.
+// 1 when the n bytes are a valid variable name; an owner for a new hold (no control bytes).
 TIDEVARS_API int tidevars_name_ok(const char *name, size_t n);
+TIDEVARS_API int tidevars_owner_ok(const char *name, size_t n);
 
 // ---- values --------------------------------------------------------------------------------
 
@@ -251,7 +252,7 @@ struct tidevars_op {
 	uint32_t kind;
 	struct tidevars_value value, expect; // type must be the variable's
 	uint64_t ttl_ns;   // 0: as declared (ADD: what is left, if so); TIDEVARS_NEVER: none
-	const char *owner; // TAKE, EXTEND, RELEASE; NULL: the writer's name
+	const char *owner; // TAKE, EXTEND, RELEASE; NULL: the writer's name; no control bytes
 };
 
 // All operations in one commit, or none and an error that names the variable. A variable may be

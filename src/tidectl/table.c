@@ -349,12 +349,13 @@ check_holds(struct restore *r, const json_t *o)
 			       TIDEVARS_HOLDS_MAX);
 	json_array_foreach(list, i, h)
 	{
-		size_t n = json_string_length(json_object_get(h, "owner"));
-		if (n == 0 || n > TIDEVARS_WHO_MAX)
-			return err_set(&r->err,
-				       "variable '%s': a hold without owner, or whose has "
-				       "more than %d bytes",
-				       r->name, TIDEVARS_WHO_MAX);
+		const json_t *owner = json_object_get(h, "owner");
+		if (!tidevars_owner_ok(json_string_value(owner), json_string_length(owner)))
+			return err_set(
+			    &r->err,
+			    "variable '%s': a hold without owner, or whose has more than "
+			    "%d bytes or control bytes",
+			    r->name, TIDEVARS_WHO_MAX);
 		if (!read_ms(r, h, "left-ms", &left))
 			return false;
 	}

@@ -50,6 +50,9 @@ take(const struct vars_commit *c, const struct vars_meta *m, const struct tideva
 				 m->name, LAYOUT_N_HOLDS, owners);
 	}
 	struct layout_hold *h = &s->h[i];
+	if (i == s->n && !tidevars_owner_ok(owner.p, owner.n))
+		return vars_fail(c->err, TIDEVARS_BOUNDS,
+				 "'%s': an owner's name has no control bytes", m->name);
 	if (i == s->n) {
 		memset(h, 0, sizeof(*h));
 		memcpy(h->owner, owner.p, owner.n);

@@ -186,7 +186,7 @@ add_deed(struct sbuf *b, const struct tidevars_log_entry *e)
 	char owner[sizeof(e->text)];
 	if (e->kind != TIDEVARS_SET || e->type == TIDEVARS_HOLD)
 		sbuf_printf(b, " %s", tidevars_kind_name(e->kind));
-	if (e->type != TIDEVARS_HOLD || e->text[0] == '\0')
+	if (e->type != TIDEVARS_HOLD || e->kind == TIDEVARS_UNSET || e->text[0] == '\0')
 		return;
 	memcpy(owner, e->text, sizeof(owner));
 	str_tame(owner, "");
@@ -200,7 +200,7 @@ add_entry_json(struct sbuf *b, const char *name, const struct tidevars_log_entry
 		    e->real_ns / NS_PER_MS, name);
 	add_value_json(b, "value", &e->after);
 	sbuf_printf(b, ",\"kind\":\"%s\"", tidevars_kind_name(e->kind));
-	if (e->type == TIDEVARS_HOLD)
+	if (e->type == TIDEVARS_HOLD && e->kind != TIDEVARS_UNSET)
 		add_member(b, "owner", e->text);
 	sbuf_printf(b, ",\"source\":\"%s\",\"uid\":%u,\"pid\":%u", tidevars_source_name(e->source),
 		    e->uid, e->pid);

@@ -93,6 +93,19 @@ tidevars_name_ok(const char *name, size_t n)
 	return 1;
 }
 
+// Read back as it was given: another name could not be told from it, nor released.
+int
+tidevars_owner_ok(const char *name, size_t n)
+{
+	char text[TIDEVARS_WHO_MAX + 1];
+	if (n == 0 || n > TIDEVARS_WHO_MAX)
+		return 0;
+	memcpy(text, name, n);
+	text[n] = '\0';
+	str_tame(text, "");
+	return str_eq(str_from_c(text), str_of(name, n));
+}
+
 static int
 fail(struct tidevars_error *err, int status, const char *fmt, va_list ap)
 {

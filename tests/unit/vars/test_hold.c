@@ -44,6 +44,7 @@ test_owners(struct tidevars *t)
 	IS_INT(tidevars_release(t, h, "deploy", &w, &err), TIDEVARS_OK);
 	IS_INT(tidevars_set(t, h, &off, 0, &w, &err), TIDEVARS_OK);
 	IS_INT(tidevars_take(t, h, "", 0, &w, &err), TIDEVARS_BOUNDS);
+	IS_INT(tidevars_take(t, h, "a\nb", 0, &w, &err), TIDEVARS_BOUNDS);
 	IS_INT(tidevars_take(t, h, "01234567890123456789012345678901", 0, &w, &err),
 	       TIDEVARS_BOUNDS);
 	IS_INT(tidevars_add(t, h, &on, &w, &err), TIDEVARS_TYPE);
