@@ -140,7 +140,7 @@ JOBS = {
     "workers-lua-2": lua_bound(2),
 }
 
-PARTS = ("vars-hot", "policy-call", "reload")  # without peers: hot.py, reload.py
+PARTS = ("vars-hot", "policy-call", "reload", "commit")  # without peers: hot, reload, commit.py
 CORE = ["small", "acl-variable", "lua-variable", "lua-header-path", "return", "down-1m", "up-1m",
         "idle-3000"]
 
