@@ -27,10 +27,13 @@ struct look {
 	const struct pattern_entry *best;
 };
 
-static bool
+enum { DIR = 1, DOM = 2 };
+static const uint8_t delims[256] = {['/'] = DIR | DOM, ['?'] = DIR | DOM, ['.'] = DOM, [':'] = DOM};
+
+static inline bool
 is_delim(char c, bool dom)
 {
-	return c == '/' || c == '?' || (dom && (c == '.' || c == ':'));
+	return delims[(unsigned char)c] & (dom ? DOM : DIR);
 }
 
 // The first living item of this text, if it counts: it is the longest so far, or the first in the
@@ -179,24 +182,28 @@ struct spot {
 // The next places from *i on, at most SPOTS. Returns how many. What a word's hash leads to is
 // fetched with the filter; where each byte begins a place, only what the filter lets through.
 static size_t
-gather(const struct look *k, struct str t, size_t *i, struct spot *v)
+gather(const struct look *k, struct str t, size_t *i, struct spot *restrict v)
 {
 	const struct pattern_list *l = k->l;
 	const struct pattern_trie *trie = l->trie;
 	bool any_short = trie->pool[trie->root + HEAD_WORDS] != 0;
-	size_t n = 0;
-	for (; n < SPOTS && (*i < t.n || *i == 0); ++*i) {
-		if (k->words && *i > 0 && !is_delim(t.p[*i - 1], k->dom))
+	size_t n = 0, at = *i;
+	for (; n < SPOTS && (at < t.n || at == 0); at++) {
+		if (k->words && at > 0 && !is_delim(t.p[at - 1], k->dom))
 			continue;
-		v[n] = (struct spot){.at = *i};
-		if (*i + HEAD_BYTES <= t.n) {
-			v[n].hash = hash_head(head_at(t, *i, false), trie->root);
+		bool may = at + HEAD_BYTES <= t.n;
+		if (may) {
+			uint64_t hash = hash_head(head_at(t, at, false), trie->root);
 			if (k->words)
-				ranks_prefetch(&l->ranks, v[n].hash);
-			v[n].may = may_follow(trie, v[n].hash);
+				ranks_prefetch(&l->ranks, hash);
+			may = may_follow(trie, hash);
+			v[n].hash = hash;
 		}
-		n += v[n].may || any_short;
+		v[n].at = at;
+		v[n].may = may;
+		n += may || any_short;
 	}
+	*i = at;
 	return n;
 }
 

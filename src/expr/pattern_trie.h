@@ -45,7 +45,7 @@ struct pattern_trie {
 	uint32_t root;
 	struct pattern_index nodes; // that follow eight bytes behind a wide node; items: l->ranks
 	bool any_nodes;
-	uint64_t *filter; // sub, dir, dom: three bits for each of both, in a word for eight of them
+	uint64_t *filter; // sub, dir, dom: two bits for each of both, in a word for eight
 	uint32_t n_filter;
 };
 
@@ -65,12 +65,14 @@ head_at(struct str s, size_t at, bool back)
 	return little == back ? head : __builtin_bswap64(head);
 }
 
+// Both halves of a product, as wyhash and foldhash have it.
 static inline uint64_t
 hash_head(uint64_t head, uint32_t wide)
 {
-	head = (head ^ wide) * UINT64_C(0x9e3779b97f4a7c15);
-	head = (head ^ head >> 32) * UINT64_C(0xd6e8feb86659fd93);
-	return head ^ head >> 32;
+	unsigned __int128 m =
+	    (unsigned __int128)(head ^ UINT64_C(0x9e3779b97f4a7c15) * (wide + 1u)) *
+	    UINT64_C(0xd6e8feb86659fd93);
+	return (uint64_t)(m >> 64) ^ (uint64_t)m;
 }
 
 // How many bytes a and b have in common, `least` being known.
@@ -96,10 +98,10 @@ check_of(struct str s, size_t depth, bool back)
 static inline uint64_t
 filter_bits(uint64_t hash)
 {
-	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63) |
-	       UINT64_C(1) << (hash >> 12 & 63);
+	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63);
 }
 
+// In a word of 64 bits that eight of them share.
 static inline size_t
 filter_place(const struct pattern_trie *trie, uint64_t hash)
 {
