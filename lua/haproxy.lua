@@ -366,7 +366,7 @@ function core.get_var(name) return proc_var(name) end
 for _, name in ipairs { "set_map", "del_map", "add_acl", "del_acl" } do
 	core[name] = function(...) return op(name)(...) end
 end
-for _, name in ipairs { "tcp", "httpclient", "register_filter", "event_sub", "queue" } do
+for _, name in ipairs { "httpclient", "register_filter", "event_sub", "queue" } do
 	core[name] = function()
 		error("core." .. name .. " is not there; doc/lua-dialect.md lists what is", 2)
 	end
@@ -575,6 +575,120 @@ function core.register_service(name, mode, fn)
 	local how = mode == "http" and serve or serve_connection
 	host.register("service", name, mode == "http" and 1 or 8, -1, function(n, ...) return how(fn, n, ...) end)
 end
+
+-- ---- sockets ----------------------------------------------------------------------------------
+
+-- C has the connection; what came and was not asked for yet is `_rest`. `_ms` is the longest wait. A socket that
+-- nothing refers to any more is closed when there are many.
+local Socket = {}
+local opened, n_opened, most_opened = {}, 0, 16
+local alive = setmetatable({}, { __mode = "v" })
+Socket.__index = Socket
+local sock_close, sock_await = op("socket_close"), op("socket_await")
+local sock_take, sock_send, sock_name = op("socket_take"), op("socket_send"), op("socket_name")
+
+function Socket:close()
+	sock_close(self._id)
+	self._closed, self._rest, opened[self._id] = true, "", nil
+end
+
+local function close_forgotten()
+	host.collect()
+	local n = 0
+	for id in pairs(opened) do
+		if alive[id] then
+			n = n + 1
+		else
+			sock_close(id)
+			opened[id] = nil
+		end
+	end
+	n_opened, most_opened = n, math.max(16, 2 * n)
+end
+
+function core.tcp()
+	if n_opened >= most_opened then close_forgotten() end
+	local s = setmetatable({ _id = op("socket_new")(), _ms = 60000, _connect_ms = 5000, _rest = "" }, Socket)
+	opened[s._id], alive[s._id], n_opened = true, s, n_opened + 1
+	return s
+end
+
+-- What `ask` answers once it is there.
+local function when_there(s, ms, ask, ...)
+	local answer = ask(s._id, ...)
+	while answer == nil do
+		if not sock_await(s._id, ms) then host.wait(86400000) end
+		answer = ask(s._id, ...)
+	end
+	return answer
+end
+
+function Socket:connect(address, port)
+	op("socket_connect")(self._id, tostring(address), tonumber(port) or 0)
+	if when_there(self, self._connect_ms, op("socket_connected")) then return 1 end
+	return nil, "Can't connect"
+end
+
+function Socket:connect_ssl()
+	error("socket:connect_ssl: TLS is not spoken here; connect to a program on this host that speaks it", 2)
+end
+
+function Socket:send(data, from, to)
+	data = tostring(data):sub(from or 1, to or -1)
+	if self._closed then return -1 end
+	for at = 1, #data, PIECE do
+		if not when_there(self, self._ms, sock_send, data:sub(at, at + PIECE - 1)) then return -1 end
+	end
+	if not when_there(self, self._ms, op("socket_sent")) then return -1 end
+	return #data
+end
+
+local function piece_of(s)
+	local piece = s._rest
+	if piece == "" and not s._closed then piece = when_there(s, s._ms, sock_take) end
+	s._rest = ""
+	return piece
+end
+
+-- "*l": a line without its end; "*a": all until the peer's end; a number: so many bytes. At the end what there
+-- is, behind `prefix`; without anything nil and why.
+function Socket:receive(wanted, prefix)
+	local line, left = wanted == nil or wanted == "*l", math.maxinteger
+	if not line and wanted ~= "*a" then
+		left = math.tointeger(tonumber(wanted))
+		if left == nil or left < 0 then
+			error("socket:receive: '*l', '*a' or a number of bytes is expected", 2)
+		end
+	end
+	local parts = core.concat()
+	if prefix ~= nil then parts:add(prefix) end
+	while left > 0 do
+		local piece = piece_of(self)
+		if piece == "" then
+			local all = parts:dump()
+			if all ~= "" then return all end
+			return nil, "connection closed."
+		end
+		local at = line and piece:find("\n", 1, true)
+		local n = at or (line and #piece) or math.min(left, #piece)
+		self._rest = piece:sub(n + 1)
+		parts:add(piece:sub(1, n))
+		if at then return (parts:dump():gsub("\r?\n$", "")) end
+		if not line then left = left - n end
+	end
+	return parts:dump()
+end
+
+function Socket:settimeout(s)
+	s = tonumber(s)
+	if s == nil or s < 0 or s > 2147483 then error("socket:settimeout: 0 to 2147483 s", 2) end
+	self._ms = math.max(math.floor(s * 1000), 1)
+	self._connect_ms = self._ms
+	return 1
+end
+
+function Socket:getpeername() return sock_name(self._id, false) end
+function Socket:getsockname() return sock_name(self._id, true) end
 
 -- ---- commands ---------------------------------------------------------------------------------
 

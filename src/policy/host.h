@@ -110,6 +110,9 @@ struct policy_host {
 	// later turn of its loop; an earlier request for the same run is forgotten. 0: not at all,
 	// and the run's memory may go when this returns. NULL: calls cannot wait.
 	void (*wake_at)(void *data, struct policy_run *run, uint64_t mono_ns);
+	// The run will not go on: what it holds of the host's may go. On its worker, outside of
+	// Lua. May be NULL.
+	void (*run_over)(void *data, struct policy_run *run);
 };
 
 #define POLICY_KEEPER (-1)

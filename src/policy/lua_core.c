@@ -149,6 +149,14 @@ host_log(lua_State *L)
 	return 0;
 }
 
+// host.collect(): whatever nothing refers to any more. [-0, +0, m]
+static int
+host_collect(lua_State *L)
+{
+	(void)lua_gc(L, LUA_GCCOLLECT); // it says nothing
+	return 0;
+}
+
 // host.mask_bits("255.255.0.0"): 16, or nil. [-1, +1, e]
 static int
 host_mask_bits(lua_State *L)
@@ -211,19 +219,13 @@ static void
 push_host(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-	    {"register", host_register},
-	    {"init", host_init},
-	    {"task", host_task},
-	    {"usage", host_usage},
-	    {"wait", host_wait},
-	    {"done", host_done},
-	    {"answer", host_answer},
-	    {"now", host_now},
-	    {"log", host_log},
-	    {"op", host_op},
-	    {"mask_bits", host_mask_bits},
-	    {"ip", policy_lua_tide_ip},
-	    {NULL, NULL},
+	    {"register", host_register}, {"init", host_init},
+	    {"task", host_task},         {"usage", host_usage},
+	    {"wait", host_wait},         {"done", host_done},
+	    {"answer", host_answer},     {"now", host_now},
+	    {"log", host_log},           {"op", host_op},
+	    {"collect", host_collect},   {"mask_bits", host_mask_bits},
+	    {"ip", policy_lua_tide_ip},  {NULL, NULL},
 	};
 	const struct policy_state *s = state_of(L);
 	lua_newtable(L);

@@ -115,8 +115,11 @@ give_thread(struct policy_state *s, struct policy_run *run, bool ended)
 static void
 unlink_run(struct policy_run *run)
 {
+	const struct policy_engine *e = run->state->policy->engine;
 	list_remove(&run->link);
 	run->state = NULL;
+	if (e->host->run_over != NULL)
+		e->host->run_over(e->data, run);
 }
 
 static void
@@ -129,7 +132,7 @@ set_timer(const struct policy_engine *e, struct policy_run *run, uint64_t mono_n
 static enum policy_error
 waits(struct policy_worker *w, struct policy_run *run, struct policy_state *s)
 {
-	if (run->wake_ns == 0 && run->may_wait)
+	if (run->may_wait && (run->wake_ns == 0 || run->poked))
 		run->wake_ns = clock_mono_ns();
 	if (run->wake_ns == 0) {
 		(void)snprintf(s->error, sizeof(s->error), "it yielded where it cannot wait");
@@ -162,7 +165,7 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	int n_results;
 	uint64_t started = clock_mono_ns();
 	s->call = call;
-	s->run = run;
+	s->run = w->run = run;
 	s->recording = NULL;
 	policy_lua_forget(s->L, s);
 	s->txn->host_txn = call->txn;
@@ -173,7 +176,7 @@ stretch(struct policy_worker *w, struct policy_run *run, int n_args, struct poli
 	enum guard_end end = guard_resume_run(s->guard, run->co, s->L, n_args, &n_results, &yielded,
 					      s->policy->effect_budget_ns);
 	s->call = &s->idle;
-	s->run = NULL;
+	s->run = w->run = NULL;
 	run->spent_ns += clock_mono_ns() - started;
 	if (end != GUARD_DEAD)
 		s->txn->host_txn = NULL;
@@ -235,6 +238,7 @@ policy_run_start(struct policy_state *s, struct policy_run *run)
 		return POLICY_E_MEMORY;
 	run->state = s;
 	run->spent_ns = 0;
+	run->poked = false;
 	list_append(&s->runs, &run->link);
 	lua_pushcfunction(run->co, policy_lua_run_main);
 	return POLICY_E_NONE;
@@ -300,6 +304,28 @@ policy_run_expire(struct policy_worker *w, struct policy_run *run, struct policy
 	policy_run_drop(s, run);
 	(void)snprintf(s->error, sizeof(s->error), "%s", why);
 	return failed(w, s, run->fn, call, POLICY_E_BUDGET);
+}
+
+struct policy_run *
+policy_run_now(const struct policy_worker *w)
+{
+	return w->run != NULL && w->run->may_wait ? w->run : NULL;
+}
+
+void
+policy_run_watch(struct policy_run *run)
+{
+	run->poked = false;
+}
+
+void
+policy_run_poke(struct policy_worker *w, struct policy_run *run)
+{
+	CHECK_MAGIC(w, POLICY_WORKER_MAGIC);
+	if (run->state == NULL)
+		return;
+	run->poked = true;
+	set_timer(w->engine, run, 1);
 }
 
 void

@@ -177,6 +177,7 @@ struct policy_worker {
 	unsigned id;
 	struct policy_engine *engine;
 	struct policy_view *now; // the newest
+	struct policy_run *run;  // under way, or NULL
 	struct list views;       // all, the newest included
 	uint64_t n_calls, rand;
 	struct log_rate rate, log_rate; // of error reports; of tide.log

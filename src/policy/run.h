@@ -71,7 +71,8 @@ struct policy_run {
 	const struct policy_fn *fn; // NULL: a task
 	struct lua_State *co;
 	uint64_t spent_ns, wake_ns;
-	int ref; // of co in the registry
+	int ref;    // of co in the registry
+	bool poked; // policy_run_poke, since policy_run_watch
 };
 
 // Waiting counts for no bound but that of the generations above; each stretch between two waits
@@ -84,6 +85,14 @@ enum policy_run_status policy_run_resume(struct policy_worker *w, struct policy_
 // Ends a run that waits as a failure, counted and logged with that text: FAILED or DENIED.
 enum policy_run_status policy_run_expire(struct policy_worker *w, struct policy_run *run,
 					 struct policy_call *call, const char *why);
+// ---- waiting for what the host brings -------------------------------------------------------
+
+// The run whose function asks the host, on its worker; NULL: none does that may wait.
+struct policy_run *policy_run_now(const struct policy_worker *w);
+// From now on a poke counts, until the next watch: the wait that is under way, or is begun, ends.
+void policy_run_watch(struct policy_run *run);
+void policy_run_poke(struct policy_worker *w, struct policy_run *run);
+
 // Ends a run that waits. Harmless for one that does not.
 void policy_run_cancel(struct policy_worker *w, struct policy_run *run);
 

@@ -8,6 +8,7 @@
 #include "expr/call.h"
 #include "http/head.h"
 #include "proxy/effects.h"
+#include "proxy/lua_socket.h"
 #include "proxy/policy_host_priv.h"
 #include "proxy/policy_server.h"
 #include "proxy/proxy.h"
@@ -251,6 +252,7 @@ const struct policy_host policy_host = {
     .test_txn = policy_host_test_txn,
     .post = policy_host_post,
     .wake_at = policy_host_wake_at,
+    .run_over = lua_sockets_run_over,
     .set_server = host_set_server,
     .effects_due = host_effects_due,
 };

@@ -11,44 +11,13 @@
 #include "proxy/action_queue.h"
 #include "proxy/host.h"
 #include "proxy/policy_host_priv.h"
+#include "proxy/policy_op_priv.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 #include "proxy/worker.h"
 
 #define ANSWER_BYTES 32768
 #define SMALL_BODY   4096
-
-struct op_call {
-	struct policy_host_data *host;
-	struct txn *txn; // NULL: outside a transaction
-	const struct policy_value *args;
-	unsigned n;
-	struct policy_value *out; // NIL: nothing
-	struct err *err;
-};
-
-enum op_side { ANYWHERE, ANY_TXN, TCP_SERVICE, HTTP_TXN, REQUEST, RESPONSE };
-
-struct op_row {
-	const char *name;
-	uint8_t side; // enum op_side: which message must still be there to be changed
-	uint8_t least, most;
-	bool (*run)(struct op_call *c);
-};
-
-static bool
-give_bool(struct op_call *c, bool b)
-{
-	*c->out = (struct policy_value){.type = POLICY_T_BOOL, .b = b};
-	return true;
-}
-
-static bool
-give_int(struct op_call *c, int64_t i)
-{
-	*c->out = (struct policy_value){.type = POLICY_T_INT, .i = i};
-	return true;
-}
 
 // This thread's scratch, where answers lie until the next question.
 static char *
@@ -59,8 +28,8 @@ room_of(const struct op_call *c)
 	return w != NULL ? w->policy_scratch : c->host->test_scratch;
 }
 
-static bool
-give_text(struct op_call *c, struct str s)
+bool
+policy_op_give_text(struct op_call *c, struct str s)
 {
 	*c->out = (struct policy_value){.type = POLICY_T_STR, .s = s.p != NULL ? s : STR("")};
 	return true;
@@ -87,7 +56,7 @@ edited(struct op_call *c, enum http_edit result)
 {
 	switch (result) {
 	case HTTP_EDIT_OK:
-		return give_bool(c, true);
+		return policy_give_bool(c->out, true);
 	case HTTP_EDIT_FULL:
 		return err_set(c->err, "no room for it");
 	default:
@@ -140,7 +109,7 @@ op_del_header(struct op_call *c, struct http_head *head)
 	if (!field_args(c, head, &a))
 		return false;
 	(void)http_head_del(head, &a.name); // how many is of no interest
-	return give_bool(c, true);
+	return policy_give_bool(c->out, true);
 }
 
 // The shared actions do the same with a format instead of a text.
@@ -203,7 +172,7 @@ give_headers(struct op_call *c, const struct http_head *h)
 		memcpy(room + n, "\r\n", 2);
 		n += 2;
 	}
-	return give_text(c, str_of(room, n));
+	return policy_op_give_text(c, str_of(room, n));
 }
 
 static bool
@@ -299,7 +268,7 @@ op_set_var(struct op_call *c)
 		return false;
 	int done = expr_calls_set_var(c->host->calls, name, if_exists ? VAR_IF_EXISTS : 0,
 				      &c->txn->ctx, &s, c->err);
-	return done >= 0 && give_bool(c, done > 0);
+	return done >= 0 && policy_give_bool(c->out, done > 0);
 }
 
 static bool
@@ -309,7 +278,7 @@ op_unset_var(struct op_call *c)
 	if (!text_arg(c, 0, &name))
 		return false;
 	int done = expr_calls_set_var(c->host->calls, name, 0, &c->txn->ctx, NULL, c->err);
-	return done >= 0 && give_bool(c, done > 0);
+	return done >= 0 && policy_give_bool(c->out, done > 0);
 }
 
 // core.get_var: without a transaction, proc. and shm. only.
@@ -332,14 +301,14 @@ op_get_var(struct op_call *c)
 	if (r == EXPR_CALL_NOTHING)
 		return true;
 	if (s.type == SMP_INT)
-		return give_int(c, s.i);
+		return policy_give_int(c->out, s.i);
 	if (s.type == SMP_BOOL)
-		return give_bool(c, s.b);
+		return policy_give_bool(c->out, s.b);
 	struct str text;
 	if (!sample_text(&s, &ctx, &text) || text.n > ANSWER_BYTES)
 		return err_set(c->err, "its text is too long");
 	memcpy(room_of(c), text.p, text.n);
-	return give_text(c, str_of(room_of(c), text.n));
+	return policy_op_give_text(c, str_of(room_of(c), text.n));
 }
 
 static bool
@@ -348,7 +317,7 @@ op_set_log_level(struct op_call *c)
 	if (c->args[0].type != POLICY_T_INT || c->args[0].i < 0 || c->args[0].i > 7)
 		return err_set(c->err, "a level is core.emerg to core.debug");
 	c->txn->log_level = (int8_t)(1 + c->args[0].i);
-	return give_bool(c, true);
+	return policy_give_bool(c->out, true);
 }
 
 // The number that private data are kept under until the transaction ends.
@@ -356,13 +325,13 @@ static bool
 op_keep(struct op_call *c)
 {
 	c->txn->flags |= TXN_LUA_KEEPS;
-	return give_int(c, (int64_t)c->txn->id);
+	return policy_give_int(c->out, (int64_t)c->txn->id);
 }
 
 static bool
 op_is_http(struct op_call *c)
 {
-	return give_bool(c, !(c->txn->flags & TXN_TCP));
+	return policy_give_bool(c->out, !(c->txn->flags & TXN_TCP));
 }
 
 // --- answers -----------------------------------------------------------------------------------
@@ -423,7 +392,7 @@ op_reply_body(struct op_call *c)
 static bool
 op_request_body(struct op_call *c)
 {
-	return give_text(c, lua_call_body(c->txn));
+	return policy_op_give_text(c, lua_call_body(c->txn));
 }
 
 // --- raw connections -----------------------------------------------------------------------------
@@ -435,14 +404,15 @@ op_tcp_take(struct op_call *c)
 	struct str bytes;
 	if (c->args[0].type != POLICY_T_INT || c->args[0].i <= 0)
 		return err_set(c->err, "a number of bytes is expected");
-	return !lua_call_take(c->txn, (size_t)c->args[0].i, &bytes) || give_text(c, bytes);
+	return !lua_call_take(c->txn, (size_t)c->args[0].i, &bytes) ||
+	       policy_op_give_text(c, bytes);
 }
 
 static bool
 op_tcp_line(struct op_call *c)
 {
 	struct str line;
-	return !lua_call_line(c->txn, &line) || give_text(c, line);
+	return !lua_call_line(c->txn, &line) || policy_op_give_text(c, line);
 }
 
 static bool
@@ -453,7 +423,7 @@ op_tcp_send(struct op_call *c)
 		return false;
 	if (bytes.n > LUA_PIECE_BYTES)
 		return err_set(c->err, "more than a piece");
-	return give_bool(c, lua_call_send(c->txn, bytes));
+	return policy_give_bool(c->out, lua_call_send(c->txn, bytes));
 }
 
 static bool
@@ -482,12 +452,12 @@ op_map_open(struct op_call *c)
 	unsigned n = atomic_load_explicit(&d->n_maps, memory_order_relaxed);
 	for (unsigned i = 0; i < n; i++)
 		if (d->maps[i].use == use)
-			return give_int(c, i);
+			return policy_give_int(c->out, i);
 	if (n == POLICY_MAX_MAPS)
 		return err_set(c->err, "more than %d maps", POLICY_MAX_MAPS);
 	d->maps[n] = (struct policy_map){use, match};
 	atomic_store_explicit(&d->n_maps, n + 1, memory_order_release);
-	return give_int(c, n);
+	return policy_give_int(c->out, n);
 }
 
 static bool
@@ -506,7 +476,7 @@ op_map_lookup(struct op_call *c)
 	if (!sample_cast(&s, pat_match_type(m->match), &ctx))
 		return true;
 	const struct pattern_entry *e = pattern_use_match(m->use, &s, &ctx);
-	return e == NULL || give_text(c, e->value);
+	return e == NULL || policy_op_give_text(c, e->value);
 }
 
 static bool
@@ -522,7 +492,7 @@ change_patterns(struct op_call *c, enum pattern_change change)
 		return err_set(c->err, "nothing in the configuration uses '%.*s'", STR_ARG(name));
 	if (set->threads == NULL)
 		return err_set(c->err, "not before the proxy runs");
-	return give_bool(c, pattern_ref_post(r, set->threads, change, key, value));
+	return policy_give_bool(c->out, pattern_ref_post(r, set->threads, change, key, value));
 }
 
 static bool
@@ -556,7 +526,7 @@ op_info(struct op_call *c)
 	struct str text = sbuf_str(&b);
 	memcpy(room_of(c), text.p, text.n);
 	sbuf_fini(&b);
-	return give_text(c, str_of(room_of(c), text.n));
+	return policy_op_give_text(c, str_of(room_of(c), text.n));
 }
 
 static bool
@@ -607,7 +577,7 @@ op_proxies(struct op_call *c)
 	if (fits)
 		memcpy(room_of(c), text.p, text.n);
 	sbuf_fini(&b);
-	return fits ? give_text(c, str_of(room_of(c), text.n))
+	return fits ? policy_op_give_text(c, str_of(room_of(c), text.n))
 		    : err_set(c->err, "the list is longer than %d bytes", ANSWER_BYTES);
 }
 
@@ -655,16 +625,33 @@ static const struct op_row rows[] = {
     {"get_var", ANYWHERE, 1, 1, op_get_var},
     {"info", ANYWHERE, 0, 0, op_info},
     {"proxies", ANYWHERE, 0, 0, op_proxies},
+    {.name = NULL},
 };
+
+// A handle's number counts through all of them.
+static const struct op_row *const tables[] = {rows, policy_op_sockets};
 
 int
 policy_op_find(struct str name, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (str_eq(name, str_from_c(rows[i].name)))
-			return (int)i;
+	int number = 0;
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+		for (const struct op_row *r = tables[t]; r->name != NULL; r++, number++)
+			if (str_eq(name, str_from_c(r->name)))
+				return number;
 	err_set(err, "'%.*s' is not available", STR_ARG(name));
 	return -1;
+}
+
+static const struct op_row *
+row_of(int number)
+{
+	size_t t = 0;
+	const struct op_row *r = tables[0];
+	for (; number > 0; number--)
+		if ((++r)->name == NULL)
+			r = tables[++t];
+	return r;
 }
 
 static bool
@@ -690,7 +677,7 @@ policy_op_call(struct policy_host_data *d, int row, struct sample_ctx *ctx,
 	       const struct policy_value *args, unsigned n, struct policy_value *out,
 	       struct err *err)
 {
-	const struct op_row *r = &rows[row];
+	const struct op_row *r = row_of(row);
 	bool live = ctx != NULL && ctx->host == &proxy_sample_host;
 	struct op_call c = {.host = d,
 			    .txn = live ? ctx->host_data : NULL,

@@ -16,6 +16,7 @@
 #include "proxy/gate.h"
 #include "proxy/health.h"
 #include "proxy/lua_cli.h"
+#include "proxy/lua_socket.h"
 #include "proxy/offline.h"
 #include "proxy/policy_host.h"
 #include "proxy/kept.h"
@@ -121,6 +122,7 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	list_init(&w->all_clients);
 	list_init(&w->all_txns);
 	list_init(&w->lua_commands);
+	list_init(&w->lua_sockets);
 	sbuf_init(&w->log_line, LOG_LINE_CAP);
 	sbuf_init(&w->log_head, LOG_LINE_CAP);
 	start_backends(w);
@@ -140,12 +142,18 @@ worker_start(struct worker *net, void *arg, struct err *err)
 	return true;
 }
 
+static bool
+has_connections(const struct proxy_worker *w)
+{
+	return w->n_clients > 0 || w->n_server_conns > 0 || w->n_lua_sockets > 0;
+}
+
 // Turns until what was closed has come back, bounded: a kernel that does not answer must not keep
 // the process.
 static void
 settle(struct proxy_worker *w)
 {
-	for (int i = 0; i < 1000 && (w->n_clients > 0 || w->n_server_conns > 0); i++)
+	for (int i = 0; i < 1000 && has_connections(w); i++)
 		loop_turn(w->loop, NS_PER_MS);
 }
 
@@ -171,6 +179,7 @@ worker_stop(struct worker *net, void *arg)
 		txn_abort(LIST_ENTRY(it, struct txn, in_worker), 'K');
 	client_close_all(w);
 	server_conn_close_idle(w);
+	lua_sockets_end(w);
 	settle(w);
 	lua_commands_end(w);
 	if (w->policy != NULL)

@@ -37,11 +37,14 @@ struct proxy_worker {
 	bool draining; // soft stop: no new connection, answers say Connection: close
 	bool stopping; // the same announced: monitor-uri fails
 	struct http_date_cache date;
-	uint64_t next_txn;                 // low bits of transaction ids
-	struct policy_worker *policy;      // NULL without policies
-	struct auth_cache *auth;           // auth_priv.h; NULL without userlists
-	char *policy_scratch;              // policy_host.h; likewise
-	struct list lua_commands;          // lua_cli.c: under way here
+	uint64_t next_txn;            // low bits of transaction ids
+	struct policy_worker *policy; // NULL without policies
+	struct auth_cache *auth;      // auth_priv.h; NULL without userlists
+	char *policy_scratch;         // policy_host.h; likewise
+	struct list lua_commands;     // lua_cli.c: under way here
+	struct list lua_sockets;      // lua_socket.c: open, or closing
+	uint32_t n_lua_sockets;
+	int64_t last_lua_socket;           // the newest one's number
 	struct sbuf log_line, log_head;    // scratch
 	uint32_t explain_every;            // explain.h; 0: off
 	uint32_t explain_count;            // transactions since that was set
