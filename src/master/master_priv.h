@@ -43,6 +43,7 @@ struct master {
 	bool was_ready;
 	unsigned last_number, last_number_before; // the latter: of the predecessor's children
 	struct link_terms terms;                  // the serving one's; at first the configuration's
+	uint64_t longest_start_ns;                // of those that came to serve
 	unsigned n_reloads, n_failed_reloads, n_deaths;
 	unsigned failures; // starts that failed, or deaths soon after one, in a row
 	struct timer restart, last_resort, look;

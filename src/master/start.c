@@ -106,6 +106,8 @@ bound_start(struct master *m)
 {
 	bool takes_over = heritage_count(&m->kept, HERITAGE_STATS) > 0;
 	uint64_t bound = m->terms.start_timeout_ns;
+	if (bound != 0) // what starts slowly is no start that hangs
+		bound = MAX(bound, 2 * m->longest_start_ns);
 	if ((m->was_ready || takes_over) && bound != 0)
 		loop_timer_set(m->loop, &m->slow, loop_now_ns(m->loop) + bound);
 }
@@ -145,6 +147,7 @@ master_start_ready(struct child *c, struct str what)
 	if (c->state != CHILD_STARTING)
 		return;
 	child_set_state(c, CHILD_SERVING);
+	m->longest_start_ns = MAX(m->longest_start_ns, c->state_ns - c->started_ns);
 	sbuf_clear(&c->status);
 	m->terms = c->terms;
 	master_take_over(m, c);

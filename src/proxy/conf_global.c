@@ -265,8 +265,10 @@ const struct conf_keyword conf_global_keywords[] = {
     {G, "mworker-max-reloads", draining_arg, NULL, NULL, GLOBAL(most_draining), 0,
      "Worker processes that drain after reloads at once; beyond, the oldest is ended; default 3."},
     {G, "mworker-start-timeout", time_arg, NULL, NULL, GLOBAL(start_timeout_ns), 0,
-     "A worker process that does not serve by then is killed, and the reload fails; default 60s, 0 "
-     "never. The word of the configuration that serves counts."},
+     "A worker process that does not serve by then, nor in twice the time that one has taken so "
+     "far, is killed, and the reload fails; default 60s, 0 never. The word of the configuration "
+     "that "
+     "serves counts."},
     {G, "quiet", NULL, NULL, NULL, GLOBAL(quiet), CONF_NO, "No messages at start, as -q."},
     {G, "hard-stop-after", time_arg, NULL, NULL, GLOBAL(hard_stop_after_ns), 0,
      "After a soft stop, connections still open then are cut."},
