@@ -72,6 +72,7 @@ const struct cli_command cli_health_commands[] = {
      .args = "BACKEND/SERVER",
      .min_args = 1,
      .max_args = 1,
+     .flags = CLI_CHANGES,
      .run = run_enable_health,
      .help = "check a server again"},
     {.words = "disable health",
@@ -79,6 +80,7 @@ const struct cli_command cli_health_commands[] = {
      .args = "BACKEND/SERVER",
      .min_args = 1,
      .max_args = 1,
+     .flags = CLI_CHANGES,
      .run = run_disable_health,
      .help = "check a server no longer; its state stays until 'set server health' or 'enable "
 	     "health'"},

@@ -91,6 +91,58 @@ test_commands(void)
 	IS_INT(bad, 0);
 }
 
+// What only looks, acts on the session alone, or writes variables, which have a log of their own.
+static bool
+needs_no_line(struct str words)
+{
+	static const char *const first[] = {
+	    "show",  "get",  "dump",  "help",     "echo",        "quit",  "prompt",  "user",
+	    "watch", "rate", "begin", "operator", "expert-mode", "abort", "prepare", "@",
+	};
+	static const char *const whole[] = {
+	    "set severity-output",
+	    "set timeout cli",
+	    "set var",
+	    "unset var",
+	    "add var",
+	    "cas var",
+	    "commit",
+	    "hold",
+	    "extend",
+	    "release",
+	    "policy check",
+	    "policy test",
+	    "policy diff",
+	    "policy eval",
+	    "saved map",
+	    "saved acl",
+	};
+	struct str rest = words, word;
+	(void)str_next(&rest, ' ', &word);
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		if (str_eq(word, str_from_c(first[i])))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
+		if (str_eq(words, str_from_c(whole[i])))
+			return true;
+	return false;
+}
+
+static void
+test_who_did_it(void)
+{
+	unsigned bad = 0;
+	for (size_t i = 0; main_modules[i] != NULL; i++)
+		for (const struct cli_command *r = main_modules[i]->commands;
+		     r != NULL && r->words != NULL; r++)
+			if (((r->flags & CLI_CHANGES) != 0) ==
+			    needs_no_line(str_from_c(r->words))) {
+				printf("# command %s: CLI_CHANGES, or not?\n", r->words);
+				bad++;
+			}
+	IS_INT(bad, 0);
+}
+
 static void
 test_reference(void)
 {
@@ -116,6 +168,7 @@ main(void)
 	test_actions();
 	test_fetches_and_converters();
 	test_commands();
+	test_who_did_it();
 	test_reference();
 	return tap_done();
 }
