@@ -58,6 +58,8 @@ backend_new(struct str name, uint32_t index)
 	b->reuse = BACKEND_REUSE_SAFE;
 	b->pool_max_idle = 64;
 	b->pool_purge_ns = 5 * NS_PER_S;
+	b->balance.row = &balance_rows[0];
+	b->balance.table = balance_rows[0].table;
 	atomic_init(&b->epoch, 1);
 	return b;
 }
@@ -113,6 +115,18 @@ backend_add_server(struct backend *b, struct str name, const struct addr *addr, 
 	atomic_init(&s->changed_real_ns, clock_real_ns());
 	b->servers[b->n_servers++] = s;
 	return s;
+}
+
+void
+backend_set_balance(struct backend *b, const struct balance *how)
+{
+	CHECK_MAGIC(b, BACKEND_MAGIC);
+	b->balance = *how;
+	if (!how->table->counts)
+		return;
+	for (size_t i = 0; i < b->n_servers; i++)
+		b->servers[i]->limit.counts = true;
+	atomic_store_explicit(&b->limited, true, memory_order_relaxed);
 }
 
 // --- changing ------------------------------------------------------------------------------------

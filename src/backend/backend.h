@@ -7,6 +7,7 @@
 // takes a lock.
 #pragma once
 
+#include "backend/balance.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/str.h"
@@ -87,9 +88,10 @@ struct backend {
 		BACKEND_REUSE_AGGRESSIVE,
 		BACKEND_REUSE_ALWAYS
 	} reuse;
+	struct balance balance;
 	uint32_t pool_max_idle; // idle connections kept per server and worker
 	uint64_t pool_purge_ns; // idle ones older than this are closed; 0: never
-	atomic_bool limited;    // a server has, or had, a maxconn
+	atomic_bool limited;    // places are taken: a server has, or had, a maxconn, or all count
 	struct limit_waits waits;
 	void (*changed)(const struct backend *b); // told of changes; NULL: nobody. Any thread
 	_Atomic uint32_t n_queued;                // requests that wait, of all workers
@@ -172,12 +174,15 @@ struct backend_worker {
 	struct backend *backend;
 	uint32_t id; // the worker's, from 0
 	uint32_t epoch_seen;
-	uint16_t *turn; // server indexes in weighted order
-	uint32_t n_turn, at;
+	// Its table; which of them is used is the backend's kind of table. n_turn 0: no server.
+	uint16_t *turn;   // server indexes in weighted order
+	uint64_t *points; // balance_ring.c
+	struct balance_loads *loads;
+	uint32_t n_turn, at; // how many turns or points; whose it is
+	uint64_t random;     // balance random
 	struct server_worker {
 		struct list idle; // of the owner's server connections, newest first
 		uint32_t n_idle;
-		uint32_t n_busy; // transactions under way on this worker
 	} * servers;
 	struct list queue; // of struct backend_waiter, who is next first
 	uint32_t n_queued;
@@ -187,9 +192,10 @@ struct backend_worker {
 
 void backend_worker_init(struct backend_worker *w, struct backend *b, uint32_t worker_id);
 void backend_worker_fini(struct backend_worker *w);
-// The server whose turn it is (weighted round robin, O(1)), other than `avoid` when there is a
-// choice; NULL when none is usable.
-struct server *backend_next(struct backend_worker *w, const struct server *avoid);
+// The server that this backend's way to balance chooses; NULL when none is usable.
+struct server *backend_next(struct backend_worker *w, const struct backend_ask *ask);
+// How it balances, once its servers are there. Before the threads.
+void backend_set_balance(struct backend *b, const struct balance *how);
 
 // ---- queue.c: servers' maxconn
 
@@ -200,16 +206,18 @@ struct backend_place {
 };
 // The same choice among the servers that have room below their maxconn. True with server == NULL:
 // none is usable. False: all are full, or others wait already; then wait.
-bool backend_take(struct backend_worker *w, const struct server *avoid, struct backend_place *out);
+bool backend_take(struct backend_worker *w, const struct backend_ask *ask,
+		  struct backend_place *out);
 // Gives a counted place back. Any worker.
 void backend_give(struct server *s);
 
 // A request in the queue of its worker; in the owner's memory.
 struct backend_waiter {
 	struct list in_queue;
-	int16_t class;                          // a lower one is served first
-	int32_t offset_ms;                      // in its class it counts as so much younger
-	uint64_t due_ns;                        // of backend_wait
+	int16_t class;     // a lower one is served first
+	int32_t offset_ms; // in its class it counts as so much younger
+	uint64_t due_ns;   // of backend_wait
+	struct backend_ask ask;
 	struct backend_place place;             // set when ready is called
 	void (*ready)(struct backend_waiter *); // out of the queue; from the loop's turn
 };

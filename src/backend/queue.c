@@ -30,9 +30,9 @@ any_other(const struct backend *b, const struct server *tried, const struct serv
 }
 
 bool
-backend_take(struct backend_worker *w, const struct server *avoid, struct backend_place *out)
+backend_take(struct backend_worker *w, const struct backend_ask *ask, struct backend_place *out)
 {
-	out->server = backend_next(w, avoid);
+	out->server = backend_next(w, ask);
 	out->counted = false;
 	if (out->server == NULL ||
 	    !atomic_load_explicit(&w->backend->limited, memory_order_relaxed))
@@ -42,7 +42,7 @@ backend_take(struct backend_worker *w, const struct server *avoid, struct backen
 	struct server *first = out->server;
 	out->server = try_server(first, &out->counted);
 	if (out->server == NULL)
-		out->server = any_other(w->backend, first, avoid, &out->counted);
+		out->server = any_other(w->backend, first, ask->avoid, &out->counted);
 	return out->server != NULL;
 }
 
@@ -61,7 +61,7 @@ serve_queue(struct limit_waker *waker)
 	while (!list_empty(&w->queue)) {
 		struct backend_waiter *first =
 		    LIST_ENTRY(w->queue.next, struct backend_waiter, in_queue);
-		if (!backend_take(w, NULL, &first->place) || first->place.server == NULL)
+		if (!backend_take(w, &first->ask, &first->place) || first->place.server == NULL)
 			break;
 		list_remove(&first->in_queue);
 		w->n_queued--;

@@ -115,9 +115,6 @@ void expr_calls_free(struct expr_calls *c); // NULL is fine
 // Types n texts, which live as long as the result, by the rows' specs; ends with ARG_END.
 struct expr_arg *expr_fill_args(struct expr_env *env, const struct arg_spec *specs,
 				const struct str *texts, size_t n, struct err *err);
-// The hash of sdbm (public domain, Ozan Yigit 1990), going on from h; and HAProxy's full avalanche.
-uint32_t hash_sdbm_more(uint32_t h, struct str s);
-uint32_t hash_avalanche(uint32_t a);
 // Compares for a suggestion among the names of a map.
 const char *expr_suggest(const struct hash_map *m, struct str word);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fetches made of a request's target as a whole: hashes of it, and the address it names.
 
+#include "base/hash_text.h"
 #include "expr/expr_priv.h"
 #include "http/head.h"
 

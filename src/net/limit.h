@@ -13,10 +13,11 @@
 
 #include "net/loop.h"
 
-// A count and its bound. Zeroed: no bound, nothing is counted, and taking costs one load.
+// A count and its bound. Zeroed: no bound, nothing is counted, and taking costs two loads.
 struct limit {
 	_Atomic uint32_t max; // 0: none; any thread may change it
 	_Atomic uint32_t used;
+	bool counts; // also without a bound; set before the threads
 };
 
 enum limit_result {
@@ -32,7 +33,9 @@ static inline enum limit_result
 limit_take(struct limit *l)
 {
 	uint32_t max = atomic_load_explicit(&l->max, memory_order_relaxed);
-	return LIKELY(max == 0) ? LIMIT_NONE : limit_take_bounded(l, max);
+	if (LIKELY(max == 0 && !l->counts))
+		return LIMIT_NONE;
+	return limit_take_bounded(l, max != 0 ? max : UINT32_MAX);
 }
 
 static inline uint32_t

@@ -149,7 +149,7 @@ struct filter {
 	struct str proxy;
 	int64_t iid, type, sid;
 	bool json;
-	bool addresses; // for operators, as HAProxy has it
+	bool addresses; // and algorithms: for operators, as HAProxy has it
 };
 
 struct table {
@@ -295,7 +295,7 @@ add_health(struct table *t, const struct proxy *p, const struct server *srv)
 }
 
 static void
-add_backend(struct table *t, const struct proxy *p)
+add_backend(struct table *t, const struct proxy *p, bool algorithm)
 {
 	const struct backend *b = p->backend;
 	uint64_t weight = 0, active = 0, backup = 0;
@@ -317,6 +317,8 @@ add_backend(struct table *t, const struct proxy *p)
 	add_number(l, "downtime", backend_down_ms(b) / 1000);
 	add_text(l, "sid", STR("0"));
 	add_text(l, "type", STR("1"));
+	if (algorithm)
+		add_text(l, "algo", str_from_c(b->balance.row->name));
 }
 
 static bool
@@ -362,7 +364,7 @@ fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 			if ((f->type & 4) && has_id(f, p->backend->servers[j]->id))
 				add_server(t, p, p->backend->servers[j], f->addresses);
 		if ((f->type & 2) && f->sid < 0)
-			add_backend(t, p);
+			add_backend(t, p, f->addresses);
 	}
 }
 

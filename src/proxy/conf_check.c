@@ -314,6 +314,7 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 		check_tcp(conf, set->all[i]);
 		compile_formats(conf, set, set->all[i]);
 		conf_health_plan(conf, set->all[i]);
+		conf_balance_apply(conf, set->all[i]);
 	}
 	bool any = has_dynamic_switch(set);
 	for (size_t i = 0; i < set->n_all; i++) {

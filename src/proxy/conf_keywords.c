@@ -76,29 +76,6 @@ parse_monitor_uri(struct conf *conf, void *obj, const struct conf_line *line, st
 	return true;
 }
 
-static bool
-parse_balance(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
-{
-	struct proxy *p = conf_proxy_of(obj);
-	struct str word = line->values[0].s;
-	static const char *const later[] = {"leastconn", "first",  "source",     "uri",
-					    "url_param", "random", "rdp-cookie", "hash"};
-	if (str_eq(word, STR("roundrobin")) || str_eq(word, STR("static-rr"))) {
-		p->conf->balance = word;
-		return true;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(later); i++)
-		if (str_eq(word, str_from_c(later[i])) || str_starts(word, STR("hdr(")) ||
-		    str_starts(word, STR("random(")))
-			return err_set(err,
-				       "balance %.*s comes in a later tidegate; roundrobin and "
-				       "static-rr are there now",
-				       STR_ARG(word));
-	(void)conf;
-	return err_set(err, "'%.*s' is no way to balance: roundrobin and static-rr are",
-		       STR_ARG(word));
-}
-
 static const char *const reuse_words[] = {"never", "safe", "aggressive", "always", NULL};
 
 static bool
@@ -201,7 +178,12 @@ parse_redirect(struct conf *conf, void *obj, const struct conf_line *line, struc
 static const struct conf_arg name_arg[] = ARG_STR1("name", "Name of a backend.");
 static const struct conf_arg mode_arg[] = ARG_STR1("mode", "http or tcp.");
 static const struct conf_arg path_arg[] = ARG_STR1("path", "Path of requests answered with 200.");
-static const struct conf_arg balance_args[] = ARG_STR1("algorithm", "roundrobin or static-rr.");
+static const char *const hash_methods[] = {"map-based", "consistent", NULL};
+static const struct conf_arg hash_args[] = {{.name = "method",
+					     .type = CONF_ENUM,
+					     .words = hash_methods,
+					     .help = "How a hash becomes a server."},
+					    {.type = CONF_END}};
 static const struct conf_arg address_arg[] =
     ARG_STR1("address", "[IP]:PORT, *:PORT, unix@PATH, abns@NAME or fd@N; several with commas.");
 static const struct conf_arg id_arg[] = {
@@ -326,10 +308,23 @@ const struct conf_keyword conf_proxy_keywords[] = {
      .help = "Words that the servers after it start from."},
     {.sections = BACK,
      .words = "balance",
-     .args = balance_args,
-     .parse = parse_balance,
+     .parse = conf_parse_balance,
      .flags = CONF_EXTRA,
-     .help = "How a server is chosen: roundrobin by weight."},
+     .help = "How a server is chosen. By turns: 'roundrobin' (default) and 'static-rr'. By load: "
+	     "'leastconn'; 'random' or 'random(N)', the least busy of N (2) drawn; 'first', the "
+	     "lowest id with room below its maxconn. By a hash, so that the same goes to the same: "
+	     "'source'; 'uri [whole] [path-only] [len N] [depth N]'; 'url_param NAME'; 'hdr(NAME) "
+	     "[use_domain_only]'; 'hash EXPR'; what has no such key takes turns. All obey weights "
+	     "but 'first'."},
+    {.sections = BACK,
+     .words = "hash-type",
+     .args = hash_args,
+     .parse = conf_parse_hash_type,
+     .flags = CONF_EXTRA,
+     .help = "hash-type METHOD [sdbm|djb2|wt6|crc32|none] [avalanche]: map-based (default): even "
+	     "shares, but most keys change servers when one leaves; consistent: only those of the "
+	     "one that left. The function is sdbm, for consistent with avalanche; none: the key is "
+	     "a number."},
     {.sections = BACK,
      .words = "http-reuse",
      .args = reuse_arg,

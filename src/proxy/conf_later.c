@@ -28,7 +28,6 @@ static const struct conf_keyword later_keywords[] = {
     IGNORED(ALL, "grace"),
     IGNORED(ALL, "backlog"),
     IGNORED(ALL, "bind-process"),
-    IGNORED(ALL, "hash-type"),
     IGNORED(ALL, "load-server-state-from-file"),
     IGNORED(ALL, "server-state-file-name"),
     IGNORED(ALL, "retry-on"),

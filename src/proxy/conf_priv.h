@@ -4,6 +4,7 @@
 // struct proxy_conf.
 #pragma once
 
+#include "backend/backend.h"
 #include "conf/address.h"
 #include "conf/conf.h"
 #include "expr/acl.h"
@@ -48,7 +49,13 @@ struct proxy_conf {
 	struct server_options default_server;
 	struct health_conf health;
 	enum backend_reuse reuse;
-	struct str balance;
+	struct balance balance; // row and arguments; the rest is filled in at the end
+	const struct conf_line *balance_line;
+	struct balance_hashing {
+		const struct balance_table *table;
+		uint32_t (*hash)(struct str key);
+		bool avalanche;
+	} hashing;
 	struct kept_line *kept, **kept_tail;
 	const struct conf_line *default_backend_line, *logfmt_line, *unique_id_line;
 	struct str unique_id_text;
@@ -103,6 +110,12 @@ bool conf_page_of_section(const struct proxy_set *set, struct str name, unsigned
 			  const struct reply **out, struct err *err);
 // p->pages from its lines. Faults are reported.
 void conf_resolve_pages(struct conf *conf, const struct proxy_set *set, struct proxy *p);
+
+// conf_balance.c
+bool conf_parse_balance(struct conf *, void *obj, const struct conf_line *, struct err *);
+bool conf_parse_hash_type(struct conf *, void *obj, const struct conf_line *, struct err *);
+void conf_balance_defaults(struct proxy_conf *c);
+void conf_balance_apply(struct conf *conf, struct proxy *p); // all files are read
 
 // conf_check.c: what can only be judged once all files are read.
 bool conf_check_proxies(struct conf *, void *setup, struct err *);

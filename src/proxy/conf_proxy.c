@@ -165,6 +165,8 @@ take_over(struct proxy *p, const struct proxy *d)
 	conf_health_take_over(&c->health, &from->health);
 	c->reuse = from->reuse;
 	c->balance = from->balance;
+	c->balance_line = from->balance_line;
+	c->hashing = from->hashing;
 	c->default_backend_line = from->default_backend_line;
 	c->logfmt_line = from->logfmt_line;
 	c->unique_id_line = from->unique_id_line;
@@ -184,7 +186,7 @@ set_built_in_defaults(struct proxy *p)
 	p->forwardfor_header = STR("X-Forwarded-For");
 	p->originalto_header = STR("X-Original-To");
 	p->conf->reuse = BACKEND_REUSE_SAFE;
-	p->conf->balance = STR("roundrobin");
+	conf_balance_defaults(p->conf);
 	conf_server_defaults(&p->conf->default_server);
 	conf_health_defaults(&p->conf->health, &p->conf->default_server.health);
 }

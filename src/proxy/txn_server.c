@@ -101,16 +101,19 @@ static enum step_verdict
 run_connect(struct txn *t)
 {
 	struct backend_worker *bw = &t->worker->backends[t->backend->backend->index];
-	struct server *avoid = t->seen & SEEN_SERVER_FAILED ? t->server : NULL;
+	struct backend_ask *ask = &t->waiter.ask;
 	struct backend_place place;
+	ask->avoid = t->seen & SEEN_SERVER_FAILED ? t->server : NULL;
+	ask->has_hash = bw->backend->balance.row->key != NULL &&
+			balance_hash_of(&bw->backend->balance, &t->ctx, &ask->hash);
 	t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
-	if (UNLIKELY(!backend_take(bw, avoid, &place)))
+	if (UNLIKELY(!backend_take(bw, ask, &place)))
 		return enqueue(t);
 	if (place.server == NULL)
 		return txn_fail(t, 503, "SC");
 	if (place.counted)
 		t->flags |= TXN_PLACED;
-	if (avoid != NULL && place.server != avoid)
+	if (ask->avoid != NULL && place.server != ask->avoid)
 		t->flags |= TXN_REDISPATCHED;
 	return connect_to(t, place.server);
 }
@@ -163,6 +166,7 @@ enqueue(struct txn *t)
 		limit = TXN_TIMEOUT(t, t->backend, connect_ns);
 	t->flags |= TXN_QUEUED;
 	t->waiter.ready = queue_ready;
+	t->waiter.ask.avoid = NULL; // it may have recovered by then
 	t->waiter.class = t->prio_class;
 	t->waiter.offset_ms = t->prio_offset_ms;
 	t->queued_before = backend_wait(&t->worker->backends[t->backend->backend->index],

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Weighted round robin: exact shares, spread evenly, that follow weights, states and backups.
+// Ways to balance: exact shares, spread evenly, that follow weights, states and backups; loads;
+// what a ring keeps when a server leaves. That hashes choose HAProxy's servers is for scenario
+// B050.
 #include "backend/backend.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash_text.h"
 
 #include "tap.h"
 
@@ -18,6 +23,13 @@ add(const char *name, const char *weight, bool backup)
 	OK(s != NULL && server_set_weight(s, str_from_c(weight), &err));
 	s->is_backup = backup;
 	return s;
+}
+
+static struct server *
+next(const struct server *avoid)
+{
+	struct backend_ask ask = {.avoid = avoid};
+	return backend_next(&worker, &ask);
 }
 
 static char names[200][8]; // outlive their servers
@@ -36,7 +48,7 @@ picks(int n)
 	static char text[256];
 	text[0] = '\0';
 	for (int i = 0; i < n; i++) {
-		struct server *s = backend_next(&worker, NULL);
+		struct server *s = next(NULL);
 		size_t at = strlen(text);
 		struct str name = s != NULL ? s->name : STR("-");
 		snprintf(text + at, sizeof(text) - at, "%.*s", STR_ARG(name));
@@ -55,7 +67,7 @@ test_shares(void)
 	IS_STR(picks(7), "aabacaa"); // a's turns are spread, none starves
 	int count[3] = {0};
 	for (int i = 0; i < 7000; i++)
-		count[backend_next(&worker, NULL)->index]++;
+		count[next(NULL)->index]++;
 	IS_INT(count[0], 5000);
 	IS_INT(count[1], 1000);
 	IS_INT(count[2], 1000);
@@ -70,7 +82,7 @@ test_states(void)
 	IS_STR(server_state_name(a), "DRAIN");
 	int of_a = 0;
 	for (int i = 0; i < 100; i++)
-		of_a += backend_next(&worker, NULL) == a;
+		of_a += next(NULL) == a;
 	IS_INT(of_a, 0);
 	IS_INT(backend_usable_servers(backend), 2);
 	OK(server_set_state(a, STR("ready"), &err));
@@ -97,13 +109,13 @@ test_backups(void)
 	add("y", "9", true);
 	backend_worker_init(&worker, backend, 3);
 	for (int i = 0; i < 4; i++)
-		OK(backend_next(&worker, NULL) == a);
+		OK(next(NULL) == a);
 	OK(server_set_state(a, STR("maint"), &err));
-	OK_MSG(str_eq(backend_next(&worker, NULL)->name, STR("x")), "the first backup serves");
-	OK_MSG(str_eq(backend_next(&worker, NULL)->name, STR("x")), "and it alone");
+	OK_MSG(str_eq(next(NULL)->name, STR("x")), "the first backup serves");
+	OK_MSG(str_eq(next(NULL)->name, STR("x")), "and it alone");
 	for (size_t i = 1; i < 3; i++)
 		OK(server_set_state(backend->servers[i], STR("maint"), &err));
-	OK(backend_next(&worker, NULL) == NULL);
+	OK(next(NULL) == NULL);
 	OK(!backend_add_server(backend, STR("a"), &(struct addr){0}, &err));
 	OK(strstr(err.text, "has a server 'a' already") != NULL);
 }
@@ -116,7 +128,7 @@ test_avoid_and_many(void)
 	struct server *a = add("a", "1", false), *b = add("b", "1", false);
 	backend_worker_init(&worker, backend, 0);
 	for (int i = 0; i < 6; i++)
-		OK(backend_next(&worker, a) == b);
+		OK(next(a) == b);
 	backend_worker_fini(&worker);
 	fresh();
 	for (int i = 0; i < 200; i++) {
@@ -126,7 +138,7 @@ test_avoid_and_many(void)
 	backend_worker_init(&worker, backend, 0);
 	int count[200] = {0}, least = 1 << 30, most = 0;
 	for (int i = 0; i < 200 * 200; i++)
-		count[backend_next(&worker, NULL)->index]++;
+		count[next(NULL)->index]++;
 	for (int i = 0; i < 200; i++) {
 		least = MIN(least, count[i]);
 		most = MAX(most, count[i]);
@@ -163,6 +175,209 @@ test_addresses(void)
 	add("b", "1", false);
 }
 
+// Servers a, b, c... of these weights, balanced so; n names of them.
+static void
+farm(const struct balance_table *table, const char *const *weights, size_t n, uint32_t worker_id)
+{
+	fresh();
+	for (size_t i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "%c", (int)('a' + i));
+		add(names[i], weights[i], false);
+	}
+	struct balance how = {.row = balance_rows, .table = table, .draws = 2};
+	backend_set_balance(backend, &how);
+	backend_worker_init(&worker, backend, worker_id);
+}
+
+// A request that stays.
+static struct server *
+stay(const struct server *avoid)
+{
+	struct server *s = next(avoid);
+	OK(limit_take(&s->limit) == LIMIT_TAKEN);
+	return s;
+}
+
+static void
+leave(size_t server)
+{
+	backend_give(backend->servers[server]);
+}
+
+static void
+test_map(void)
+{
+	static const char *const weights[] = {"4", "10", "6"};
+	farm(&balance_map, weights, 3, 0);
+	IS_STR(picks(10), "abbcabcbbc"); // as haproxy 2.6 does, static-rr
+	struct backend_ask ask = {.has_hash = true};
+	int count[3] = {0};
+	for (uint32_t h = 0; h < 1000; h++) {
+		ask.hash = h;
+		struct server *s = backend_next(&worker, &ask);
+		OK(s == backend_next(&worker, &ask));
+		count[s->index]++;
+		ask.avoid = s;
+		OK(backend_next(&worker, &ask) != s);
+		ask.avoid = NULL;
+	}
+	IS_INT(count[0], 200);
+	IS_INT(count[1], 500);
+	IS_INT(count[2], 300);
+	backend_worker_fini(&worker);
+}
+
+#define KEYS 20000
+static uint16_t owner[KEYS];
+
+// How many keys go elsewhere than before, or than to `left`, which took all its own along.
+static int
+moved(const struct server *left)
+{
+	struct backend_ask ask = {.has_hash = true};
+	int n = 0;
+	for (uint32_t i = 0; i < KEYS; i++) {
+		ask.hash = hash_avalanche(i * 7919);
+		struct server *s = backend_next(&worker, &ask);
+		n += s->index != owner[i] && (left == NULL || owner[i] != left->index);
+		owner[i] = (uint16_t)s->index;
+	}
+	return n;
+}
+
+static void
+test_ring(void)
+{
+	static const char *const weights[] = {"100", "100", "50", "100", "100"};
+	struct err err;
+	farm(&balance_ring, weights, 5, 0);
+	(void)moved(NULL);
+	int count[5] = {0};
+	for (uint32_t i = 0; i < KEYS; i++)
+		count[owner[i]]++;
+	for (size_t i = 0; i < 5; i++) {
+		int due = KEYS / 9 * (i == 2 ? 1 : 2);
+		OK_MSG(abs(count[i] - due) < due / 5, "shares follow weights");
+	}
+	struct server *b = backend->servers[1];
+	OK(server_set_state(b, STR("maint"), &err));
+	OK_MSG(moved(b) == 0, "who was not at the one that left stays");
+	OK(server_set_state(b, STR("ready"), &err));
+	IS_INT(moved(NULL), count[1]); // and its own come back
+	OK(server_set_weight(b, STR("99"), &err));
+	OK_MSG(moved(NULL) < KEYS / 100, "a little less weight moves a few");
+	OK(server_set_weight(b, STR("256"), &err));
+	backend->servers[0]->id = UINT32_MAX; // far beyond where places are distinct
+	(void)moved(NULL);
+	backend_worker_fini(&worker);
+}
+
+// Bounded: what the configuration may ask for at most.
+static void
+test_many_points(void)
+{
+	fresh();
+	for (int i = 0; i < 200; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%u", (unsigned)i % 1000);
+		add(names[i], i == 0 ? "1" : "256", false);
+	}
+	struct balance how = {.row = balance_rows, .table = &balance_ring};
+	backend_set_balance(backend, &how);
+	backend_worker_init(&worker, backend, 0);
+	(void)next(NULL);
+	OK(worker.n_turn <= 1u << 20);
+	for (uint32_t i = 1; i < worker.n_turn; i++)
+		if (worker.points[i - 1] > worker.points[i])
+			OK_MSG(false, "points are sorted");
+	backend_worker_fini(&worker);
+}
+
+static void
+test_leastconn(void)
+{
+	static const char *const alike[] = {"1", "1", "1"}, *const weights[] = {"1", "4", "2"};
+	farm(&balance_loads, alike, 3, 0);
+	IS_STR(picks(7), "abcabca"); // nobody stays: they take turns
+	for (int i = 0; i < 2; i++)
+		(void)stay(NULL);
+	IS_INT(backend->servers[0]->limit.used, 0); // b and c have one each
+	OK(next(NULL) == backend->servers[0]);
+	OK_MSG(next(backend->servers[0]) != backend->servers[0], "the least busy is avoided");
+	leave(1);
+	(void)stay(backend->servers[0]);
+	IS_INT(backend->servers[1]->limit.used, 1);
+	backend_worker_fini(&worker);
+	farm(&balance_loads, weights, 3, 1);
+	for (int i = 0; i < 70; i++)
+		(void)stay(NULL);
+	IS_INT(backend->servers[0]->limit.used, 10);
+	IS_INT(backend->servers[1]->limit.used, 40);
+	IS_INT(backend->servers[2]->limit.used, 20);
+	server_set_maxconn(backend->servers[1], 40);
+	for (int i = 0; i < 30; i++)
+		OK_MSG(stay(NULL) != backend->servers[1], "a full one is not chosen");
+	backend_worker_fini(&worker);
+	fresh();
+	for (int i = 0; i < 200; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%u", (unsigned)i % 1000);
+		add(names[i], "3", false);
+	}
+	struct balance how = {.row = balance_rows, .table = &balance_loads};
+	backend_set_balance(backend, &how);
+	backend_worker_init(&worker, backend, 5);
+	for (int i = 0; i < 2000; i++)
+		(void)stay(NULL);
+	for (size_t i = 0; i < 200; i++)
+		IS_INT(backend->servers[i]->limit.used, 10);
+	for (int i = 0; i < 10; i++)
+		leave(77); // as if another worker did
+	bool seen = false;
+	for (int i = 0; i < 13; i++)
+		seen |= stay(NULL) == backend->servers[77];
+	OK_MSG(seen, "one that became idle elsewhere is noticed in n / 16 choices");
+	backend_worker_fini(&worker);
+}
+
+static void
+test_first(void)
+{
+	static const char *const weights[] = {"1", "200", "1"};
+	farm(&balance_order, weights, 3, 1);
+	backend->servers[0]->id = 9;
+	server_set_maxconn(backend->servers[1], 2);
+	IS_STR(picks(3), "bbb"); // the lowest id
+	(void)stay(NULL);
+	(void)stay(NULL);
+	IS_STR(picks(3), "ccc");
+	OK(next(backend->servers[2]) == backend->servers[0]);
+	leave(1);
+	IS_STR(picks(2), "bb");
+	backend_worker_fini(&worker);
+}
+
+static void
+test_random(void)
+{
+	static const char *const weights[] = {"1", "2", "1"};
+	farm(&balance_random, weights, 3, 0);
+	backend->balance.draws = 1;
+	int count[3] = {0};
+	for (int i = 0; i < 40000; i++)
+		count[next(NULL)->index]++;
+	for (size_t i = 0; i < 3; i++)
+		OK_MSG(abs(count[i] - (i == 1 ? 20000 : 10000)) < 600, "draws follow weights");
+	for (int i = 0; i < 100; i++)
+		OK(next(backend->servers[1]) != backend->servers[1]);
+	backend->balance.draws = 2;
+	for (int i = 0; i < 400; i++)
+		(void)stay(NULL);
+	for (size_t i = 0; i < 3; i++) { // one draw would stray by 10 and more
+		int used = (int)backend->servers[i]->limit.used;
+		OK_MSG(abs(used - (i == 1 ? 200 : 100)) < 12, "two draws even out");
+	}
+	backend_worker_fini(&worker);
+}
+
 int
 main(void)
 {
@@ -170,6 +385,12 @@ main(void)
 	test_states();
 	test_backups();
 	test_avoid_and_many();
+	test_map();
+	test_ring();
+	test_many_points();
+	test_leastconn();
+	test_first();
+	test_random();
 	test_addresses();
 	backend_free(&backend);
 	return tap_done();

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// Tables in which servers stand in turns, each as often as it weighs, spread as evenly as can be:
+// roundrobin walks one; map-based hashing takes the place that the hash names, and static-rr walks
+// that same table; random takes any place; first has each server once, by its id. Workers start at
+// different places so that a restart does not send the first N requests to one server.
+#include <stdlib.h>
+
+#include "backend/balance_priv.h"
+#include "base/mem.h"
+
+static uint32_t
+common_divisor(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t r = a % b;
+		a = b;
+		b = r;
+	}
+	return a;
+}
+
+// Weights divided, and scaled down where the sum would be above max. Returns the sum.
+static uint32_t
+scale(struct balance_candidate *c, size_t n, uint32_t divisor, uint32_t max)
+{
+	uint32_t total = 0, scaled = 0;
+	for (size_t i = 0; i < n; i++)
+		total += c[i].weight = (c[i].weight + divisor - 1) / divisor;
+	if (total <= max)
+		return total;
+	for (size_t i = 0; i < n; i++) {
+		c[i].weight = MAX((uint32_t)((uint64_t)c[i].weight * max / total), 1u);
+		scaled += c[i].weight;
+	}
+	return scaled;
+}
+
+static void
+make_room(struct backend_worker *w, uint32_t total)
+{
+	w->turn = mem_realloc(w->turn, total * sizeof(*w->turn));
+	w->n_turn = total;
+}
+
+static inline struct server *
+take_turn(struct backend_worker *w)
+{
+	struct server *s = w->backend->servers[w->turn[w->at]];
+	w->at = w->at + 1 == w->n_turn ? 0 : w->at + 1;
+	return s;
+}
+
+static struct server *
+choose_turn(struct backend_worker *w, const struct backend_ask *ask)
+{
+	struct server *s = take_turn(w);
+	for (uint32_t i = 0; UNLIKELY(s == ask->avoid) && i < w->n_turn; i++)
+		s = take_turn(w);
+	return s;
+}
+
+// The place itself, or the next one of another server.
+static struct server *
+at_place(const struct backend_worker *w, uint32_t at, const struct server *avoid)
+{
+	struct server *s = w->backend->servers[w->turn[at]];
+	for (uint32_t i = 0; UNLIKELY(s == avoid) && i < w->n_turn; i++) {
+		at = at + 1 == w->n_turn ? 0 : at + 1;
+		s = w->backend->servers[w->turn[at]];
+	}
+	return s;
+}
+
+// --- roundrobin ----------------------------------------------------------------------------------
+
+// At each turn everyone gains its weight, the richest serves and pays the total.
+static void
+fill_turns(uint16_t *turn, uint32_t total, struct balance_candidate *c, size_t n)
+{
+	for (uint32_t t = 0; t < total; t++) {
+		size_t best = 0;
+		for (size_t i = 0; i < n; i++) {
+			c[i].score += c[i].weight;
+			if (c[i].score > c[best].score)
+				best = i;
+		}
+		c[best].score -= total;
+		turn[t] = c[best].index;
+	}
+}
+
+// All weigh the same: that order, without its square of steps where thousands come and go.
+static bool
+fill_equal(uint16_t *turn, uint32_t total, const struct balance_candidate *c, size_t n)
+{
+	for (size_t i = 0; total == n && i < n; i++)
+		turn[i] = c[i].index;
+	return total == n;
+}
+
+static void
+build_turns(struct backend_worker *w, struct balance_candidate *c, size_t n)
+{
+	uint32_t divisor = 0;
+	for (size_t i = 0; i < n; i++)
+		divisor = common_divisor(c[i].weight, divisor);
+	make_room(w, scale(c, n, divisor, BALANCE_TURN_MAX));
+	if (!fill_equal(w->turn, w->n_turn, c, n))
+		fill_turns(w->turn, w->n_turn, c, n);
+}
+
+const struct balance_table balance_turns = {build_turns, choose_turn, false};
+
+// --- map-based -----------------------------------------------------------------------------------
+
+// HAProxy's order: all gain as above, but who is due (or a whole round overdue) comes first in the
+// order of the configuration, not in that of its riches.
+void
+balance_fill_map(uint16_t *turn, uint32_t total, struct balance_candidate *c, size_t n)
+{
+	for (uint32_t t = 0; t < total; t++) {
+		size_t best = 0;
+		int64_t rank = -1;
+		for (size_t i = 0; i < n; i++) {
+			c[i].score += c[i].weight;
+			int64_t r = (c[i].score + total) / total;
+			if (r > rank) {
+				best = i;
+				rank = r;
+			}
+		}
+		c[best].score -= total;
+		turn[t] = c[best].index;
+	}
+}
+
+// Of all servers, usable or not, so that a map is as long as HAProxy's in each state of them.
+static uint32_t
+divisor_of_all(const struct backend *b)
+{
+	uint32_t divisor = 0;
+	for (size_t i = 0; i < b->n_servers; i++) {
+		const struct server *s = b->servers[i];
+		divisor = common_divisor(s->weight_configured, divisor);
+		divisor =
+		    common_divisor(atomic_load_explicit(&s->weight, memory_order_relaxed), divisor);
+	}
+	return MAX(divisor, 1u);
+}
+
+static void
+build_map(struct backend_worker *w, struct balance_candidate *c, size_t n)
+{
+	make_room(w, scale(c, n, divisor_of_all(w->backend), BALANCE_MAP_MAX));
+	if (!fill_equal(w->turn, w->n_turn, c, n))
+		balance_fill_map(w->turn, w->n_turn, c, n);
+}
+
+static struct server *
+choose_in_map(struct backend_worker *w, const struct backend_ask *ask)
+{
+	if (!ask->has_hash)
+		return choose_turn(w, ask);
+	return at_place(w, ask->hash % w->n_turn, ask->avoid);
+}
+
+const struct balance_table balance_map = {build_map, choose_in_map, false};
+
+// --- random --------------------------------------------------------------------------------------
+
+// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016).
+static uint32_t
+draw(struct backend_worker *w)
+{
+	uint64_t x = w->random | (w->random == 0);
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	w->random = x;
+	return (uint32_t)(x * UINT64_C(0x2545f4914f6cdd1d) >> 32);
+}
+
+// Has the first more to do than the second, each by its weight?
+static bool
+is_busier(const struct server *a, const struct server *b)
+{
+	uint64_t of_a = limit_used(&a->limit), of_b = limit_used(&b->limit);
+	return of_a * atomic_load_explicit(&b->weight, memory_order_relaxed) >
+	       of_b * atomic_load_explicit(&a->weight, memory_order_relaxed);
+}
+
+// The least busy of some draws (Mitzenmacher, "The power of two choices", 2001).
+static struct server *
+choose_random(struct backend_worker *w, const struct backend_ask *ask)
+{
+	struct server *best = NULL;
+	uint32_t left = w->backend->balance.draws;
+	do {
+		uint32_t at = (uint32_t)((uint64_t)draw(w) * w->n_turn >> 32);
+		struct server *s = at_place(w, at, ask->avoid);
+		if (best == NULL || is_busier(best, s))
+			best = s;
+	} while (left-- > 1);
+	return best;
+}
+
+const struct balance_table balance_random = {build_turns, choose_random, true};
+
+// --- first ---------------------------------------------------------------------------------------
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct balance_candidate *x = a, *y = b;
+	return (x->score > y->score) - (x->score < y->score);
+}
+
+static void
+build_order(struct backend_worker *w, struct balance_candidate *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		c[i].score = w->backend->servers[c[i].index]->id;
+	qsort(c, n, sizeof(*c), by_id);
+	make_room(w, (uint32_t)n);
+	for (size_t i = 0; i < n; i++)
+		w->turn[i] = c[i].index;
+}
+
+// The first with room: as many steps as there are full ones before it.
+static struct server *
+choose_first(struct backend_worker *w, const struct backend_ask *ask)
+{
+	for (uint32_t i = 0; i < w->n_turn; i++) {
+		struct server *s = w->backend->servers[w->turn[i]];
+		if (s != ask->avoid && balance_has_room(s))
+			return s;
+	}
+	return at_place(w, 0, ask->avoid);
+}
+
+const struct balance_table balance_order = {build_order, choose_first, false};
