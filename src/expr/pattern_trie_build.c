@@ -293,7 +293,7 @@ static void
 make_filter(struct builder *b)
 {
 	struct pattern_trie *trie = b->trie;
-	trie->n_filter = (uint32_t)(b->n_heads / 8 + 1);
+	trie->n_filter = (uint32_t)(b->n_heads / 5 + 1);
 	trie->filter = mem_large(trie->n_filter * sizeof(*trie->filter));
 	for (size_t i = 0; i < b->n_heads; i++) {
 		uint64_t hash = b->heads[i].hash;
