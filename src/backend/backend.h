@@ -36,6 +36,7 @@ struct check_counters {
 	struct metric failures;        // that took a point of its health
 	struct metric downs;           // times it left service
 	struct metric down_ms;         // out of service, up to the last time that it came back
+	struct metric observed;        // times that requests failed too often in a row
 	struct metric changed_real_ns; // a gauge: the last of these turns
 };
 
@@ -70,7 +71,8 @@ struct server {
 	struct server *track;                   // whose state is its own too; NULL: nobody's
 	struct server *trackers, *next_tracker; // who tracks it; the next who tracks the same
 	bool kills_when_down, kills_backups_when_up; // on-marked-down, on-marked-up
-	struct metric_blocks checked;       // struct check_counters; made at start, keeper writes
+	struct observed *observed;    // observe.h; NULL: its requests tell nothing of its health
+	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
 	struct metric_blocks checked_state; // proxy/kept_health.c; likewise
 };
 
@@ -147,6 +149,7 @@ void server_announce(struct server *s);
 // The bits that it has by whom it tracks, and that one by its own; nobody is told. Start.
 void server_follow_quietly(struct server *s);
 void server_count_failure(struct server *s);
+void server_count_observed(struct server *s);
 // Milliseconds out of service so far. Any thread.
 uint64_t server_down_ms(const struct server *s);
 uint64_t backend_down_ms(const struct backend *b);

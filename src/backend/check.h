@@ -10,6 +10,7 @@
 #pragma once
 
 #include "backend/health.h"
+#include "backend/observe.h"
 #include "net/addr.h"
 #include "net/conn.h"
 
@@ -161,6 +162,9 @@ void checks_free(struct checks **all);
 // Not to be checked (maintenance, disabled): what is under way is dropped.
 void check_drop(struct check *c);
 
+// `n` requests in a row have failed, lately by `last` (observe.h).
+void check_observed(struct check *c, uint32_t n, enum observe_what last,
+		    enum observe_action action);
 // An operator's word on the health: HEALTH_SAYS_UP, _STOPPING, _DOWN.
 void check_force(struct check *c, enum health_says says, const char *who);
 

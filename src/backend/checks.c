@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // When checks are made, and what they make of their servers.
+#include <stdio.h>
+
 #include "backend/backend.h"
 #include "backend/check.h"
 #include "base/clock.h"
@@ -170,8 +172,8 @@ turn(struct check *c, enum health_says says, const char *why)
 	server_announce(s);
 }
 
-void
-check_found(struct check *c, const struct health_finding *f)
+static void
+take(struct check *c, const struct health_finding *f)
 {
 	const struct checks_host *h = &c->all->host;
 	enum health_status before = c->health.last.status;
@@ -180,7 +182,41 @@ check_found(struct check *c, const struct health_finding *f)
 		server_count_failure(c->server);
 	h->ended(h->arg, c->server, moved, before);
 	turn(c, health_says(&c->health), NULL);
+}
+
+void
+check_found(struct check *c, const struct health_finding *f)
+{
+	take(c, f);
 	schedule(c);
+}
+
+// What the action leaves of the points, before the failure that it simulates takes one.
+static void
+weaken(struct health *h, enum observe_action action)
+{
+	if (action == OBSERVE_MARK_DOWN)
+		h->points = MIN(h->points, h->rise);
+	if (action == OBSERVE_SUDDEN_DEATH)
+		h->points = MIN(h->points, h->rise + 1);
+}
+
+void
+check_observed(struct check *c, uint32_t n, enum observe_what last, enum observe_action action)
+{
+	if (c->all == NULL || c->all->stopped || !is_wanted(c))
+		return;
+	struct health_finding f = {.status = HEALTH_HANA, .duration_ms = -1};
+	(void)snprintf(f.info, sizeof(f.info), "Detected %u consecutive errors, last one was: %s",
+		       n, observe_text(last)); // fits
+	if (action != OBSERVE_FASTINTER) {
+		weaken(&c->health, action);
+		take(c, &f);
+	}
+	server_count_observed(c->server);
+	uint64_t soon = loop_now_ns(c->all->loop) + c->conf.fastinter_ns;
+	if (c->conf.fastinter_ns != 0 && (c->timer.due_ns == 0 || soon < c->timer.due_ns))
+		loop_timer_set(c->all->loop, &c->timer, soon);
 }
 
 void

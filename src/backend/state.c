@@ -76,6 +76,14 @@ server_count_failure(struct server *s)
 		METRIC_ADD(&c->failures, 1);
 }
 
+void
+server_count_observed(struct server *s)
+{
+	struct check_counters *c = counters_of(&s->checked);
+	if (c != NULL)
+		METRIC_ADD(&c->observed, 1);
+}
+
 uint64_t
 server_down_ms(const struct server *s)
 {

@@ -236,6 +236,8 @@ add_check(struct line *l, const struct server *srv)
 	add_number(l, "chkfail", check_count(&srv->checked, failures));
 	add_number(l, "chkdown", check_count(&srv->checked, downs));
 	add_number(l, "downtime", server_down_ms(srv) / 1000);
+	if (srv->observed != NULL)
+		add_number(l, "hanafail", check_count(&srv->checked, observed));
 	if (atomic_load_explicit(&srv->admin, memory_order_relaxed) & SERVER_MAINT)
 		return;
 	const struct health_finding *f = &c->health.last;

@@ -20,7 +20,11 @@ conf_health_defaults(struct health_conf *h, struct health_words *w)
 {
 	*h = (struct health_conf){0};
 	h->request = plain_request;
-	*w = (struct health_words){.inter_ns = CHECK_INTER_NS, .rise = 2, .fall = 3};
+	*w = (struct health_words){.inter_ns = CHECK_INTER_NS,
+				   .rise = 2,
+				   .fall = 3,
+				   .on_error = OBSERVE_FAIL_CHECK,
+				   .error_limit = 10};
 }
 
 void
@@ -437,7 +441,10 @@ bool
 conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy *p,
 		   struct server *s, const struct health_words *w, struct err *err)
 {
-	(void)p;
+	if (w->observe && w->observe_layer == OBSERVE_LAYER7 && p->mode == PROXY_TCP)
+		return err_set(err, "'observe layer7' needs mode http");
+	if (w->observe && !w->check)
+		conf_warn(conf, line, "'observe' has no effect without 'check'");
 	s->kills_when_down = w->kills_when_down;
 	s->kills_backups_when_up = w->kills_backups_when_up;
 	if (w->track.n > 0)
@@ -450,6 +457,10 @@ conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy
 			       .addr = w->addr,
 			       .port = (uint16_t)w->port};
 	s->check = check_new(s, &c, (uint32_t)w->rise, (uint32_t)w->fall, NULL);
+	if (w->observe)
+		s->observed =
+		    observed_new(s, (enum observe_layer)w->observe_layer,
+				 (enum observe_action)w->on_error, (uint32_t)w->error_limit);
 	if (atomic_load_explicit(&s->admin, memory_order_relaxed) & SERVER_MAINT)
 		s->check->health.points = 0;
 	return true;

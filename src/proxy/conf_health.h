@@ -35,7 +35,9 @@ struct health_conf {
 
 // The words of a server line.
 struct health_words {
-	bool check, kills_when_down, kills_backups_when_up;
+	bool check, observe, kills_when_down, kills_backups_when_up;
+	int observe_layer, on_error; // enum observe_layer, observe_action
+	int64_t error_limit;
 	struct str track; // [backend/]server
 	uint64_t inter_ns, fastinter_ns, downinter_ns;
 	int64_t rise, fall, port;

@@ -43,6 +43,22 @@ parse_check_addr(struct conf *conf, void *obj, const struct conf_line *line,
 	return true;
 }
 
+static const char *const observe_words[] = {"layer4", "layer7", NULL};
+static const char *const error_words[] = {"fastinter", "fail-check", "sudden-death", "mark-down",
+					  NULL};
+
+static bool
+parse_observe(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *value,
+	      struct err *err)
+{
+	struct health_words *w = &((struct server_options *)obj)->health;
+	(void)conf;
+	(void)line;
+	(void)err;
+	w->observe_layer = (int)value->i;
+	return w->observe = true;
+}
+
 static const char *const down_words[] = {"shutdown-sessions", NULL};
 static const char *const up_words[] = {"shutdown-backup-sessions", NULL};
 
@@ -170,6 +186,25 @@ const struct conf_word conf_server_words[] = {
      .type = CONF_STR,
      .offset = OPT(health.track),
      .help = "[BACKEND/]SERVER whose state is its own too, instead of checks of its own."},
+    {.name = "observe",
+     .type = CONF_ENUM,
+     .words = observe_words,
+     .parse = parse_observe,
+     .help = "What requests meet counts for its health too: layer4 connections, layer7 answers."},
+    {.name = "on-error",
+     .type = CONF_ENUM,
+     .words = error_words,
+     .dflt = "fail-check",
+     .offset = OPT(health.on_error),
+     .help = "What error-limit failures in a row do: check sooner, count as a failed check, as all "
+	     "but the last one, as all of them."},
+    {.name = "error-limit",
+     .type = CONF_INT,
+     .min = 1,
+     .max = INT32_MAX,
+     .dflt = "10",
+     .offset = OPT(health.error_limit),
+     .help = "So many requests must fail in a row."},
     {.name = "on-marked-down",
      .type = CONF_ENUM,
      .words = down_words,
@@ -192,9 +227,6 @@ const struct conf_word conf_server_words[] = {
     LATER("minconn"),
     LATER("maxqueue"),
     LATER("slowstart"),
-    LATER("observe"),
-    LATER("on-error"),
-    LATER("error-limit"),
     LATER("init-addr"),
     LATER("resolvers"),
     LATER("resolve-prefer"),

@@ -36,6 +36,7 @@ static const struct metric_row state_rows[] = {
 const struct metric_row kept_check_rows[] = {COUNTER(failures),
 					     COUNTER(downs),
 					     COUNTER(down_ms),
+					     COUNTER(observed),
 					     {.name = "changed_real_ns",
 					      .offset =
 						  offsetof(struct check_counters, changed_real_ns),

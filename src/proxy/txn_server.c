@@ -6,6 +6,7 @@
 #include "proxy/count.h"
 #include "proxy/proxy.h"
 #include "proxy/tcp.h"
+#include "proxy/observe.h"
 #include "proxy/txn.h"
 
 static void
@@ -127,6 +128,7 @@ connect_failed(struct txn *t)
 	bool timeout = t->seen & SEEN_SERVER_TIMEOUT;
 	t->seen &= ~(uint32_t)SEEN_SERVER_TIMEOUT;
 	count_connect_failure(t);
+	txn_observed(t, OBSERVE_NO_CONNECTION);
 	txn_release_server(t, false);
 	if (t->retries >= txn_max_retries(t, t->backend->retries))
 		return txn_fail(t, 503, timeout ? "sC" : "SC");
@@ -146,6 +148,7 @@ run_connecting(struct txn *t)
 		return connect_failed(t);
 	if (!(t->seen & SEEN_SERVER_CONNECTED))
 		return STEP_WAIT;
+	txn_observed(t, OBSERVE_CONNECTED);
 	t->seen &= ~(uint32_t)SEEN_SERVER_CONNECTED;
 	t->reason = NULL;
 	return txn_go(t, UNLIKELY(t->flags & TXN_TCP) ? &step_tcp_begin : &step_send_head);
@@ -294,6 +297,7 @@ no_response(struct txn *t)
 	bool again = t->flags & TXN_REUSED && (may_repeat(t) || untouched) && conn_unread(s) == 0;
 	if (!again) {
 		count_response_error(t);
+		txn_observed(t, t->seen & SEEN_SERVER_EOF ? OBSERVE_CLOSED : OBSERVE_READ_ERROR);
 		return txn_fail(t, 502, "SH");
 	}
 	if (conn_sending(s))
@@ -322,6 +326,7 @@ refuse_response(struct txn *t)
 	enum http_reason_id why = t->server_codec->reason(&t->res_in, &offset);
 	t->http_reason = (uint8_t)why;
 	count_bad_response(t, why, offset);
+	txn_observed(t, OBSERVE_BAD_HEAD);
 	bad_message_keep(t, true, why, offset);
 	return txn_fail(t, 502, "PH");
 }
@@ -330,8 +335,10 @@ static enum step_verdict
 await_more_response(struct txn *t)
 {
 	struct conn *s = &t->server_conn->conn;
-	if (t->seen & SEEN_SERVER_TIMEOUT)
+	if (t->seen & SEEN_SERVER_TIMEOUT) {
+		txn_observed(t, OBSERVE_TIMEOUT);
 		return txn_fail(t, 504, "sH");
+	}
 	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
 		return no_response(t);
 	if (conn_receiving(s))
@@ -344,6 +351,7 @@ await_more_response(struct txn *t)
 		if (!conn_new_rbuf(s)) {
 			enum http_reason_id why = t->server_codec->too_big(&t->res_in, &t->res);
 			count_bad_response(t, why, n);
+			txn_observed(t, OBSERVE_BAD_HEAD);
 			return txn_fail(t, 502, "PH");
 		}
 		t->server_codec->moved(&t->res_in, &t->res, from, n, conn_data(s));
@@ -412,6 +420,7 @@ run_await_response(struct txn *t)
 	t->times.response_ns = loop_now_ns(t->worker->loop);
 	t->ctx.res = &t->res;
 	t->server_status = t->res.status;
+	txn_observed_status(t, t->res.status);
 	if (UNLIKELY(t->frontend->response_captures.n > 0))
 		capture_headers(t, true);
 	return txn_go(t, &step_response_rules);
