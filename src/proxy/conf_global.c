@@ -155,16 +155,18 @@ uint64_t
 proxy_setup_descriptors(const struct proxy_set *set)
 {
 	// A connection has a client's and a server's socket; each worker its listeners, one that
-	// waits at each of them for room, log sockets and loop; some for the rest of the process.
+	// waits at each of them for room, log sockets and loop; each server one at rest for each
+	// worker, and that of its check; some for the rest of the process.
 	uint64_t workers = proxy_setup_workers(set), binds = 0;
 	for (size_t i = 0; i < set->n_all; i++)
 		for (const struct bind *b = set->all[i]->binds; b != NULL; b = b->next)
 			binds++;
-	uint64_t idle = 0;
+	uint64_t servers = 0;
 	for (size_t i = 0; i < set->n_all; i++)
 		if (set->all[i]->backend != NULL)
-			idle += set->all[i]->backend->n_servers;
-	return 2 * (uint64_t)set->global.maxconn + workers * (2 * binds + 8) + idle * workers + 64;
+			servers += set->all[i]->backend->n_servers;
+	return 2 * (uint64_t)set->global.maxconn + workers * (2 * binds + 8) +
+	       servers * (workers + 1) + 64;
 }
 
 #define G         "global"
