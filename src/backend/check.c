@@ -90,8 +90,8 @@ now_of(const struct check *c)
 	return loop_now_ns(checks_loop_of(c->all));
 }
 
-static void
-let_go(struct check *c)
+void
+check_let_go(struct check *c)
 {
 	c->running = c->wants_connect = false;
 	check_answer_free(&c->answer);
@@ -99,20 +99,12 @@ let_go(struct check *c)
 		conn_abort(&c->conn); // thousands of them leave no TIME_WAIT
 }
 
-void
-check_drop(struct check *c)
-{
-	CHECK_MAGIC(c, CHECK_MAGIC_VALUE);
-	if (c->running)
-		let_go(c);
-}
-
 static void
 end(struct check *c, struct health_finding *f)
 {
 	uint64_t now = now_of(c);
 	f->duration_ms = (int64_t)((now - c->begun_ns) / NS_PER_MS);
-	let_go(c);
+	check_let_go(c);
 	check_found(c, f);
 }
 

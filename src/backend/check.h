@@ -171,6 +171,7 @@ void check_force(struct check *c, enum health_says says, const char *who);
 // --- check.c to checks.c and the readers of answers ----------------------------------------------
 
 void check_begin(struct check *c);
+void check_let_go(struct check *c); // nothing is under way any more; its connection closes
 void check_event(struct conn *conn, enum conn_event ev, const struct reason *why);
 // checks.c: it has ended so.
 void check_found(struct check *c, const struct health_finding *f);

@@ -61,6 +61,16 @@ schedule(struct check *c)
 			       loop_now_ns(c->all->loop) + check_inter_ns(c));
 }
 
+void
+check_drop(struct check *c)
+{
+	CHECK_MAGIC(c, CHECK_MAGIC_VALUE);
+	if (!c->running)
+		return;
+	check_let_go(c);
+	schedule(c); // its end would have
+}
+
 static void
 due(struct timer *t)
 {
