@@ -139,6 +139,50 @@ local function give_reply(n, r)
 	reply_body(n, tostring(r.body or ""))
 end
 
+-- ---- Channel ----------------------------------------------------------------------------------
+
+-- What stands in a connection's buffer while rules on content judge it, mode tcp. It is read; who wants to take
+-- bytes or to answer is a service.
+local Channel = {}
+Channel.__index = Channel
+local is_http, channel_state = op("is_http"), op("channel_state")
+
+local function bytes_of(c)
+	if is_http(c._n) then
+		error("Cannot manipulate HAProxy channels in HTTP mode: txn.http and txn.f:req_body() are for it", 3)
+	end
+	local f = c._n.f
+	return (c._resp and f:res_payload(0, 0) or not c._resp and f:req_payload(0, 0)) or ""
+end
+
+local function slice(bytes, offset, length)
+	offset = offset or 0
+	if offset < 0 then offset = math.max(#bytes + offset, 0) end
+	if offset > #bytes then error("offset out of range.", 3) end
+	if length ~= nil and length < -1 then error("length out of range.", 3) end
+	if length == nil or length == -1 then length = #bytes end
+	return bytes:sub(offset + 1, offset + length)
+end
+
+function Channel:is_resp() return self._resp end
+function Channel:input() return #bytes_of(self) end
+function Channel:output() return 0 end
+function Channel:may_recv() return channel_state(self._n, self._resp) & 1 ~= 0 end
+function Channel:is_full() return channel_state(self._n, self._resp) & 2 ~= 0 end
+function Channel:data(offset, length) return slice(bytes_of(self), offset, length) end
+function Channel:line(offset, length)
+	local piece = slice(bytes_of(self), offset, length)
+	return piece:match("^[^\n]*\n") or piece
+end
+function Channel:dup() return bytes_of(self) end
+Channel.get_in_len, Channel.get_out_len = Channel.input, Channel.output
+for _, name in ipairs { "append", "forward", "get", "getline", "insert", "prepend", "remove", "send", "set" } do
+	Channel[name] = function()
+		error("Channel." .. name .. " is not there: channels are read. `tcp-request content use-service` " ..
+			"gives a script the connection", 2)
+	end
+end
+
 -- ---- TXN --------------------------------------------------------------------------------------
 
 local TXN = { logs = {} }
@@ -165,9 +209,10 @@ add_log(TXN)
 add_vars(TXN)
 
 -- f, sf, c and sc are the native ones; what is asked for is kept.
-local is_http = op("is_http")
 local parts = {
 	f = true, sf = true, c = true, sc = true,
+	req = function(t) return setmetatable({ _n = t._n, _resp = false }, Channel) end,
+	res = function(t) return setmetatable({ _n = t._n, _resp = true }, Channel) end,
 	http = function(t) return is_http(t._n) and setmetatable({ _n = t._n }, HTTP) or nil end,
 }
 local TXN_mt = {

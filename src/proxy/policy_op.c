@@ -9,6 +9,7 @@
 #include "proxy/action_lua.h"
 #include "proxy/action_priv.h"
 #include "proxy/action_queue.h"
+#include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/policy_host_priv.h"
 #include "proxy/policy_op_priv.h"
@@ -536,6 +537,22 @@ int_arg(struct op_call *c, int64_t *n)
 	return c->args[0].type == POLICY_T_INT || err_set(c->err, "a whole number is expected");
 }
 
+// Bits: 1, more bytes may come; 2, the buffer has no room for them.
+static bool
+op_channel_state(struct op_call *c)
+{
+	const struct txn *t = c->txn;
+	bool response = c->args[0].b;
+	uint32_t gone =
+	    response ? SEEN_SERVER_EOF | SEEN_SERVER_FAILED : SEEN_CLIENT_EOF | SEEN_CLIENT_FAILED;
+	const struct conn *conn = !response                ? &t->client->conn
+				  : t->server_conn != NULL ? &t->server_conn->conn
+							   : NULL;
+	bool full = conn != NULL && conn->in != NULL && conn_room(conn) == 0;
+	bool comes = conn != NULL && !(t->seen & gone) && !full;
+	return policy_give_int(c->out, comes + 2 * full);
+}
+
 static bool
 op_priority_class(struct op_call *c)
 {
@@ -610,6 +627,7 @@ static const struct op_row rows[] = {
     {"reply_body", HTTP_TXN, 1, 1, op_reply_body},
     {"request_body", HTTP_TXN, 0, 0, op_request_body},
     {"set_log_level", ANY_TXN, 1, 1, op_set_log_level},
+    {"channel_state", ANY_TXN, 1, 1, op_channel_state},
     {"set_priority_class", ANY_TXN, 1, 1, op_priority_class},
     {"set_priority_offset", ANY_TXN, 1, 1, op_priority_offset},
     {"tcp_take", TCP_SERVICE, 1, 1, op_tcp_take},
