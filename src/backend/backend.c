@@ -142,6 +142,8 @@ backend_changed(struct backend *b)
 	if (b->host != NULL) // it serves
 		backend_note_usable(b);
 	limit_wake(&b->waits); // a server may have come back for who waits
+	for (size_t i = 0; i < b->n_servers; i++)
+		limit_wake_all(&b->servers[i]->waits); // theirs may have left
 }
 
 bool

@@ -74,6 +74,7 @@ struct server {
 	struct observed *observed;    // observe.h; NULL: its requests tell nothing of its health
 	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
 	struct metric_blocks checked_state; // proxy/kept_health.c; likewise
+	struct limit_waits waits;           // workers with requests that want this very server
 };
 
 struct backend {
@@ -187,10 +188,7 @@ struct backend_worker {
 		struct list idle; // of the owner's server connections, newest first
 		uint32_t n_idle;
 	} * servers;
-	struct list queue; // of struct backend_waiter, who is next first
-	uint32_t n_queued;
-	bool serving_queue;
-	struct limit_waker waker;
+	struct backend_queue *queues; // n_servers of those that want one server, then the others'
 };
 
 void backend_worker_init(struct backend_worker *w, struct backend *b, uint32_t worker_id);
@@ -202,13 +200,23 @@ void backend_set_balance(struct backend *b, const struct balance *how);
 
 // ---- queue.c: servers' maxconn
 
+// Requests of one worker that wait, for any server or for one; who is next first.
+struct backend_queue {
+	struct list waiters;
+	struct backend_worker *worker;
+	struct server *server; // NULL: any
+	bool serving;
+	struct limit_waker waker;
+};
+
 // A request's place at a server.
 struct backend_place {
 	struct server *server;
 	bool counted; // to be given back
 };
-// The same choice among the servers that have room below their maxconn. True with server == NULL:
-// none is usable. False: all are full, or others wait already; then wait.
+// The same choice with a place at the server, below its maxconn. One that a hash chose is waited
+// for; for the others any with room will do. True with server == NULL: none is usable. False: wait
+// for out->server, or for any when that is NULL; they are full, or others wait already.
 bool backend_take(struct backend_worker *w, const struct backend_ask *ask,
 		  struct backend_place *out);
 // Gives a counted place back. Any worker.
@@ -217,6 +225,7 @@ void backend_give(struct server *s);
 // A request in the queue of its worker; in the owner's memory.
 struct backend_waiter {
 	struct list in_queue;
+	struct backend_queue *queue;
 	int16_t class;     // a lower one is served first
 	int32_t offset_ms; // in its class it counts as so much younger
 	uint64_t due_ns;   // of backend_wait
@@ -224,14 +233,17 @@ struct backend_waiter {
 	struct backend_place place;             // set when ready is called
 	void (*ready)(struct backend_waiter *); // out of the queue; from the loop's turn
 };
-// Behind a backend_take that said false. Returns how many, of all workers, waited by then. Its
-// place is found from the youngest on: at once, unless it is to be served before many others.
-uint32_t backend_wait(struct backend_worker *w, struct backend_waiter *waiter, uint64_t now_ns);
+// Behind a backend_take that said false, with the server that it named. Returns how many, of all
+// workers, waited by then. Its place is found from the youngest on: at once, unless it is to be
+// served before many others.
+uint32_t backend_wait(struct backend_worker *w, struct backend_waiter *waiter,
+		      const struct server *wanted, uint64_t now_ns);
 // Requests that wait now, of all workers. Any thread.
 uint32_t backend_queued(const struct backend *b);
 // Leaves before its turn.
 void backend_wait_end(struct backend_worker *w, struct backend_waiter *waiter);
 // Before the first wait, on the worker's thread. w must live until all threads have ended.
 void backend_queue_init(struct backend_worker *w, struct loop *loop);
+void backend_queue_fini(struct backend_worker *w); // all threads have ended
 // 0: unlimited. Requests that were given out without a limit are not counted. Any thread.
 void server_set_maxconn(struct server *s, uint32_t maxconn);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Requests that wait for a server below its maxconn: a queue per backend and worker, in order of
-// class, then of arrival. A place at a server that becomes free wakes one worker, which gives it to
-// its first.
+// Requests that wait for a server below its maxconn: a queue per worker for each server that a hash
+// chose, and one for those that any server of the backend may serve; in order of class, then of
+// arrival. A place at a server that becomes free wakes one worker of those that wait for it and one
+// of the backend's, which give it to their first, whoever comes first.
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 // The server, with a place at it; NULL: full, or not to be used.
 static struct server *
@@ -29,6 +31,48 @@ any_other(const struct backend *b, const struct server *tried, const struct serv
 	return NULL;
 }
 
+// The queue of those that want this server; NULL: any.
+static struct backend_queue *
+queue_of(struct backend_worker *w, const struct server *wanted)
+{
+	return &w->queues[wanted != NULL ? wanted->index : w->backend->n_servers];
+}
+
+static struct limit_waits *
+waits_of(const struct backend_queue *q)
+{
+	return q->server != NULL ? &q->server->waits : &q->worker->backend->waits;
+}
+
+// Newcomers stand behind those that wait.
+static bool
+must_line_up(struct backend_worker *w, const struct server *wanted)
+{
+	const struct backend_queue *q = queue_of(w, wanted);
+	return limit_waited_for(waits_of(q)) && !q->serving;
+}
+
+// By its hash: this one, however long it takes.
+static bool
+take_chosen(struct backend_worker *w, struct server *s, struct backend_place *out)
+{
+	out->server = s;
+	return !must_line_up(w, s) && try_server(s, &out->counted) != NULL;
+}
+
+static bool
+take_any(struct backend_worker *w, const struct backend_ask *ask, struct server *first,
+	 struct backend_place *out)
+{
+	out->server = NULL;
+	if (must_line_up(w, NULL))
+		return false;
+	out->server = try_server(first, &out->counted);
+	if (out->server == NULL)
+		out->server = any_other(w->backend, first, ask->avoid, &out->counted);
+	return out->server != NULL;
+}
+
 bool
 backend_take(struct backend_worker *w, const struct backend_ask *ask, struct backend_place *out)
 {
@@ -37,47 +81,73 @@ backend_take(struct backend_worker *w, const struct backend_ask *ask, struct bac
 	if (out->server == NULL ||
 	    !atomic_load_explicit(&w->backend->limited, memory_order_relaxed))
 		return true;
-	if (limit_waited_for(&w->backend->waits) && !w->serving_queue)
-		return false;
-	struct server *first = out->server;
-	out->server = try_server(first, &out->counted);
-	if (out->server == NULL)
-		out->server = any_other(w->backend, first, ask->avoid, &out->counted);
-	return out->server != NULL;
+	return ask->has_hash ? take_chosen(w, out->server, out)
+			     : take_any(w, ask, out->server, out);
 }
 
 void
 backend_give(struct server *s)
 {
-	limit_give(&s->limit, &s->backend->waits);
+	limit_give(&s->limit, &s->waits);
+	limit_wake(&s->backend->waits);
+}
+
+static void line_up(struct backend_queue *q, struct backend_waiter *waiter);
+
+// Finds a place for the queue's first, or another queue: what a hash chooses may be another server
+// by now. False: neither.
+static bool
+serve_first(struct backend_queue *q, struct backend_waiter *first)
+{
+	struct backend_worker *w = q->worker;
+	bool taken = backend_take(w, &first->ask, &first->place);
+	const struct server *chosen = first->place.server;
+	if (taken && chosen != NULL) {
+		list_remove(&first->in_queue);
+		atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
+		first->ready(first);
+		return true;
+	}
+	if (chosen == NULL || chosen == q->server)
+		return false;
+	list_remove(&first->in_queue);
+	line_up(queue_of(w, chosen), first);
+	return true;
 }
 
 // On the waiting worker: as many of its first as find a place.
 static void
 serve_queue(struct limit_waker *waker)
 {
-	struct backend_worker *w = CONTAINER_OF(waker, struct backend_worker, waker);
-	w->serving_queue = true;
-	while (!list_empty(&w->queue)) {
-		struct backend_waiter *first =
-		    LIST_ENTRY(w->queue.next, struct backend_waiter, in_queue);
-		if (!backend_take(w, &first->ask, &first->place) || first->place.server == NULL)
-			break;
-		list_remove(&first->in_queue);
-		w->n_queued--;
-		atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
-		first->ready(first);
-	}
-	w->serving_queue = false;
-	if (list_empty(&w->queue))
-		limit_wait_pass(&w->backend->waits, w->id);
+	struct backend_queue *q = CONTAINER_OF(waker, struct backend_queue, waker);
+	q->serving = true;
+	while (!list_empty(&q->waiters) &&
+	       serve_first(q, LIST_ENTRY(q->waiters.next, struct backend_waiter, in_queue)))
+		;
+	q->serving = false;
+	if (list_empty(&q->waiters))
+		limit_wait_pass(waits_of(q), q->worker->id);
 }
 
 void
 backend_queue_init(struct backend_worker *w, struct loop *loop)
 {
-	list_init(&w->queue);
-	limit_waker_init(&w->backend->waits, w->id, &w->waker, loop, serve_queue);
+	const struct backend *b = w->backend;
+	w->queues = mem_zalloc((b->n_servers + 1) * sizeof(*w->queues));
+	for (size_t i = 0; i <= b->n_servers; i++) {
+		struct backend_queue *q = &w->queues[i];
+		list_init(&q->waiters);
+		q->worker = w;
+		q->server = i < b->n_servers ? b->servers[i] : NULL;
+		limit_waker_init(waits_of(q), w->id, &q->waker, loop, serve_queue);
+	}
+}
+
+void
+backend_queue_fini(struct backend_worker *w)
+{
+	mem_free(w->queues);
+	w->queues = NULL;
 }
 
 static bool
@@ -88,37 +158,38 @@ goes_before(const struct backend_waiter *a, const struct backend_waiter *b)
 
 // Behind the last of those that are served before it.
 static void
-line_up(struct backend_worker *w, struct backend_waiter *waiter)
+line_up(struct backend_queue *q, struct backend_waiter *waiter)
 {
-	struct list *next = &w->queue;
-	while (next->prev != &w->queue &&
+	struct list *next = &q->waiters;
+	while (next->prev != &q->waiters &&
 	       goes_before(waiter, LIST_ENTRY(next->prev, struct backend_waiter, in_queue)))
 		next = next->prev;
 	list_append(next, &waiter->in_queue); // in front of it
+	waiter->queue = q;
+	limit_wait(waits_of(q), q->worker->id);
+	// A place given back before that bit was seen is found by the worker woken here.
+	limit_wake(waits_of(q));
 }
 
 uint32_t
-backend_wait(struct backend_worker *w, struct backend_waiter *waiter, uint64_t now_ns)
+backend_wait(struct backend_worker *w, struct backend_waiter *waiter, const struct server *wanted,
+	     uint64_t now_ns)
 {
 	// A clock that has run for less than the offset is not passed below its zero.
 	int64_t due = (int64_t)now_ns + waiter->offset_ms * (int64_t)NS_PER_MS;
 	waiter->due_ns = due > 0 ? (uint64_t)due : 0;
-	line_up(w, waiter);
-	w->n_queued++;
-	limit_wait(&w->backend->waits, w->id);
-	// A place given back before that bit was seen is found by the worker woken here.
-	limit_wake(&w->backend->waits);
+	line_up(queue_of(w, wanted), waiter);
 	return atomic_fetch_add_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
 }
 
 void
 backend_wait_end(struct backend_worker *w, struct backend_waiter *waiter)
 {
+	struct backend_queue *q = waiter->queue;
 	list_remove(&waiter->in_queue);
-	w->n_queued--;
 	atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
-	if (list_empty(&w->queue))
-		limit_wait_pass(&w->backend->waits, w->id);
+	if (list_empty(&q->waiters))
+		limit_wait_pass(waits_of(q), w->id);
 }
 
 uint32_t
@@ -132,7 +203,8 @@ server_set_maxconn(struct server *s, uint32_t maxconn)
 {
 	if (maxconn > 0)
 		atomic_store_explicit(&s->backend->limited, true, memory_order_relaxed);
-	limit_set(&s->limit, maxconn, &s->backend->waits);
+	limit_set(&s->limit, maxconn, &s->waits);
+	limit_wake_all(&s->backend->waits);
 	if (s->backend->changed != NULL)
 		s->backend->changed(s->backend);
 }

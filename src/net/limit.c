@@ -84,10 +84,16 @@ limit_give(struct limit *l, struct limit_waits *ws)
 }
 
 void
-limit_set(struct limit *l, uint32_t max, struct limit_waits *ws)
+limit_wake_all(struct limit_waits *ws)
 {
-	atomic_store_explicit(&l->max, max, memory_order_seq_cst);
 	uint64_t workers = atomic_load_explicit(&ws->workers, memory_order_seq_cst);
 	for (; workers != 0; workers &= workers - 1)
 		post(ws->waker[__builtin_ctzll(workers)]);
+}
+
+void
+limit_set(struct limit *l, uint32_t max, struct limit_waits *ws)
+{
+	atomic_store_explicit(&l->max, max, memory_order_seq_cst);
+	limit_wake_all(ws);
 }

@@ -79,6 +79,8 @@ void limit_wait(struct limit_waits *ws, uint32_t id);
 void limit_wait_pass(struct limit_waits *ws, uint32_t id);
 // There may be room: wakes one worker. Any thread.
 void limit_wake(struct limit_waits *ws);
+// Everybody who waits may look. Any thread.
+void limit_wake_all(struct limit_waits *ws);
 // Gives back what limit_take gave.
 void limit_give(struct limit *l, struct limit_waits *ws);
 // Another bound, 0: none. Raised: everybody may look.

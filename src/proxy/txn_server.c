@@ -96,7 +96,7 @@ connect_to(struct txn *t, struct server *s)
 	return txn_go(t, &step_connecting);
 }
 
-static enum step_verdict enqueue(struct txn *t);
+static enum step_verdict enqueue(struct txn *t, const struct server *wanted);
 
 static enum step_verdict
 run_connect(struct txn *t)
@@ -109,7 +109,7 @@ run_connect(struct txn *t)
 			balance_hash_of(&bw->backend->balance, &t->ctx, &ask->hash);
 	t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
 	if (UNLIKELY(!backend_take(bw, ask, &place)))
-		return enqueue(t);
+		return enqueue(t, place.server);
 	if (place.server == NULL)
 		return txn_fail(t, 503, "SC");
 	if (place.counted)
@@ -158,11 +158,11 @@ const struct txn_step step_connecting = {"connecting", run_connecting};
 
 // --- queue -------------------------------------------------------------------------------------
 
-// Every server is at its maxconn: wait for one, `timeout queue` at most.
+// Every server, or the one wanted, is at its maxconn: wait for one, `timeout queue` at most.
 static void queue_ready(struct backend_waiter *waiter);
 
 static enum step_verdict
-enqueue(struct txn *t)
+enqueue(struct txn *t, const struct server *wanted)
 {
 	uint64_t limit = TXN_TIMEOUT(t, t->backend, queue_ns);
 	if (limit == 0)
@@ -173,7 +173,7 @@ enqueue(struct txn *t)
 	t->waiter.class = t->prio_class;
 	t->waiter.offset_ms = t->prio_offset_ms;
 	t->queued_before = backend_wait(&t->worker->backends[t->backend->backend->index],
-					&t->waiter, loop_now_ns(t->worker->loop));
+					&t->waiter, wanted, loop_now_ns(t->worker->loop));
 	count_queued(t, 1);
 	conn_deadline(&t->client->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 	if (t->up.ended || t->req.framing == HTTP_BODY_NONE)

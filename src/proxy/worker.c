@@ -212,6 +212,8 @@ free_workers(struct proxy_set *set)
 		CHECK_MAGIC(w, PROXY_WORKER_MAGIC);
 		w->magic = 0;
 		gates_free(w);
+		for (size_t b = 0; w->backends != NULL && b < set->n_backends; b++)
+			backend_queue_fini(&w->backends[b]);
 		mem_free(w->backends);
 		mem_free(w);
 	}
