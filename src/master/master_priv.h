@@ -67,6 +67,8 @@ struct master {
 // become one more.
 void master_reload(struct master *m, struct reload_waiter *w);
 void master_child_asks_reload(struct child *c, struct channel_msg *msg);
+// Its operators asked for a reload that is not decided.
+bool master_child_waits(const struct master *m, const struct child *c);
 // The start that was under way is decided.
 void master_reload_done(struct master *m, bool good, struct str log);
 // A successor that had it all has ended: reloads go on. arg: the master.

@@ -121,11 +121,10 @@ tell_child_how(struct reload_waiter *w, bool good, struct str log)
 	mem_free(cw);
 }
 
-// Who asks while a reload is under way is answered with the others who do: one message for all.
 static struct child_waiter *
-find_waiter(const struct master *m, const struct child *c)
+find_waiter(struct reload_waiter *list, const struct child *c)
 {
-	for (struct reload_waiter *w = m->waiting_next; w != NULL; w = w->next) {
+	for (struct reload_waiter *w = list; w != NULL; w = w->next) {
 		struct child_waiter *cw = CONTAINER_OF(w, struct child_waiter, waiter);
 		if (w->done == tell_child_how && cw->child == c->number)
 			return cw;
@@ -133,18 +132,27 @@ find_waiter(const struct master *m, const struct child *c)
 	return NULL;
 }
 
+bool
+master_child_waits(const struct master *m, const struct child *c)
+{
+	return find_waiter(m->waiting, c) != NULL || find_waiter(m->waiting_next, c) != NULL;
+}
+
 void
 master_child_asks_reload(struct child *c, struct channel_msg *msg)
 {
-	struct child_waiter *cw = find_waiter(c->owner, c);
+	struct master *m = c->owner;
+	// Who asks while a reload is under way is answered with the others who do: one message for
+	// all.
+	struct child_waiter *cw = find_waiter(m->waiting_next, c);
 	if (cw != NULL) {
 		cw->number = msg->number;
 		return;
 	}
 	cw = MEM_NEW(struct child_waiter);
 	*cw = (struct child_waiter){.waiter.done = tell_child_how,
-				    .master = c->owner,
+				    .master = m,
 				    .child = c->number,
 				    .number = msg->number};
-	master_reload(c->owner, &cw->waiter);
+	master_reload(m, &cw->waiter);
 }

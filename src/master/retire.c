@@ -37,18 +37,25 @@ master_look(void *arg)
 
 // --- the old one ---------------------------------------------------------------------------------
 
+// One whose operators wait for this reload's answer, or the next one's, stays until they have it.
+static bool
+may_be_ended(const struct master *m, const struct child *c)
+{
+	return c->state == CHILD_DRAINING && !master_child_waits(m, c);
+}
+
 // The oldest first, when there are more than the bound.
 static void
 bound_draining(struct master *m)
 {
 	unsigned n = 0;
 	LIST_FOREACH (it, &m->children)
-		n += LIST_ENTRY(it, struct child, node)->state == CHILD_DRAINING;
+		n += may_be_ended(m, LIST_ENTRY(it, struct child, node));
 	LIST_FOREACH (it, &m->children) {
 		struct child *c = LIST_ENTRY(it, struct child, node);
 		if (n <= m->terms.most_draining)
 			return;
-		if (c->state != CHILD_DRAINING)
+		if (!may_be_ended(m, c))
 			continue;
 		log_msg(LOG_WARNING, "worker process %u (%d) still drains, but %u do: it is ended",
 			c->number, (int)c->pid, n);
