@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/service.h"
+#include "net/worker.h"
+#include "proxy/worker.h"
 #include "master/master.h"
 #include "net/loop.h"
 
@@ -98,6 +100,32 @@ set_descriptors(const struct service *s, struct err *err)
 	return 0;
 }
 
+#define PROCESSES    4 // one that serves, one that starts, and some that drain
+#define LOCKED_LEAST ((uint64_t)64 << 20)
+
+uint64_t
+service_locked_bytes(const struct service *s)
+{
+	struct net_config net = proxy_net_config(s->set);
+	return MAX(LOCKED_LEAST, PROCESSES * workers_locked_bytes(&net));
+}
+
+// Rings are locked memory, counted for all processes of the user together: those that drain during
+// a reload, other services. Falling short is no fault: a thread without a ring uses epoll, and says
+// so.
+static void
+raise_locked(const struct service *s)
+{
+	struct rlimit now;
+	uint64_t want = service_locked_bytes(s);
+	if (getrlimit(RLIMIT_MEMLOCK, &now) != 0 || now.rlim_cur >= want)
+		return;
+	struct rlimit all = {.rlim_cur = want, .rlim_max = MAX(now.rlim_max, (rlim_t)want)};
+	struct rlimit most = {.rlim_cur = now.rlim_max, .rlim_max = now.rlim_max};
+	if (setrlimit(RLIMIT_MEMLOCK, &all) != 0)
+		(void)setrlimit(RLIMIT_MEMLOCK, &most); // that much everybody may
+}
+
 // What `limit` descriptors allow; 0: not even one connection.
 uint64_t
 service_maxconn_for(const struct service *s, uint64_t limit)
@@ -133,6 +161,7 @@ service_raise_limits(struct service *s, struct err *err)
 			(unsigned long long)proxy_setup_descriptors(s->set),
 			(unsigned long long)maxconn, how);
 	g->maxconn = (uint32_t)maxconn;
+	raise_locked(s);
 	return true;
 }
 

@@ -29,6 +29,19 @@ describe_limits(const struct service *s, struct sbuf *out)
 }
 
 static void
+describe_locked(const struct service *s, struct sbuf *out)
+{
+	struct rlimit now = {0};
+	(void)getrlimit(RLIMIT_MEMLOCK, &now); // a known limit
+	sbuf_printf(out, "  %-12s: %llu KiB wanted for io_uring's rings; the limit is ", "locked",
+		    (unsigned long long)service_locked_bytes(s) / 1024);
+	if (now.rlim_cur == RLIM_INFINITY)
+		sbuf_add(out, STR("none\n"));
+	else
+		sbuf_printf(out, "%llu KiB\n", (unsigned long long)now.rlim_cur / 1024);
+}
+
+static void
 add_owner(struct sbuf *out, const struct cli_socket_conf *c)
 {
 	const struct passwd *user = c->uid >= 0 ? getpwuid((uid_t)c->uid) : NULL;
@@ -76,6 +89,7 @@ service_describe(const struct service *s, struct sbuf *out)
 	const struct cli_conf *cli = cli_conf_of(s->conf);
 	rights_describe(&r, out);
 	describe_limits(s, out);
+	describe_locked(s, out);
 	for (const struct cli_socket_conf *c = cli->first; c != NULL; c = c->next)
 		describe_socket(c, out);
 	if (cli->first == NULL)

@@ -77,9 +77,12 @@ bool daemon_begin(int *ready_fd, struct err *err);
 // The child is ready: lets go of the terminal and of the parent, where *ready_fd is one.
 void daemon_ready(int *ready_fd);
 bool daemon_write_pidfile(struct str path, struct err *err);
-// Sets the limit of descriptors to what maxconn needs, or lowers maxconn to what it allows.
+// Sets the limit of descriptors to what maxconn needs, or lowers maxconn to what it allows; that of
+// locked memory to what io_uring needs, as far as the rights go.
 bool service_raise_limits(struct service *s, struct err *err);
 uint64_t service_maxconn_for(const struct service *s, uint64_t limit);
+// What the service would lock with io_uring, at a time of reloads, and other services of its user.
+uint64_t service_locked_bytes(const struct service *s);
 // Writes the pidfile, then becomes the configured user in the configured root.
 bool service_settle_down(struct service *s, struct err *err);
 // What the configuration leaves the process when it serves.

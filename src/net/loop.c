@@ -94,7 +94,13 @@ loop_new(const struct net_config *cfg, struct err *err)
 		mem_free(l);
 		return NULL;
 	}
-	if (!l->engine->init(l, cfg, err)) {
+	bool made = l->engine->init(l, cfg, err);
+	if (!made && cfg->or_epoll && l->engine == &loop_uring) {
+		log_msg(LOG_WARNING, "io-engine: %s; this thread uses epoll", err->text);
+		l->engine = &loop_epoll;
+		made = l->engine->init(l, cfg, err);
+	}
+	if (!made) {
 		(void)close(wake); // an eventfd's close cannot fail in a way that matters
 		mem_free(l);
 		return NULL;

@@ -20,11 +20,12 @@ struct net_config {
 	unsigned nbthread;   // workers, 1..NET_MAX_WORKERS; 0 counts as 1
 	uint32_t bufsize;    // tune.bufsize, bytes of one receive buffer; 0: NET_BUFSIZE
 	uint32_t lent_bufs;  // io_uring: buffers lying ready for the kernel at quiet times, a power
-			     // of two; 0: 256. A flood finds up to 16 times as many
+			     // of two; 0: 256. A flood finds up to 4 times as many
 	uint32_t sq_entries; // io_uring: submissions of one turn before it submits early; 0: 1024
 	// io_uring, Linux 6.12: how long a loop that is busy waits for more completions than one,
 	// so that they are served together; 0: not at all. At most a second.
 	uint64_t gather_ns;
+	bool or_epoll; // a ring that cannot be had (locked memory, say) is warned of, no error
 };
 
 #define NET_MAX_WORKERS 64
@@ -38,6 +39,10 @@ bool net_uring_usable(char *why, size_t n);
 enum net_engine net_engine_choose(enum net_engine wanted);
 const char *net_engine_name(enum net_engine engine); // "auto", "uring", "epoll"
 bool net_engine_parse(const char *name, enum net_engine *out);
+
+// Locked memory of one loop's ring with these settings, bytes, rounded up: what the kernel counts
+// against RLIMIT_MEMLOCK, for all processes of a user together (io_uring_setup(2)).
+uint64_t net_uring_locked_bytes(const struct net_config *cfg);
 
 // NULL with a cause when the engine cannot be had.
 struct loop *loop_new(const struct net_config *cfg, struct err *err);

@@ -4,6 +4,7 @@
 // rbufs and change hands whole; a replacement goes into the ring at once.
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #define DEFAULT_BUFS 256u
 #define CQ_PER_SQ    4u
 // A flood finds up to so many times the usual number of buffers, and has them for so long.
-#define LENT_GROWTH  16u
+#define LENT_GROWTH  4u
 #define LENT_MOST    32768u
 #define LENT_KEEP_NS (10 * NS_PER_S)
 // Waits may have a first deadline: Linux 6.12, younger than liburing 2.3.
@@ -48,6 +49,20 @@ restrict_ring(struct io_uring *ring, struct err *err)
 	return err_set(err, "io_uring restrictions: %s", strerror(errno));
 }
 
+// Rings are locked memory, which is limited for all processes of a user together.
+static bool
+refused(struct err *err, const char *what, int why)
+{
+	struct rlimit locked = {0};
+	(void)getrlimit(RLIMIT_MEMLOCK, &locked); // valid arguments
+	if (why != ENOMEM)
+		return err_set(err, "%s: %s", what, strerror(why));
+	return err_set(err,
+		       "%s: %s; this user may lock %llu KiB of memory, of which each thread's ring "
+		       "takes some (ulimit -l, LimitMEMLOCK=)",
+		       what, strerror(why), (unsigned long long)locked.rlim_cur / 1024);
+}
+
 static bool
 open_ring(struct uring_state *st, unsigned sq, struct err *err)
 {
@@ -59,7 +74,7 @@ open_ring(struct uring_state *st, unsigned sq, struct err *err)
 	};
 	int r = io_uring_queue_init_params(sq, &st->ring, &p);
 	if (r != 0)
-		return err_set(err, "io_uring_setup: %s", strerror(-r));
+		return refused(err, "io_uring_setup", -r);
 	// Saves a descriptor look-up in each enter; the engine works without it.
 	(void)io_uring_register_ring_fd(&st->ring);
 	struct io_uring_buf_reg reg = {
@@ -69,7 +84,7 @@ open_ring(struct uring_state *st, unsigned sq, struct err *err)
 	};
 	r = io_uring_register_buf_ring(&st->ring, &reg, 0);
 	if (r != 0) {
-		err_set(err, "io_uring buffer ring: %s", strerror(-r));
+		refused(err, "io_uring buffer ring", -r);
 		goto out;
 	}
 	if (!restrict_ring(&st->ring, err))
@@ -121,18 +136,44 @@ lend_buf(struct loop *l, uint32_t id)
 			      io_uring_buf_ring_mask(st->n_bufs), st->n_added++);
 }
 
+static unsigned
+entries(const struct net_config *cfg)
+{
+	return cfg->sq_entries != 0 ? cfg->sq_entries : DEFAULT_SQ;
+}
+
+static uint32_t
+lent_at_first(const struct net_config *cfg)
+{
+	return cfg->lent_bufs != 0 ? cfg->lent_bufs : DEFAULT_BUFS;
+}
+
+static uint32_t
+lent_at_most(const struct net_config *cfg)
+{
+	return MIN(lent_at_first(cfg) * LENT_GROWTH, LENT_MOST);
+}
+
+uint64_t
+net_uring_locked_bytes(const struct net_config *cfg)
+{
+	uint64_t sq = entries(cfg), cq = sq * CQ_PER_SQ;
+	return sq * (sizeof(struct io_uring_sqe) + sizeof(uint32_t)) +
+	       cq * sizeof(struct io_uring_cqe) + lent_at_most(cfg) * sizeof(struct io_uring_buf) +
+	       (uint64_t)4 * 4096;
+}
+
 bool
 uring_init(struct loop *l, const struct net_config *cfg, struct err *err)
 {
-	unsigned sq = cfg->sq_entries != 0 ? cfg->sq_entries : DEFAULT_SQ;
-	uint32_t n_bufs = cfg->lent_bufs != 0 ? cfg->lent_bufs : DEFAULT_BUFS;
+	uint32_t n_bufs = lent_at_first(cfg);
 	if ((n_bufs & (n_bufs - 1)) != 0 || n_bufs > LENT_MOST)
 		return err_set(err, "%u lent buffers: not a power of two up to %u", n_bufs,
 			       LENT_MOST);
 	struct uring_state *st = MEM_NEW(struct uring_state);
-	make_buf_ring(st, MIN(n_bufs * LENT_GROWTH, LENT_MOST));
+	make_buf_ring(st, lent_at_most(cfg));
 	st->n_least = st->n_wanted = n_bufs;
-	if (!open_ring(st, sq, err)) {
+	if (!open_ring(st, entries(cfg), err)) {
 		mem_free(st->bufs);
 		mem_free(st);
 		return false;

@@ -12,6 +12,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+// The keeper's loop has few connections: operators, scripts, checks.
+#define KEEPER_SQ   128u
+#define KEEPER_BUFS 32u
+
 _Thread_local struct worker *worker_self;
 
 struct seat {
@@ -46,11 +50,28 @@ report(struct workers *ws, bool good, const struct err *err)
 	(void)pthread_mutex_unlock(&ws->lock);
 }
 
+static struct net_config
+keepers(const struct net_config *workers)
+{
+	struct net_config net = *workers;
+	net.sq_entries = KEEPER_SQ;
+	net.lent_bufs = KEEPER_BUFS;
+	return net;
+}
+
+uint64_t
+workers_locked_bytes(const struct net_config *net)
+{
+	struct net_config keeper = keepers(net);
+	return net_uring_locked_bytes(&keeper) + net->nbthread * net_uring_locked_bytes(net);
+}
+
 static bool
 set_up(struct worker *w, struct err *err)
 {
 	const struct workers_spec *s = &w->all->spec;
-	w->loop = loop_new(&s->net, err);
+	struct net_config net = w->id == 0 ? keepers(&s->net) : s->net;
+	w->loop = loop_new(&net, err);
 	if (w->loop == NULL)
 		return err_wrap(err, "%s", w->name);
 	if (s->start != NULL && !s->start(w, s->arg, err))

@@ -54,6 +54,8 @@ void workers_stop(struct workers **ws);
 unsigned workers_count(const struct workers *ws);            // without the keeper
 struct worker *workers_get(struct workers *ws, unsigned id); // 0: the keeper
 enum net_engine workers_engine(const struct workers *ws);
+// Memory that all their rings lock with io_uring, bytes; see net_uring_locked_bytes.
+uint64_t workers_locked_bytes(const struct net_config *net);
 
 // m->fn runs on that worker's thread; see loop_post. Any thread.
 static inline void

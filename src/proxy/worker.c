@@ -22,6 +22,7 @@
 #include "proxy/kept.h"
 #include "proxy/txn.h"
 #include "proxy/rule_count.h"
+#include "proxy/setup.h"
 
 #define PROXY_WORKER_MAGIC 0x7c5a0004
 #define LOG_LINE_CAP       16384
@@ -284,6 +285,16 @@ proxy_close_listeners(struct proxy_set *set)
 			listener_free(&b->listener);
 }
 
+struct net_config
+proxy_net_config(const struct proxy_set *set)
+{
+	return (struct net_config){.nbthread = set->n_workers != 0 ? set->n_workers
+								   : proxy_setup_workers(set),
+				   .bufsize = set->global.bufsize,
+				   .gather_ns = set->global.gather_ns,
+				   .or_epoll = str_eq(set->global.io_engine, STR("auto"))};
+}
+
 // A command of the first moment finds them.
 static void
 note_threads(struct workers *ws, void *arg)
@@ -296,9 +307,7 @@ bool
 proxy_start(struct proxy_set *set, struct err *err)
 {
 	struct workers_spec spec = {
-	    .net = {.nbthread = set->n_workers,
-		    .bufsize = set->global.bufsize,
-		    .gather_ns = set->global.gather_ns},
+	    .net = proxy_net_config(set),
 	    .start = worker_start,
 	    .stop = worker_stop,
 	    .made = note_threads,

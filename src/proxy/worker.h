@@ -63,6 +63,8 @@ void proxy_worker_pause(struct proxy_worker *w, size_t bind_index, bool pause);
 // Listeners are bound, workers run, when it returns true. False: what could not be bound and why;
 // then nothing runs. Main thread; the set stays the caller's.
 bool proxy_start(struct proxy_set *set, struct err *err);
+// How its threads' loops will be made, but for the engine.
+struct net_config proxy_net_config(const struct proxy_set *set);
 // The end is near: monitor-uri fails and connections are not kept, but new ones are still served.
 void proxy_announce_stop(struct proxy_set *set);
 // No new connections; idle ones are told at their next request; returns at once. Any thread.

@@ -65,8 +65,8 @@ run_on_engines(const test_f *tests)
 {
 	static const struct net_config configs[] = {
 	    {.engine = NET_ENGINE_EPOLL},
-	    {.engine = NET_ENGINE_URING, .lent_bufs = 8},
-	    {.engine = NET_ENGINE_URING, .lent_bufs = 8, .gather_ns = NET_GATHER_NS},
+	    {.engine = NET_ENGINE_URING, .lent_bufs = 16},
+	    {.engine = NET_ENGINE_URING, .lent_bufs = 16, .gather_ns = NET_GATHER_NS},
 	};
 	char why[160];
 	for (unsigned e = 0; e < ARRAY_LEN(configs); e++) {

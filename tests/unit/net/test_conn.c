@@ -638,7 +638,7 @@ flood(int far[N_ECHO], int n_before)
 	return atomic_load(&loop_stats(loop)->no_bufs);
 }
 
-// More conns get bytes in one turn than buffers lie ready for the kernel (8 here): more lie ready
+// More conns get bytes in one turn than buffers lie ready for the kernel (16 here): more lie ready
 // the next times, until a quiet while has gone by.
 static void
 test_more_arrivals_than_buffers(void)
