@@ -75,5 +75,6 @@ struct balance {
 
 // The request's hash, if this backend balances by one and the request has its key.
 bool balance_hash_of(const struct balance *how, struct sample_ctx *ctx, uint32_t *hash);
-// By HAProxy's smooth order of map-based hashing and static-rr: score is used.
+// By HAProxy's smooth order of map-based hashing and static-rr; total is the weights' sum, score is
+// 0 and is used. O(total log n).
 void balance_fill_map(uint16_t *turn, uint32_t total, struct balance_candidate *c, size_t n);

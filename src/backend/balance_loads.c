@@ -10,7 +10,6 @@
 #include "base/mem.h"
 
 #define REFRESH 16
-#define NOBODY  UINT16_MAX
 #define FULL    (UINT32_MAX - 1)
 #define HIDDEN  UINT32_MAX
 
@@ -24,7 +23,8 @@ struct balance_loads {
 	uint32_t n, size; // leaves; and the power of two that has room for them
 	uint32_t at;      // the next to be looked at
 	uint64_t stamp;
-	uint16_t *winner; // [1]: of all; [i]: of [2i] and [2i+1]; [size + i]: leaf i, or NOBODY
+	uint16_t
+	    *winner; // [1]: of all; [i]: of [2i] and [2i+1]; [size + i]: leaf i, or BALANCE_NOBODY
 	struct leaf leaf[];
 };
 
@@ -40,8 +40,8 @@ balance_loads_free(struct balance_loads **t)
 static uint16_t
 better(const struct balance_loads *t, uint16_t a, uint16_t b)
 {
-	if (a == NOBODY || b == NOBODY)
-		return a == NOBODY ? b : a;
+	if (a == BALANCE_NOBODY || b == BALANCE_NOBODY)
+		return a == BALANCE_NOBODY ? b : a;
 	const struct leaf *x = &t->leaf[a], *y = &t->leaf[b];
 	if (x->load != y->load)
 		return x->load < y->load ? a : b;
@@ -99,7 +99,7 @@ build_loads(struct backend_worker *w, struct balance_candidate *c, size_t n)
 	t->winner = mem_alloc(2 * t->size * sizeof(*t->winner));
 	t->stamp = n;
 	for (uint32_t i = 0; i < t->size; i++)
-		t->winner[t->size + i] = i < n ? (uint16_t)i : NOBODY;
+		t->winner[t->size + i] = i < n ? (uint16_t)i : BALANCE_NOBODY;
 	for (uint32_t i = 0; i < n; i++) {
 		struct leaf *l = &t->leaf[i];
 		l->server = w->backend->servers[c[i].index];

@@ -9,6 +9,8 @@
 #define BALANCE_MAP_MAX  65536      // beyond HAProxy's map is longer
 #define BALANCE_RING_MAX (1u << 20) // beyond HAProxy's ring has more points
 
+#define BALANCE_NOBODY UINT16_MAX // no index: a backend has fewer servers
+
 // balance_key.c
 bool balance_key_source(const struct balance *how, struct sample_ctx *ctx, uint32_t *hash);
 bool balance_key_uri(const struct balance *how, struct sample_ctx *ctx, uint32_t *hash);

@@ -114,24 +114,90 @@ const struct balance_table balance_turns = {build_turns, choose_turn, false};
 // --- map-based -----------------------------------------------------------------------------------
 
 // HAProxy's order: all gain as above, but who is due (or a whole round overdue) comes first in the
-// order of the configuration, not in that of its riches.
+// order of the configuration, not in that of its riches. So a server's rank at turn T is the number
+// of turns that T * weight / total makes due to it, without those that it had: each is raised
+// weight times in all, at turns known beforehand, and a tree of winners has the highest at its top.
+struct ranks {
+	struct balance_candidate *c; // score: the rank
+	uint32_t total, size;        // size: the power of two that has room for the candidates
+	uint16_t *winner; // [1]: of all; [i]: of [2i] and [2i+1]; [size + i]: i, or NOBODY
+	uint16_t *due;    // by turn: the first who is raised then, or NOBODY
+	uint16_t *next;   // who is raised at the same turn
+	uint32_t *raised; // how often
+};
+
+static uint16_t
+higher(const struct ranks *r, uint16_t a, uint16_t b)
+{
+	return b != BALANCE_NOBODY && r->c[b].score > r->c[a].score ? b : a;
+}
+
+static void
+change_rank(struct ranks *r, uint16_t i, int by)
+{
+	r->c[i].score += by;
+	for (uint32_t at = (r->size + i) / 2; at >= 1; at /= 2)
+		r->winner[at] = higher(r, r->winner[2 * at], r->winner[2 * at + 1]);
+}
+
+// To be raised at turn ceil(k * total / weight), for the kth time.
+static void
+await_raise(struct ranks *r, uint16_t i)
+{
+	uint64_t k = r->raised[i] + 1;
+	uint64_t turn = (k * r->total + r->c[i].weight - 1) / r->c[i].weight;
+	if (turn > r->total)
+		return;
+	r->next[i] = r->due[turn];
+	r->due[turn] = i;
+}
+
+static void
+raise_due(struct ranks *r, uint32_t turn)
+{
+	for (uint16_t i = r->due[turn]; i != BALANCE_NOBODY;) {
+		uint16_t next = r->next[i];
+		change_rank(r, i, 1);
+		r->raised[i]++;
+		await_raise(r, i);
+		i = next;
+	}
+}
+
+static void
+begin_ranks(struct ranks *r, size_t n)
+{
+	r->size = 1;
+	while (r->size < n)
+		r->size *= 2;
+	r->winner = mem_alloc(2 * r->size * sizeof(*r->winner));
+	r->due = mem_alloc((r->total + 1) * sizeof(*r->due));
+	r->next = mem_alloc(n * sizeof(*r->next));
+	r->raised = mem_zalloc(n * sizeof(*r->raised));
+	for (uint32_t i = 0; i <= r->total; i++)
+		r->due[i] = BALANCE_NOBODY;
+	for (uint32_t i = 0; i < r->size; i++)
+		r->winner[r->size + i] = i < n ? (uint16_t)i : BALANCE_NOBODY;
+	for (uint32_t i = r->size - 1; i >= 1; i--)
+		r->winner[i] = r->winner[2 * i]; // all alike: the first
+	for (uint16_t i = 0; i < n; i++)
+		await_raise(r, i);
+}
+
 void
 balance_fill_map(uint16_t *turn, uint32_t total, struct balance_candidate *c, size_t n)
 {
+	struct ranks r = {.c = c, .total = total};
+	begin_ranks(&r, n);
 	for (uint32_t t = 0; t < total; t++) {
-		size_t best = 0;
-		int64_t rank = -1;
-		for (size_t i = 0; i < n; i++) {
-			c[i].score += c[i].weight;
-			int64_t r = (c[i].score + total) / total;
-			if (r > rank) {
-				best = i;
-				rank = r;
-			}
-		}
-		c[best].score -= total;
-		turn[t] = c[best].index;
+		raise_due(&r, t + 1);
+		turn[t] = c[r.winner[1]].index;
+		change_rank(&r, r.winner[1], -1);
 	}
+	mem_free(r.winner);
+	mem_free(r.due);
+	mem_free(r.next);
+	mem_free(r.raised);
 }
 
 // Of all servers, usable or not, so that a map is as long as HAProxy's in each state of them.

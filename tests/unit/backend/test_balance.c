@@ -227,6 +227,48 @@ test_map(void)
 	backend_worker_fini(&worker);
 }
 
+// The order as it is defined: at each turn all gain their weight; of those with the most whole
+// totals the first serves, and pays one.
+static void
+fill_slowly(uint16_t *turn, uint32_t total, struct balance_candidate *c, size_t n)
+{
+	for (uint32_t t = 0; t < total; t++) {
+		size_t best = 0;
+		int64_t most = -1;
+		for (size_t i = 0; i < n; i++) {
+			c[i].score += c[i].weight;
+			if ((c[i].score + total) / total > most) {
+				best = i;
+				most = (c[i].score + total) / total;
+			}
+		}
+		c[best].score -= total;
+		turn[t] = c[best].index;
+	}
+}
+
+static void
+test_map_order(void)
+{
+	static uint16_t quick[40 * 256], slow[40 * 256];
+	struct balance_candidate c[2][40];
+	uint32_t seed = 1;
+	for (int round = 0; round < 200; round++) {
+		size_t n = 1 + (seed = seed * 1103515245 + 12345) / 65536 % 40;
+		uint32_t total = 0, most = round % 3 == 0 ? 256 : 9;
+		for (size_t i = 0; i < n; i++) {
+			seed = seed * 1103515245 + 12345;
+			c[0][i] =
+			    (struct balance_candidate){(uint16_t)i, 1 + seed / 65536 % most, 0};
+			c[1][i] = c[0][i];
+			total += c[0][i].weight;
+		}
+		balance_fill_map(quick, total, c[0], n);
+		fill_slowly(slow, total, c[1], n);
+		OK_MSG(memcmp(quick, slow, total * sizeof(quick[0])) == 0, "the order as defined");
+	}
+}
+
 #define KEYS 20000
 static uint16_t owner[KEYS];
 
@@ -386,6 +428,7 @@ main(void)
 	test_backups();
 	test_avoid_and_many();
 	test_map();
+	test_map_order();
 	test_ring();
 	test_many_points();
 	test_leastconn();
