@@ -160,7 +160,7 @@ void
 server_announce(struct server *s)
 {
 	for (struct server *t = s->trackers; t != NULL; t = t->next_tracker)
-		follow(t); // chains have no loops: conf_health.c
+		follow(t); // chains have no loops: conf_health_server.c
 	backend_changed(s->backend);
 }
 

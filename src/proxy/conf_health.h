@@ -48,7 +48,7 @@ void conf_health_defaults(struct health_conf *h, struct health_words *w);
 void conf_health_take_over(struct health_conf *to, const struct health_conf *from);
 // Once all lines are read: the backend's plan, and that of its servers' checks.
 void conf_health_plan(struct conf *conf, struct proxy *p);
-// A server's, from its words.
+// conf_health_server.c: a server's, from its words.
 bool conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy *p,
 			struct server *s, const struct health_words *w, struct err *err);
 
