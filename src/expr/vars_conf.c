@@ -385,11 +385,11 @@ expr_vars_settle(struct conf *c, struct tidevars *t, bool serves)
 		vars_settle(&s->was, t, serves);
 }
 
-bool
-expr_vars_has_file(struct conf *c)
+const char *
+expr_vars_file(struct conf *c)
 {
 	const struct vars_section *s = conf_bound(c, BOUND_AS);
-	return s != NULL && s->file.n > 0;
+	return s != NULL && s->file.n > 0 ? s->file.p : NULL;
 }
 
 // The file by another name, so that nobody's values are thrown away.
@@ -438,7 +438,7 @@ expr_vars_open(struct conf *c, struct expr_set *set, const struct vars_before *b
 	const char *looked_at = s->check_only ? o.path : NULL;
 	if (looked_at != NULL)
 		o.path = NULL;
-	bool inherited = before != NULL && before->fd >= 0 && o.path == NULL;
+	bool inherited = before != NULL && before->fd >= 0;
 	int status = inherited ? tidevars_open_fd(out, before->fd, o.flags, &why)
 			       : tidevars_open(out, &o, &why);
 	if (status != TIDEVARS_OK && s->rescue)

@@ -11,7 +11,7 @@ struct tidevars;
 
 // What stands in the table is kept: -s is not written again.
 struct vars_before {
-	int fd; // of its table, where that is memory; -1: it is a file, or none
+	int fd; // of its table, where that is memory or a file that was removed; -1: by its path
 };
 
 // Opens the table that the section described (without one: memory of this process, any name
@@ -33,5 +33,5 @@ void expr_vars_check_only(struct conf *conf);
 // The process serves: its declarations stand. Else those of a table in use are put back as they
 // were before expr_vars_open. Once, before the table is closed.
 void expr_vars_settle(struct conf *conf, struct tidevars *t, bool serves);
-// Whether the configuration names a file for the table.
-bool expr_vars_has_file(struct conf *conf);
+// The table's file; NULL: it is memory.
+const char *expr_vars_file(struct conf *conf);

@@ -3,6 +3,7 @@
 // one left is taken over, and what a later one will want is handed to the master.
 #include "main/service.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -252,7 +253,7 @@ static void
 look_at_table(struct service *s)
 {
 	const char *dir = s->set->global.state_dir.p;
-	if (s->set->global.state_dir.n > 0 && !expr_vars_has_file(s->conf)) {
+	if (s->set->global.state_dir.n > 0 && expr_vars_file(s->conf) == NULL) {
 		const char *path = conf_printf(s->conf, "%s/vars", dir);
 		if (access(path, F_OK) == 0)
 			expr_vars_default_file(s->conf, path, true);
@@ -294,6 +295,55 @@ keeps_state_dir(struct service *s)
 	    fd < 0 ? "none" : "the folder ", before);
 }
 
+// The table of a file that was removed, or moved away, goes on with those who have it: nothing in
+// it is lost for as long as they serve. A file that stands there is the table, whoever put it
+// there. -1: it is opened by its path.
+static int
+removed_table(struct link *l, const char *path)
+{
+	struct str name = str_from_c(path);
+	const struct heritage_item *kept = heritage_find(&l->kept, HERITAGE_VARS_FILE, 0, name);
+	struct stat ours, there;
+	if (kept == NULL || fstat(kept->fd, &ours) != 0)
+		return -1;
+	bool stands = stat(path, &there) == 0;
+	bool same = stands && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+	if (!stands && errno != ENOENT)
+		return -1; // opening it says why
+	if (stands && !same) {
+		log_msg(LOG_WARNING,
+			"%s is another file than the variable table so far: what it holds counts",
+			path);
+		return -1;
+	}
+	int fd = link_use(l, HERITAGE_VARS_FILE, 0, name);
+	return same ? -1 : fd;
+}
+
+static void
+tell_of_removed(const char *path, int fd)
+{
+	log_msg(LOG_ALERT,
+		"%s was removed: its variables stay with this service, out of other programs' "
+		"reach, and end with its stop; 'tidectl vars dump /proc/%d/fd/%d | tidectl vars "
+		"restore %s' and a reload bring it back",
+		path, getpid(), fd, path);
+}
+
+// What the master keeps of the table, for those who serve next.
+static void
+keep_table(struct link *l, const char *path, int fd)
+{
+	struct str name = str_from_c(path != NULL ? path : "");
+	enum heritage_kind kind = path != NULL ? HERITAGE_VARS_FILE : HERITAGE_VARS;
+	const struct heritage_item *it = NULL;
+	for (size_t i = 0; it == NULL && i < l->kept.n; i++)
+		if (l->kept.items[i].kind == kind && l->kept.items[i].mark == HERITAGE_TAKEN)
+			it = &l->kept.items[i];
+	if (it == NULL)
+		link_made(l, kind, 0, name, fd);
+}
+
 static bool
 open_vars(struct service *s)
 {
@@ -307,17 +357,21 @@ open_vars(struct service *s)
 		expr_vars_private(s->conf); // a master's are its worker's business
 	else if (s->options->task == TASK_CHECK)
 		look_at_table(s);
-	else if (s->link != NULL && has_dir && !has_table && !expr_vars_has_file(s->conf))
+	else if (s->link != NULL && has_dir && !has_table && expr_vars_file(s->conf) == NULL)
 		use_state_dir(s);
+	const char *path = expr_vars_file(s->conf);
 	if (s->link != NULL && (s->link->start != MASTER_FIRST || takes_over(s->link))) {
 		from = &before;
-		if (!expr_vars_has_file(s->conf))
-			before.fd = link_use(s->link, HERITAGE_VARS, 0, STR_NULL);
+		before.fd = path != NULL ? removed_table(s->link, path)
+					 : link_use(s->link, HERITAGE_VARS, 0, STR_NULL);
 	}
 	if (!expr_vars_open(s->conf, s->exprs, from, &s->set->vars))
 		return false;
-	if (s->link != NULL && before.fd < 0 && !expr_vars_has_file(s->conf))
-		link_made(s->link, HERITAGE_VARS, 0, STR_NULL, tidevars_fd(s->set->vars));
+	if (s->link == NULL)
+		return true;
+	if (path != NULL && before.fd >= 0)
+		tell_of_removed(path, tidevars_fd(s->set->vars));
+	keep_table(s->link, expr_vars_file(s->conf), tidevars_fd(s->set->vars));
 	return true;
 }
 

@@ -16,10 +16,12 @@
 #define MAX_ITEMS    65536
 
 static const char *const kind_names[HERITAGE_KINDS] = {
-    [HERITAGE_SOCKET] = "socket", [HERITAGE_VARS] = "vars",       [HERITAGE_STATS] = "stats",
-    [HERITAGE_ENDED] = "ended",   [HERITAGE_DIR] = "dir",         [HERITAGE_MAP] = "map",
-    [HERITAGE_CONFIG] = "config", [HERITAGE_POLICY] = "policy",   [HERITAGE_MASTER] = "master",
-    [HERITAGE_LOCK] = "lock",     [HERITAGE_CONTROL] = "control",
+    [HERITAGE_SOCKET] = "socket",   [HERITAGE_VARS] = "vars",
+    [HERITAGE_STATS] = "stats",     [HERITAGE_ENDED] = "ended",
+    [HERITAGE_DIR] = "dir",         [HERITAGE_MAP] = "map",
+    [HERITAGE_CONFIG] = "config",   [HERITAGE_POLICY] = "policy",
+    [HERITAGE_MASTER] = "master",   [HERITAGE_LOCK] = "lock",
+    [HERITAGE_CONTROL] = "control", [HERITAGE_VARS_FILE] = "vars-file",
 };
 
 const char *

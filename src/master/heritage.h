@@ -24,6 +24,7 @@ enum heritage_kind {
 	HERITAGE_MASTER, // a socket of the master itself; name: its address
 	HERITAGE_LOCK,   // of a state directory; only on the way to a successor, as is the next
 	HERITAGE_CONTROL,
+	HERITAGE_VARS_FILE, // the variable table's file, in case that it is removed; name: its path
 	HERITAGE_KINDS,
 };
 const char *heritage_kind_name(enum heritage_kind kind); // "socket"

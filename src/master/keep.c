@@ -21,6 +21,7 @@ static const struct {
 } makes[HERITAGE_KINDS] = {
     [HERITAGE_SOCKET] = {.starting = true},
     [HERITAGE_VARS] = {.starting = true},
+    [HERITAGE_VARS_FILE] = {.starting = true},
     [HERITAGE_STATS] = {.starting = true, .is_file = true},
     [HERITAGE_MAP] = {.starting = true, .serving = true, .is_file = true},
     [HERITAGE_CONFIG] = {.starting = true},
