@@ -634,6 +634,7 @@ local sock_take, sock_send, sock_name = op("socket_take"), op("socket_send"), op
 
 function Socket:close()
 	sock_close(self._id)
+	if opened[self._id] then n_opened = n_opened - 1 end
 	self._closed, self._rest, opened[self._id] = true, "", nil
 end
 

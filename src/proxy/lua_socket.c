@@ -137,10 +137,12 @@ socket_of(struct op_call *c)
 		err_set(c->err, "the socket is closed: it ends with the call that opened it");
 		return NULL;
 	}
-	if (s != NULL) {
-		s->awaited = false;
-		policy_run_watch(s->owner);
-	}
+	if (s == NULL)
+		return NULL;
+	if (s->awaited) // a time-out bounds a wait, not the rest between two questions
+		conn_deadline(&s->conn, 0);
+	s->awaited = false;
+	policy_run_watch(s->owner);
 	return s;
 }
 
