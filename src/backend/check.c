@@ -197,7 +197,8 @@ connect_begin(struct check *c)
 			conn_abort(&c->conn);
 		return WALK_WAITS;
 	}
-	c->wants_connect = c->connected = c->at_end = c->is_bad = false;
+	check_answer_free(&c->answer); // it stood in the buffer of the one before
+	c->wants_connect = c->connected = c->at_end = false;
 	c->is_open = true;
 	check_target(c, c->step, &to);
 	conn_init(&c->conn, checks_loop_of(c->all), check_event);

@@ -115,7 +115,6 @@ struct check {
 	bool wants_connect; // once it is
 	bool connected;
 	bool at_end;   // the peer sends no more
-	bool is_bad;   // what came is not understood
 	uint16_t code; // of the last answer
 	const struct check_step *step;
 	uint64_t begun_ns;  // loop's time

@@ -92,7 +92,6 @@ void expr_set_defer(struct expr_env *env, const char *what, row_link_f link, str
 void expr_set_defer_shm(struct expr_env *env, struct var_ref *ref);
 void expr_fold(struct expr_set *set, struct expr *e); // fold.c
 void expr_set_own_list(struct expr_set *set, struct pattern_list *l);
-struct regex *expr_set_regex(struct expr_set *set, struct str pattern, bool icase, struct err *err);
 // Resolves ref->name in the open table.
 bool var_shm_get(const struct var_ref *ref, struct sample_ctx *ctx, struct sample *out);
 // Milliseconds since the last write.

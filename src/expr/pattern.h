@@ -79,6 +79,8 @@ const struct pattern_entry *pattern_match(const struct pattern_list *l, const st
 struct regex;
 struct regex *regex_new(struct str pattern, bool icase, struct err *err);
 void regex_free(struct regex **re);
+// One of the configuration's, which is freed with the set; none once requests are served.
+struct regex *expr_set_regex(struct expr_set *set, struct str pattern, bool icase, struct err *err);
 #define REGEX_GROUPS 10
 // Group i spans [from[i], to[i]); SIZE_MAX: did not take part. groups may be NULL.
 struct regex_groups {

@@ -84,7 +84,7 @@ parse_del_header(struct conf *conf, const struct conf_line *line, int *at, struc
 	}
 	a->name = http_name_of(name);
 	if (a->match == PAT_REG)
-		a->regex = regex_new(name, true, err);
+		a->regex = expr_set_regex(conf_bound(conf, "expr"), name, true, err);
 	return a->match != PAT_REG || a->regex != NULL;
 }
 
@@ -147,12 +147,13 @@ run_del_header(const struct rule *r, struct txn *txn)
 }
 
 static bool
-parse_regex(const struct conf_line *line, int *at, struct edit_args *a, struct err *err)
+parse_regex(struct conf *conf, const struct conf_line *line, int *at, struct edit_args *a,
+	    struct err *err)
 {
 	struct str pattern;
 	if (!action_word(line, at, "a regular expression", &pattern, err))
 		return false;
-	a->regex = regex_new(pattern, false, err);
+	a->regex = expr_set_regex(conf_bound(conf, "expr"), pattern, false, err);
 	return a->regex != NULL;
 }
 
@@ -162,7 +163,7 @@ parse_replace_header(struct conf *conf, const struct conf_line *line, int *at, s
 {
 	struct edit_args *a = r->args = CONF_NEW(conf, struct edit_args);
 	struct str name;
-	if (!action_header_word(line, at, &name, err) || !parse_regex(line, at, a, err) ||
+	if (!action_header_word(line, at, &name, err) || !parse_regex(conf, line, at, a, err) ||
 	    !action_text_word(r, line, at, "the replacement", &a->text, err))
 		return false;
 	a->name = http_name_of(name);
@@ -310,7 +311,7 @@ parse_replace(struct conf *conf, const struct conf_line *line, int *at, struct r
 	      struct err *err)
 {
 	struct edit_args *a = r->args = CONF_NEW(conf, struct edit_args);
-	return parse_regex(line, at, a, err) &&
+	return parse_regex(conf, line, at, a, err) &&
 	       action_text_word(r, line, at, "the replacement", &a->text, err);
 }
 

@@ -334,6 +334,8 @@ check_chain(struct conf *conf, const struct health_conf *h, const struct check_p
 {
 	bool sent = plan->kind != CHECK_KIND_HTTP;
 	for (const struct check_step *s = plan->first; s != NULL; s = s->next) {
+		if (s->action == CHECK_CONNECT) // on another connection
+			sent = plan->kind != CHECK_KIND_HTTP;
 		sent |= s->action == CHECK_SEND;
 		if (s->action == CHECK_EXPECT && !sent) {
 			conf_error(conf, h->line,

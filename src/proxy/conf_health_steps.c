@@ -243,7 +243,7 @@ take_regex(struct reader *r, const char *what, struct check_text *t)
 	if (!take(r, what, &t->text))
 		return false;
 	t->how = CHECK_MATCH_REG;
-	t->regex = regex_new(t->text, false, r->err);
+	t->regex = expr_set_regex(conf_bound(r->conf, "expr"), t->text, false, r->err);
 	return t->regex != NULL;
 }
 

@@ -105,6 +105,9 @@ static const struct {
     {HEAD " http-check send hdr A\n", "needs a value", true},
     {HEAD " http-check connect ssl\n", "'ssl' comes in a later", true},
     {HEAD " option httpchk\n http-check expect ok-status L7 string a\n", "no such status", true},
+    {HEAD " option httpchk\n http-check connect\n http-check send uri /a\n"
+	  " http-check expect status 200\n http-check connect\n http-check expect status 200\n",
+     "stands before anything is sent", true},
     {HEAD " tcp-check send-binary 123\n", "even number", true},
     {HEAD " tcp-check send-binary 12g4\n", "no hexadecimal digit", true},
     {HEAD " tcp-check expect status 200\n", "string, rstring, binary and rbinary", true},
@@ -183,7 +186,9 @@ test_good(void)
 		 "backend b from other\n id 9\n default-server weight 7\n server s 127.0.0.1:1\n"
 		 " server t 127.0.0.1:2 weight 3 backup disabled\n"
 		 "backend c from base\n http-request return status 200 string hello\n"
-		 " errorloc 503 /sorry\n");
+		 " errorloc 503 /sorry\n"
+		 "backend regexes\n http-request replace-path a+b c\n" // SAN=address: freed
+		 " http-request del-header x.y -m reg\n http-check expect rstring a.b\n");
 	OK(l.good);
 	IS_INT(conf_n_warnings(l.conf), 0);
 	IS_STR(l.messages.n > 0 ? l.messages.p : "", "");
