@@ -109,6 +109,15 @@ next_part(struct str *rest, struct str *part)
 	return true;
 }
 
+struct str
+pattern_kept_title_of(struct str text)
+{
+	struct str head, title;
+	bool good =
+	    str_next(&text, '\n', &head) && str_eq(head, STR(HEAD)) && next_part(&text, &title);
+	return good ? title : STR_NULL;
+}
+
 static struct pattern_ref *
 find(const struct expr_set *set, struct str name)
 {

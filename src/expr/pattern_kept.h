@@ -29,6 +29,8 @@ size_t pattern_kept_entries(const struct pattern_ref *r);
 // What messages call it: its name, else its number, which is printed to `number`.
 #define PATTERN_KEPT_NUMBER_BYTES 24
 struct str pattern_kept_title(const struct pattern_ref *r, char number[PATTERN_KEPT_NUMBER_BYTES]);
+// The same of the set that a text is of; null: the text is none of ours.
+struct str pattern_kept_title_of(struct str text);
 // A name for files: of the set's own, the same in each process.
 #define PATTERN_KEPT_NAME_BYTES 17
 void pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES]);

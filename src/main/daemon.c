@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "expr/pattern_kept.h"
 #include "main/service.h"
 #include "net/worker.h"
 #include "proxy/worker.h"
@@ -270,6 +271,7 @@ daemon_master(struct daemon_master *d)
 						.end_at_once = d->options->end_at_once,
 						.pids = d->options->pids,
 						.n_pids = d->options->n_pids},
+				   .map_title = pattern_kept_title_of,
 				   .ready = master_ready,
 				   .over = master_over,
 				   .arg = &hooks};

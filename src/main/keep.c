@@ -64,7 +64,7 @@ file_in_dir(int dir, unsigned long long stamp, uint64_t bytes, char name[NAME_BY
 	log_msg(
 	    LOG_ALERT,
 	    "state-dir: %s: %s: counters and states are in memory now; they outlive reloads and "
-	    "crashes of this service, but not its stop",
+	    "crashes of this service, but not its stop; the next reload tries again",
 	    name, strerror(errno));
 	if (fd >= 0) {
 		(void)close(fd);              // empty

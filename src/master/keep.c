@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the master keeps of what its children make: who may hand over what, what the
 // next took, and what nobody asks for any more.
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -50,9 +51,12 @@ save_map(struct master *m, struct heritage_item *it)
 	it->unsaved = strlen(it->name) > 32 ||
 		      !heritage_text_read(it->fd, MAX_MAP_BYTES, &text, &err) ||
 		      !instance_save(m->instance, file, text, &err);
+	struct str title = m->spec->map_title(text);
 	if (it->unsaved && !m->save_fails) // once, not for each change of a busy map
 		log_msg(LOG_WARNING,
-			"a map is not kept beyond a stop: %s; it is tried again every %u s",
+			"'%.*s', as it was changed at run time, is not kept beyond a stop: %s; "
+			"it is tried again every %u s",
+			(int)MIN(title.n, (size_t)PATH_MAX), title.p,
 			err.text[0] != '\0' ? err.text : "its name",
 			(unsigned)(SAVE_NS / NS_PER_S));
 	mem_free((void *)(uintptr_t)text.p);

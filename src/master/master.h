@@ -13,11 +13,12 @@ struct master_spec {
 	const char *program; // path of this program
 	char *const *argv;   // as given to it
 	bool quiet;
-	struct link_terms terms;       // until a worker process says them
-	const char *cli;               // -S: address of its runtime socket; NULL: none
-	struct instance_spec instance; // .path NULL: no state directory
-	void (*ready)(void *arg);      // once, when the first worker serves
-	void (*over)(void *arg);       // at the end, unless a successor serves
+	struct link_terms terms;                  // until a worker process says them
+	const char *cli;                          // -S: address of its runtime socket; NULL: none
+	struct instance_spec instance;            // .path NULL: no state directory
+	struct str (*map_title)(struct str text); // what the text of a kept map calls it
+	void (*ready)(void *arg);                 // once, when the first worker serves
+	void (*over)(void *arg);                  // at the end, unless a successor serves
 	void *arg;
 };
 

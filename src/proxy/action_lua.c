@@ -39,7 +39,11 @@ new_rule(struct conf *conf, struct rule *rule, enum policy_kind kind, struct str
 	struct proxy_setup *s = conf_bound(conf, "setup");
 	struct lua_rule *l = CONF_NEW(conf, struct lua_rule);
 	if (!str_starts(word, STR("lua.")) || word.n == 4) {
-		err_set(err, "'%.*s' is no lua.NAME", STR_ARG(word));
+		err_set(err, "'%.*s' is no lua.NAME%s", STR_ARG(word),
+			str_eq(word, STR("prometheus-exporter"))
+			    ? ": 'show metrics' of the runtime socket has Prometheus' format "
+			      "('tidectl cli show metrics')"
+			    : "");
 		return NULL;
 	}
 	l->rule = rule;

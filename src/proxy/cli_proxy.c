@@ -84,9 +84,11 @@ cli_find_server(struct cli_session *s, struct str word)
 		return srv;
 	struct names n = {.backend = b};
 	const char *near = str_suggest(name, next_server_name, &n);
-	cli_error(s, "No such server: '%.*s'%s%s%s", STR_ARG(word),
-		  near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-		  near != NULL ? "'?" : ".");
+	if (near == NULL)
+		cli_error(s, "No such server: '%.*s'.", STR_ARG(word));
+	else
+		cli_error(s, "No such server: '%.*s'; did you mean '%.*s/%s'?", STR_ARG(word),
+			  STR_ARG(b->name), near);
 	return NULL;
 }
 
@@ -239,18 +241,37 @@ run_show_servers_state(struct cli_session *s, const struct cli_args *a)
 	return CLI_DONE;
 }
 
+// Why it is in that state, as far as checks say: "check L7STS/500", "via app/a1".
+static void
+print_checked(struct cli_session *s, const struct server *srv)
+{
+	const struct server *tracked = srv->track;
+	if (tracked != NULL)
+		cli_printf(s, " via %.*s/%.*s", STR_ARG(tracked->backend->name),
+			   STR_ARG(tracked->name));
+	if (srv->check == NULL)
+		return;
+	const struct health_finding *f = &srv->check->health.last;
+	cli_printf(s, " check %s", health_status_rows[f->status].word);
+	if (health_has_code(f->status) && f->code != 0)
+		cli_printf(s, "/%u", f->code);
+}
+
 static void
 print_server(struct cli_session *s, const struct server *srv, uint64_t now_s)
 {
 	uint64_t changed =
 	    atomic_load_explicit(&srv->changed_real_ns, memory_order_relaxed) / NS_PER_S;
-	cli_printf(s, "%.*s/%.*s %s %s weight %u configured %u requests %lld since %llus\n",
+	cli_printf(s, "%.*s/%.*s %s %s weight %u configured %u requests %lld since %llus%s",
 		   STR_ARG(srv->backend->name), STR_ARG(srv->name), server_state_name(srv),
 		   server_addr(srv)->text, atomic_load_explicit(&srv->weight, memory_order_relaxed),
 		   srv->weight_configured,
 		   (long long)policy_sum_of(&srv->stats,
 					    offsetof(struct be_counters, sessions_now)),
-		   (unsigned long long)(now_s > changed ? now_s - changed : 0));
+		   (unsigned long long)(now_s > changed ? now_s - changed : 0),
+		   srv->is_backup ? " backup" : "");
+	print_checked(s, srv);
+	cli_add(s, STR("\n"));
 }
 
 static enum cli_status
@@ -390,7 +411,8 @@ const struct cli_command cli_proxy_commands[] = {
      .args = "[BACKEND]",
      .max_args = 1,
      .run = run_show_servers,
-     .help = "each server: state, address, weight, requests it has now, time in that state"},
+     .help = "each server: state, address, weight, requests it has now, time in that state, last "
+	     "check"},
     {.words = "show servers state",
      .level = CLI_USER,
      .args = "[BACKEND]",

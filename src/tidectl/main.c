@@ -58,6 +58,15 @@ print_verb(const char *name)
 	return v != NULL;
 }
 
+// "help VERB", "VERB --help".
+static bool
+asks_for_verb(const char *first, const char *second)
+{
+	if (strcmp(first, "help") == 0)
+		return print_verb(second);
+	return (strcmp(second, "--help") == 0 || strcmp(second, "-h") == 0) && print_verb(first);
+}
+
 static int
 complain(const char *text)
 {
@@ -171,6 +180,13 @@ perform(const struct options *o, int argc, char **argv)
 		complain(err.text);
 	else
 		status = link_perform(o->socket, &r, o->timeout_ms);
+	// The socket's words come first: "help show" is no misspelt "help stop".
+	if (status != EXIT_DONE && argc == 2 && strcmp(argv[0], "help") == 0) {
+		const char *close = verb_suggest(argv[1]);
+		fprintf(stderr, "tidectl: there is no verb '%s'%s%s%s\n", argv[1],
+			close != NULL ? ", did you mean '" : "; 'tidectl help' lists them",
+			close != NULL ? close : "", close != NULL ? "'?" : "");
+	}
 	request_fini(&r);
 	return status;
 }
@@ -187,7 +203,7 @@ main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_DONE;
 	}
-	if (i > 0 && i + 2 == argc && strcmp(argv[i], "help") == 0 && print_verb(argv[i + 1]))
+	if (i > 0 && i + 2 == argc && asks_for_verb(argv[i], argv[i + 1]))
 		return EXIT_DONE;
 	if (i < 0)
 		return complain("option not understood; 'tidectl help' lists them");

@@ -204,6 +204,52 @@ collect(const char *socket, struct request *r, int timeout_ms, const struct targ
 	return status;
 }
 
+// The name of set "#N", as "show map" lists it: "N (NAME) ...". Null: there is none of that number
+// (false: nor an answer, *status says why), "" for one without a name.
+static bool
+name_of_number(const char *socket, const struct request *r, int timeout_ms, struct str *name,
+	       struct sbuf *list, int *status)
+{
+	char *words[] = {(char *)(uintptr_t) "show", (char *)(uintptr_t)r->verb->name};
+	struct request ask;
+	struct err err;
+	struct str line, number = str_from_c(r->argv[1] + 1);
+	request_init(&ask);
+	*name = STR_NULL;
+	*status = request_raw(&ask, (int)ARRAY_LEN(words), words, &err)
+		      ? link_collect(socket, &ask, timeout_ms, list)
+		      : EXIT_USAGE;
+	request_fini(&ask);
+	for (struct str rest = sbuf_str(list); rest.n > 0 && str_next(&rest, '\n', &line);) {
+		size_t open = str_find(line, STR(" (")), close = str_find(line, STR(") "));
+		if (open != SIZE_MAX && close != SIZE_MAX && close > open &&
+		    str_eq(str_slice(line, 0, open), number))
+			*name = str_slice(line, open + 2, close);
+	}
+	return *status == EXIT_DONE;
+}
+
+// A number becomes the name that it stands for; `buf` keeps it.
+static int
+resolve_number(const char *socket, struct request *r, int timeout_ms, char buf[PATH_MAX])
+{
+	struct sbuf list;
+	struct str name;
+	int status;
+	sbuf_init(&list, 1u << 24);
+	if (name_of_number(socket, r, timeout_ms, &name, &list, &status)) {
+		if (name.p == NULL)
+			status = complain(r->argv[1], "no set has that number: 'tidectl cli show "
+						      "map' and 'show acl' list them");
+		else if (name.n > 0 && name.n < PATH_MAX) {
+			(void)snprintf(buf, PATH_MAX, "%.*s", STR_ARG(name));
+			r->argv[1] = buf;
+		}
+	}
+	sbuf_fini(&list);
+	return status;
+}
+
 int
 mapfile_perform(const char *socket, struct request *r, int timeout_ms)
 {
@@ -212,13 +258,23 @@ mapfile_perform(const char *socket, struct request *r, int timeout_ms)
 		return EXIT_USAGE;
 	}
 	bool said = r->argc > 2;
+	char named[PATH_MAX];
+	if (r->argv[1][0] == '#') {
+		int found = resolve_number(socket, r, timeout_ms, named);
+		if (found != EXIT_DONE)
+			return found;
+	}
 	const char *path = said ? r->argv[2] : file_of_name(r->argv[1]);
 	struct target target;
 	if (path == NULL)
 		return complain(r->argv[1], "names no file: say which one to write");
 	// A name without a folder counts from where the proxy was started: no new file elsewhere.
 	if (!find_target(path, said || path[0] == '/', &target))
-		return complain(path, strerror(errno));
+		return complain(path,
+				said || errno != ENOENT
+				    ? strerror(errno)
+				    : "No such file; a set has the name of its file: 'tidectl "
+				      "cli show map' and 'show acl' list them");
 	struct sbuf text;
 	sbuf_init(&text, CAP_BYTES);
 	int status = collect(socket, r, timeout_ms, &target, &text);

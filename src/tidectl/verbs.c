@@ -457,7 +457,8 @@ const struct verb verbs[] = {
      .usage = "[BACKEND]",
      .max_args = 1,
      .line = "show servers $1?",
-     .help = "list servers: state, address, weight, requests they have now"},
+     .help =
+	 "list servers: state, address, weight, requests they have now, since when, last check"},
     {.name = "enable",
      .usage = "BACKEND/SERVER",
      .min_args = 1,
@@ -606,8 +607,14 @@ request_parse(struct request *r, const struct verb *verb, int argc, char **argv,
 			r->force = true;
 		} else if (!only_args && str_starts(word, STR("--"))) {
 			size_t eq = str_find_byte(word, '=');
-			const char **place = option_place(r, str_slice(word, 0, eq));
-			if (place == NULL || (eq == SIZE_MAX && i + 1 == argc))
+			struct str name = str_slice(word, 0, eq);
+			const char **place = option_place(r, name);
+			if (place == NULL)
+				return err_set(err,
+					       "'%s' has no option '%.*s' (behind -- it is none); "
+					       "usage: tidectl %s %s",
+					       verb->name, STR_ARG(name), verb->name, verb->usage);
+			if (eq == SIZE_MAX && i + 1 == argc)
 				return bad_usage(verb, err);
 			*place = eq != SIZE_MAX ? word.p + eq + 1 : argv[++i];
 		} else if (r->argc < MIN(verb->max_args, VERB_MAX_ARGS)) {

@@ -68,9 +68,13 @@ not_held(const struct vars_commit *c, const struct vars_meta *m, struct str owne
 	 const struct vars_holds *s)
 {
 	char owners[400];
+	if (s->n == 0)
+		return vars_fail(c->err, TIDEVARS_NOT_HELD,
+				 "'%s' is not held by %.*s, nor by anybody else", m->name,
+				 STR_ARG(owner));
 	list_owners(s, owners, sizeof(owners));
 	return vars_fail(c->err, TIDEVARS_NOT_HELD, "'%s' is held by %s, not by %.*s", m->name,
-			 s->n > 0 ? owners : "nobody", STR_ARG(owner));
+			 owners, STR_ARG(owner));
 }
 
 static int

@@ -103,6 +103,9 @@ static void
 test_refusals(void)
 {
 	IS_STR(LINE("set", "m"), "!usage: tidectl set NAME VALUE [--ttl TIME] [--reason TEXT]");
+	IS_STR(LINE("hold", "m", "--four", "3"),
+	       "!'hold' has no option '--four' (behind -- it is none); usage: tidectl hold NAME "
+	       "[--owner WHO] [--for TIME] [--reason TEXT]");
 	OK(LINE("set", "m", "1", "2")[0] == '!');
 	OK(LINE("get", "m", "--ttl", "3")[0] == '!');
 	OK(LINE("set", "m", "1", "--ttl")[0] == '!');

@@ -110,7 +110,8 @@ test_hold_lists(struct bench *b)
 	json_error_t why;
 	IS_STR(ASK("show holds"), "");
 	IS_STR(ASK("show holds json"), "[]");
-	IS_STR(ASK("extend maint owner ops for 1h"), "'maint' is held by nobody, not by ops");
+	IS_STR(ASK("extend maint owner ops for 1h"),
+	       "'maint' is not held by ops, nor by anybody else");
 	IS_STR(ASK("hold maint owner ops for 1m reason 'db'"), "");
 	IS_STR(ASK("extend maint owner ops for 1h"), "");
 	OK(strstr(ASK("show holds maint"), "maint held by ops for 3") != NULL);

@@ -114,7 +114,7 @@ test_extend(struct tidevars *t)
 	size_t n;
 	uint32_t h = test_declare(t, "extended", TIDEVARS_HOLD);
 	IS_INT(tidevars_extend(t, h, "deploy", SECOND, &w, &err), TIDEVARS_NOT_HELD);
-	IS_STR(err.text, "'extended' is held by nobody, not by deploy");
+	IS_STR(err.text, "'extended' is not held by deploy, nor by anybody else");
 	IS_INT(tidevars_take(t, h, "deploy", 10 * SECOND, &w, &err), TIDEVARS_OK);
 	w = at(T0 + 5 * SECOND, "ops");
 	w.reason = NULL;
