@@ -184,7 +184,7 @@ warn_timeouts(struct conf *conf, const struct proxy *p)
 	bool front = (p->caps & PROXY_FRONTEND) && t->client_ns == 0;
 	bool back = (p->caps & PROXY_BACKEND) && p->backend->n_servers > 0 &&
 		    (t->server_ns == 0 || t->connect_ns == 0);
-	if (front || back)
+	if ((front || back) && conf_n_errors(conf) == 0) // a misspelt line is no missing one
 		conf_warn(conf, p->conf->begin,
 			  "missing timeouts: '%.*s' needs%s%s%s; without them a silent peer holds "
 			  "a connection for ever",
@@ -224,7 +224,8 @@ check_frontend(struct conf *conf, const struct proxy *p)
 static void
 check_backend(struct conf *conf, const struct proxy *p)
 {
-	if (p->backend->n_servers == 0 && p->conf->is_used && !p->disabled && !always_answers(p))
+	if (p->backend->n_servers == 0 && p->conf->is_used && !p->disabled && !always_answers(p) &&
+	    conf_n_errors(conf) == 0) // a server whose line has a fault is one
 		conf_warn(conf, p->conf->begin, "backend '%.*s' has no server: %s",
 			  STR_ARG(p->name),
 			  p->mode == PROXY_TCP ? "connections are closed"

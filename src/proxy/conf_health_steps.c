@@ -80,6 +80,29 @@ find_word(const struct word *row, struct str word)
 	return row->name != NULL ? row : NULL;
 }
 
+struct names {
+	const char *const *at; // in the first row
+	size_t row_bytes;
+};
+
+static const char *
+next_name(void *iter)
+{
+	struct names *n = iter;
+	const char *name = *n->at;
+	n->at = (const void *)((const char *)n->at + n->row_bytes);
+	return name;
+}
+
+static bool
+unknown(struct reader *r, struct str word, struct names names)
+{
+	const char *near = str_suggest(word, next_name, &names);
+	return err_set(r->err, "'%.*s' is not known here%s%s%s", STR_ARG(word),
+		       near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		       near != NULL ? "'?" : "");
+}
+
 // Walks the rest of the line by rows; a word of none is an error.
 static bool
 parse_words(struct reader *r, const struct word *rows)
@@ -87,8 +110,8 @@ parse_words(struct reader *r, const struct word *rows)
 	while (more(r)) {
 		const struct word *row = find_word(rows, r->line->argv[r->at]);
 		if (row == NULL)
-			return err_set(r->err, "'%.*s' is not known here",
-				       STR_ARG(r->line->argv[r->at]));
+			return unknown(r, r->line->argv[r->at],
+				       (struct names){&rows->name, sizeof(*rows)});
 		r->at++;
 		if (!row->parse(r, row->name))
 			return false;
@@ -529,11 +552,11 @@ parse_line(struct reader *r, struct health_steps *list, const struct line_row *r
 		list->n++;
 		return take(r, "comment", &list->comment);
 	}
-	for (; rows->word != NULL; rows++) {
-		if (!str_eq(word, str_from_c(rows->word)))
+	for (const struct line_row *row = rows; row->word != NULL; row++) {
+		if (!str_eq(word, str_from_c(row->word)))
 			continue;
 		r->step->state_at = SIZE_MAX;
-		if (!rows->parse(r))
+		if (!row->parse(r))
 			return false;
 		if (r->step->action == CHECK_CONNECT && list->first != NULL &&
 		    list->first->action != CHECK_CONNECT)
@@ -541,7 +564,7 @@ parse_line(struct reader *r, struct health_steps *list, const struct line_row *r
 		append(list, r->step);
 		return true;
 	}
-	return err_set(r->err, "'%.*s' is not known here", STR_ARG(word));
+	return unknown(r, word, (struct names){&rows->word, sizeof(*rows)});
 }
 
 bool
