@@ -132,17 +132,18 @@ static struct lua_socket *
 socket_of(struct op_call *c)
 {
 	const struct proxy_worker *w = own_worker(c->err);
-	struct lua_socket *s = w != NULL ? find(w, c->args[0].i) : NULL;
-	if (w != NULL && (s == NULL || s->owner != policy_run_now(w->policy))) {
+	if (w == NULL)
+		return NULL;
+	struct policy_run *run = policy_run_now(w->policy);
+	struct lua_socket *s = find(w, c->args[0].i);
+	policy_run_watch(run);
+	if (s == NULL || s->owner != run) {
 		err_set(c->err, "the socket is closed: it ends with the call that opened it");
 		return NULL;
 	}
-	if (s == NULL)
-		return NULL;
 	if (s->awaited) // a time-out bounds a wait, not the rest between two questions
 		conn_deadline(&s->conn, 0);
 	s->awaited = false;
-	policy_run_watch(s->owner);
 	return s;
 }
 
@@ -184,8 +185,11 @@ op_close(struct op_call *c)
 	// Also by the collector, at any time and on any thread.
 	struct proxy_worker *w = worker_self != NULL ? worker_self->slot[WORKER_SLOT_PROXY] : NULL;
 	struct lua_socket *s = w != NULL ? find(w, c->args[0].i) : NULL;
-	if (s != NULL)
-		end(s);
+	if (s == NULL)
+		return true;
+	if (s->awaited && s->owner != policy_run_now(w->policy)) // another call waits for it
+		policy_run_poke(w->policy, s->owner);
+	end(s);
 	return true;
 }
 
