@@ -347,13 +347,17 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 	struct proxy *p = conf_proxy_of(obj);
 	struct server_options o = p->conf->default_server;
 	o.id = 0;
+	struct str name = line->values[0].s;
+	size_t at = conf_name_fault(name);
+	if (at != SIZE_MAX)
+		return err_set(err, "character '%c' is not permitted in server name '%.*s'",
+			       name.p[at], STR_ARG(name));
 	const struct conf_addr *from = line->values[1].addr;
 	struct addr addr;
 	if (!conf_parse_words(conf, line, line->args + 2, conf_server_words, &o, err) ||
 	    !fill_address(from, &addr, err) || !check_id(p->backend, o.id, err))
 		return false;
-	struct server *s =
-	    backend_add_server(p->backend, conf_strdup(conf, line->values[0].s), &addr, err);
+	struct server *s = backend_add_server(p->backend, conf_strdup(conf, name), &addr, err);
 	if (s == NULL)
 		return false;
 	s->addr_written = conf_strdup(conf, from->text);
