@@ -178,6 +178,13 @@ void check_closed(struct check *c);
 const struct checks_host *checks_host_of(const struct checks *all);
 struct loop *checks_loop_of(const struct checks *all);
 
+// Nothing comes to what was received: the peer has ended, or the buffer is full.
+static inline bool
+check_has_all(const struct check *c)
+{
+	return c->at_end || (c->conn.in != NULL && conn_room(&c->conn) == 0);
+}
+
 enum check_verdict {
 	CHECK_WAITS,   // for more bytes
 	CHECK_MATCHES, // go on with the next step

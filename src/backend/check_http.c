@@ -67,12 +67,6 @@ check_text_matches(const struct check_text *t, struct str s)
 
 // --- reading -------------------------------------------------------------------------------------
 
-static bool
-no_more_comes(const struct check *c)
-{
-	return c->at_end || (c->conn.in != NULL && conn_room(&c->conn) == 0);
-}
-
 // False: it is no HTTP.
 static bool
 read_head(struct check *c, struct check_answer *a, const struct check_step *sent)
@@ -84,7 +78,7 @@ read_head(struct check *c, struct check_answer *a, const struct check_step *sent
 	case CODEC_OK:
 		break;
 	case CODEC_MORE:
-		return !no_more_comes(c);
+		return !check_has_all(c);
 	case CODEC_BAD:
 		return false;
 	}
@@ -112,7 +106,7 @@ read_body(struct check *c, struct check_answer *a)
 		else if (piece.used == 0)
 			break;
 	}
-	if (no_more_comes(c) || a->head.framing == HTTP_BODY_NONE || a->body.full)
+	if (check_has_all(c) || a->head.framing == HTTP_BODY_NONE || a->body.full)
 		a->whole = true;
 }
 
