@@ -32,7 +32,9 @@ master_restart_later(struct master *m)
 		wait = MIN(BACKOFF_NS << MIN(m->failures - 1, 16u), BACKOFF_MAX_NS);
 	m->failures++;
 	if (wait > 0)
-		log_msg(LOG_WARNING, "the next worker process is started in %" PRIu64 " ms",
+		log_msg(LOG_WARNING,
+			"the next worker process is started in %" PRIu64
+			" ms, or at once by a reload (SIGUSR2)",
 			wait / NS_PER_MS);
 	loop_timer_set(m->loop, &m->restart, loop_now_ns(m->loop) + wait);
 }
