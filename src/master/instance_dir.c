@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/user.h"
 #include "master/instance_priv.h"
 
 #define BACKLOG 128
@@ -21,15 +22,24 @@
 
 // --- the directory -------------------------------------------------------------------------------
 
+// errno says why; who was refused is half of it.
+static bool
+refused(const struct instance *in, const char *what, struct err *err)
+{
+	char self[64];
+	int why = errno;
+	user_name(geteuid(), self, sizeof(self));
+	return err_set(err, "state-dir %s: %s%s%s%s", in->path, what, strerror(why),
+		       why == EACCES ? ", as user " : "", why == EACCES ? self : "");
+}
+
 bool
 instance_open_dir(struct instance *in, struct err *err)
 {
 	if (mkdir(in->path, 0750) != 0 && errno != EEXIST)
-		return err_set(err, "state-dir %s: mkdir: %s", in->path, strerror(errno));
+		return refused(in, "mkdir: ", err);
 	in->dir = open(in->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (in->dir < 0)
-		return err_set(err, "state-dir %s: %s", in->path, strerror(errno));
-	return true;
+	return in->dir >= 0 || refused(in, "", err);
 }
 
 bool
@@ -38,7 +48,7 @@ instance_open_lock(struct instance *in, struct err *err)
 	in->lock = openat(in->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (in->lock < 0 && errno == EROFS)
 		in->lock = openat(in->dir, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return in->lock >= 0 || err_set(err, "state-dir %s: lock: %s", in->path, strerror(errno));
+	return in->lock >= 0 || refused(in, "lock: ", err);
 }
 
 // --- the control socket --------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/user.h"
 #include "policy/policy_priv.h"
 #include "policy/run_priv.h"
 
@@ -129,6 +130,11 @@ read_beneath(int folder, const char *name, struct str *out, struct err *err)
 	int fd = open_beneath(folder, name);
 	if (fd < 0 && errno == EXDEV)
 		return err_set(err, "leads out of the folder of its policy");
+	if (fd < 0 && errno == EACCES) { // whoever serves may be another user than who started it
+		char self[64];
+		user_name(geteuid(), self, sizeof(self));
+		return err_set(err, "%s, as user %s", strerror(EACCES), self);
+	}
 	if (fd < 0)
 		return err_set(err, "%s", strerror(errno));
 	bool ok = read_all(fd, out, err);
