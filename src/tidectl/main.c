@@ -13,6 +13,7 @@
 #include "tidectl/table.h"
 
 struct options {
+	const char *wrong; // the option looked at last
 	const char *socket, *file;
 	bool json;
 	int timeout_ms;
@@ -99,13 +100,14 @@ option_value(int argc, char **argv, int *i, const char *name)
 	return argv[++*i];
 }
 
-// Index of the verb, or -1 when an option is not understood.
+// Index of the verb, or -1 when an option is not understood: then o->wrong is that.
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
 	int i = 1;
 	for (; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
 		const char *value;
+		o->wrong = argv[i];
 		if (strcmp(argv[i], "--") == 0)
 			return i + 1;
 		if (strcmp(argv[i], "--json") == 0)
@@ -205,8 +207,13 @@ main(int argc, char **argv)
 	}
 	if (i > 0 && i + 2 == argc && asks_for_verb(argv[i], argv[i + 1]))
 		return EXIT_DONE;
-	if (i < 0)
-		return complain("option not understood; 'tidectl help' lists them");
+	if (i < 0) {
+		fprintf(stderr,
+			"tidectl: option '%s' not understood, or its value; 'tidectl help' lists "
+			"them\n",
+			o.wrong);
+		return EXIT_USAGE;
+	}
 	if (o.socket == NULL)
 		o.socket = link_default_path(path, sizeof(path));
 	if (i < argc)
