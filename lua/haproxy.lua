@@ -623,8 +623,8 @@ end
 
 -- ---- sockets ----------------------------------------------------------------------------------
 
--- C has the connection; what came and was not asked for yet is `_rest`. `_ms` is the longest wait. A socket that
--- nothing refers to any more is closed when there are many.
+-- C has the connection; what came and was not asked for yet is `_rest` from `_at` on (short lines are not to copy it
+-- over and over). `_ms` is the longest wait. A socket that nothing refers to any more is closed when there are many.
 local Socket = {}
 local opened, n_opened, most_opened = {}, 0, 16
 local alive = setmetatable({}, { __mode = "v" })
@@ -635,7 +635,7 @@ local sock_take, sock_send, sock_name = op("socket_take"), op("socket_send"), op
 function Socket:close()
 	sock_close(self._id)
 	if opened[self._id] then n_opened = n_opened - 1 end
-	self._closed, self._rest, opened[self._id] = true, "", nil
+	self._closed, self._rest, self._at, opened[self._id] = true, "", 1, nil
 end
 
 local function close_forgotten()
@@ -654,7 +654,7 @@ end
 
 function core.tcp()
 	if n_opened >= most_opened then close_forgotten() end
-	local s = setmetatable({ _id = op("socket_new")(), _ms = 60000, _connect_ms = 5000, _rest = "" }, Socket)
+	local s = setmetatable({ _id = op("socket_new")(), _ms = 60000, _connect_ms = 5000, _rest = "", _at = 1 }, Socket)
 	opened[s._id], alive[s._id], n_opened = true, s, n_opened + 1
 	return s
 end
@@ -689,11 +689,13 @@ function Socket:send(data, from, to)
 	return #data
 end
 
+-- The bytes that came, and where the first stands that was not given yet; behind them all at the end.
 local function piece_of(s)
-	local piece = s._rest
-	if piece == "" and not s._closed then piece = when_there(s, s._ms, sock_take) end
-	s._rest = ""
-	return piece
+	if s._at > #s._rest and not s._closed then
+		s._rest, s._at = "", 1
+		s._rest = when_there(s, s._ms, sock_take)
+	end
+	return s._rest, s._at
 end
 
 -- "*l": a line without its end; "*a": all until the peer's end; a number: so many bytes. At the end what there
@@ -709,16 +711,17 @@ function Socket:receive(wanted, prefix)
 	local parts = core.concat()
 	if prefix ~= nil then parts:add(prefix) end
 	while left > 0 do
-		local piece = piece_of(self)
-		if piece == "" then
+		local piece, from = piece_of(self)
+		if from > #piece then
 			local all = parts:dump()
 			if all ~= "" then return all end
 			return nil, "connection closed."
 		end
-		local at = line and piece:find("\n", 1, true)
-		local n = at or (line and #piece) or math.min(left, #piece)
-		self._rest = piece:sub(n + 1)
-		parts:add(piece:sub(1, n))
+		local at = line and piece:find("\n", from, true)
+		local n = (at or #piece) - from + 1
+		if not line then n = math.min(left, n) end
+		self._at = from + n
+		parts:add(piece:sub(from, from + n - 1))
 		if at then return (parts:dump():gsub("\r?\n$", "")) end
 		if not line then left = left - n end
 	end
