@@ -44,6 +44,14 @@ limit_used(const struct limit *l)
 	return atomic_load_explicit(&l->used, memory_order_relaxed);
 }
 
+// limit_take would answer LIMIT_FULL now. In the order of limit_wait, as that is.
+static inline bool
+limit_is_full(const struct limit *l)
+{
+	uint32_t max = atomic_load_explicit(&l->max, memory_order_relaxed);
+	return max != 0 && atomic_load_explicit(&l->used, memory_order_seq_cst) >= max;
+}
+
 #define LIMIT_MAX_WORKERS 64
 
 // How a worker of a wait set is told: fn runs on its thread. Must live until all threads ended.

@@ -29,7 +29,10 @@ take_places(const struct proxy_set *set, const struct bind *b, uint8_t *places)
 	*places = 0;
 	if (!take(&set->limit->conns, OF_PROCESS, places))
 		return &set->limit->waits;
-	if (take(b->limit, OF_BIND, places) && take(&f->conns, OF_FRONTEND, places))
+	// A place that is taken and given back wakes who waits for both, which may be we, without
+	// end.
+	if (!limit_is_full(b->limit) && !limit_is_full(&f->conns) &&
+	    take(b->limit, OF_BIND, places) && take(&f->conns, OF_FRONTEND, places))
 		return NULL;
 	gate_give(set, b, *places);
 	*places = 0;
