@@ -44,6 +44,7 @@ free_server(struct server *s)
 	server_addr_free(s, server_addr(s));
 	mem_free((void *)(uintptr_t)s->addr_configured);
 	check_free(&s->check);
+	check_free(&s->agent);
 	mem_free(s->observed);
 	s->magic = 0;
 	mem_free(s);

@@ -68,13 +68,14 @@ struct server {
 	struct metric_blocks stats;             // proxy/stats.h: struct be_counters; made at start
 	struct metric_blocks state;             // proxy/kept.c: what was set; likewise
 	struct check *check;                    // check.h; NULL: it is not checked. The keeper's
+	struct check *agent;                    // agent.h; NULL: it has none. Likewise
 	struct server *track;                   // whose state is its own too; NULL: nobody's
 	struct server *trackers, *next_tracker; // who tracks it; the next who tracks the same
 	bool kills_when_down, kills_backups_when_up; // on-marked-down, on-marked-up
 	struct observed *observed;    // observe.h; NULL: its requests tell nothing of its health
 	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
-	struct metric_blocks checked_state; // proxy/kept_health.c; likewise
-	struct limit_waits waits;           // workers with requests that want this very server
+	struct metric_blocks checked_state, agent_state; // proxy/kept_health.c; likewise
+	struct limit_waits waits; // workers with requests that want this very server
 };
 
 struct backend {
@@ -105,14 +106,16 @@ struct backend {
 	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
 };
 
+enum server_set_by { SERVER_SET_BY_OPERATOR, SERVER_SET_BY_TRACKING, SERVER_SET_BY_AGENT };
+
 // Who is told of the turns of servers, on the keeper's thread.
 struct backend_host {
 	void *arg;
 	void (*emptied)(void *arg, const struct backend *b); // none of its servers takes requests
 	void (*left)(void *arg, const struct server *s);     // it serves no more
 	void (*returned)(void *arg, const struct server *s); // it serves again
-	// An operator's word, or the server that it tracks, gave it other bits than before.
-	void (*set)(void *arg, const struct server *s, uint32_t before);
+	// Somebody's word, or the server that it tracks, gave it other bits than before.
+	void (*set)(void *arg, const struct server *s, uint32_t before, enum server_set_by by);
 };
 
 struct backend *backend_new(struct str name, uint32_t index);
@@ -132,6 +135,8 @@ bool server_is_usable(const struct server *s);
 // Operator's commands, the keeper or before the threads. set_state: "ready", "drain" or "maint". A
 // server that comes back from maintenance has the health of the beginning.
 bool server_set_state(struct server *s, struct str state, struct err *err);
+// The same words in any case of letters, of its agent; nothing happens when it is so already.
+void server_set_state_by_agent(struct server *s, struct str state);
 // "N" (0..256) or "N%" of the configured weight.
 bool server_set_weight(struct server *s, struct str weight, struct err *err);
 const char *server_state_name(const struct server *s); // "UP", "DRAIN", "MAINT", "DOWN", "NOLB"

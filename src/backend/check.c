@@ -2,6 +2,7 @@
 // One check: its steps one after the other, driven by what happens on its connection.
 #include "backend/check.h"
 
+#include "backend/agent.h"
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -35,6 +36,7 @@ check_free(struct check **c)
 	CHECK_MAGIC(*c, CHECK_MAGIC_VALUE);
 	ASSERT(!(*c)->is_open);
 	(*c)->magic = 0;
+	agent_free(&(*c)->agent);
 	mem_free((*c)->state_line);
 	mem_free(*c);
 	*c = NULL;
@@ -232,6 +234,8 @@ static enum walk
 send_begin(struct check *c)
 {
 	const struct check_step *s = c->step;
+	if (c->agent != NULL)
+		agent_use_send(c->agent);
 	size_t cut = MIN(s->state_at, s->bytes.n), n = 0;
 	// An answer to what was sent before is not one to this.
 	check_answer_free(&c->answer);
@@ -250,12 +254,21 @@ send_begin(struct check *c)
 
 // --- expect --------------------------------------------------------------------------------------
 
+static const struct {
+	enum check_verdict (*judge)(struct check *c, const struct check_step *step,
+				    struct health_finding *f);
+} judges[] = {
+    [CHECK_KIND_CONNECT] = {check_bytes_judge},
+    [CHECK_KIND_TCP] = {check_bytes_judge},
+    [CHECK_KIND_HTTP] = {check_http_judge},
+    [CHECK_KIND_AGENT] = {check_agent_judge},
+};
+
 static enum walk
 expect_more(struct check *c)
 {
 	struct health_finding f = {0};
-	bool http = c->plan->kind == CHECK_KIND_HTTP;
-	switch ((http ? check_http_judge : check_bytes_judge)(c, c->step, &f)) {
+	switch (judges[c->plan->kind].judge(c, c->step, &f)) {
 	case CHECK_WAITS:
 		if (!conn_receiving(&c->conn))
 			conn_recv(&c->conn);

@@ -14,6 +14,7 @@
 #include "net/addr.h"
 #include "net/conn.h"
 
+struct agent;
 struct checks;
 struct check_answer;
 struct http_name;
@@ -85,7 +86,12 @@ struct check_step {
 };
 
 struct check_plan {
-	enum check_kind { CHECK_KIND_CONNECT, CHECK_KIND_TCP, CHECK_KIND_HTTP } kind;
+	enum check_kind {
+		CHECK_KIND_CONNECT,
+		CHECK_KIND_TCP,
+		CHECK_KIND_HTTP,
+		CHECK_KIND_AGENT
+	} kind;
 	struct check_step *first;
 	bool disable_on_404;
 	uint64_t connect_ns, check_ns; // time-outs; 0: none
@@ -109,10 +115,11 @@ struct check {
 	const struct check_plan *plan;
 	struct check_conf conf;
 	struct health health;
-	bool enabled;       // operators stop and resume it
-	bool running;       // between its first step and its finding
-	bool is_open;       // conn has not been closed yet
-	bool wants_connect; // once it is
+	struct agent *agent; // agent.h: its plan, if it asks an agent; or NULL
+	bool enabled;        // operators stop and resume it
+	bool running;        // between its first step and its finding
+	bool is_open;        // conn has not been closed yet
+	bool wants_connect;  // once it is
 	bool connected;
 	bool at_end;   // the peer sends no more
 	uint16_t code; // of the last answer
@@ -142,17 +149,17 @@ void check_target(const struct check *c, const struct check_step *step, struct a
 struct checks_host {
 	void *arg;
 	// A check has ended; `moved`: its points changed. Before what it makes of the server.
-	void (*ended)(void *arg, struct server *s, bool moved, enum health_status before);
-	// The server's bits changed, they were `before`; `why`: who said so, or NULL for the check.
-	void (*turned)(void *arg, struct server *s, enum health_says to, uint32_t before,
+	void (*ended)(void *arg, const struct check *c, bool moved, enum health_status before);
+	// Its server's bits changed, they were `before`; `why`: who said so, or NULL for the check.
+	void (*turned)(void *arg, const struct check *c, enum health_says to, uint32_t before,
 		       const char *why);
 	// A line "x-haproxy-server-state: ...\r\n".
 	void (*state)(void *arg, const struct server *s, struct sbuf *out);
 };
 
 struct checks *checks_new(struct loop *loop, const struct checks_host *host);
-// Each checked server, then checks_start: the first ones are spread over their interval.
-void checks_add(struct checks *all, struct server *s);
+// Each check of each server, then checks_start: the first ones are spread over their interval.
+void checks_add(struct checks *all, struct check *c);
 void checks_start(struct checks *all);
 // No check begins from here on, and those under way are dropped.
 void checks_stop(struct checks *all);
@@ -178,13 +185,6 @@ void check_closed(struct check *c);
 const struct checks_host *checks_host_of(const struct checks *all);
 struct loop *checks_loop_of(const struct checks *all);
 
-// Nothing comes to what was received: the peer has ended, or the buffer is full.
-static inline bool
-check_has_all(const struct check *c)
-{
-	return c->at_end || (c->conn.in != NULL && conn_room(&c->conn) == 0);
-}
-
 enum check_verdict {
 	CHECK_WAITS,   // for more bytes
 	CHECK_MATCHES, // go on with the next step
@@ -195,6 +195,8 @@ enum check_verdict check_http_judge(struct check *c, const struct check_step *st
 				    struct health_finding *f);
 enum check_verdict check_bytes_judge(struct check *c, const struct check_step *step,
 				     struct health_finding *f);
+// The peer sends no more, or there is no room for more.
+bool check_no_more_comes(const struct check *c);
 void check_answer_free(struct check_answer **a);
 bool check_text_matches(const struct check_text *t, struct str s);
 void health_say(struct health_finding *f, enum health_status status, struct str info);

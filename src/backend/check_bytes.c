@@ -6,6 +6,12 @@
 #include "base/sbuf.h"
 #include "net/conn.h"
 
+bool
+check_no_more_comes(const struct check *c)
+{
+	return c->at_end || (c->conn.in != NULL && conn_room(&c->conn) == 0);
+}
+
 static enum check_verdict
 decide(const struct check_step *step, const char *what, bool with_text, struct health_finding *f)
 {
@@ -53,7 +59,7 @@ check_bytes_judge(struct check *c, const struct check_step *step, struct health_
 {
 	const struct check_expect *e = &step->expect;
 	struct str got = str_of(conn_data(&c->conn), conn_unread(&c->conn));
-	bool last = check_has_all(c);
+	bool last = check_no_more_comes(c);
 	if (got.n == 0 && last)
 		return decide(step, "got an empty response", false, f);
 	if (got.n == 0 || (got.n < e->min_recv && !last))

@@ -67,6 +67,12 @@ check_text_matches(const struct check_text *t, struct str s)
 
 // --- reading -------------------------------------------------------------------------------------
 
+static bool
+no_more_comes(const struct check *c)
+{
+	return c->at_end || (c->conn.in != NULL && conn_room(&c->conn) == 0);
+}
+
 // False: it is no HTTP.
 static bool
 read_head(struct check *c, struct check_answer *a, const struct check_step *sent)
@@ -78,7 +84,7 @@ read_head(struct check *c, struct check_answer *a, const struct check_step *sent
 	case CODEC_OK:
 		break;
 	case CODEC_MORE:
-		return !check_has_all(c);
+		return !no_more_comes(c);
 	case CODEC_BAD:
 		return false;
 	}
@@ -106,7 +112,7 @@ read_body(struct check *c, struct check_answer *a)
 		else if (piece.used == 0)
 			break;
 	}
-	if (check_has_all(c) || a->head.framing == HTTP_BODY_NONE || a->body.full)
+	if (no_more_comes(c) || a->head.framing == HTTP_BODY_NONE || a->body.full)
 		a->whole = true;
 }
 

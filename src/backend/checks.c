@@ -46,11 +46,12 @@ checks_loop_of(const struct checks *all)
 
 // --- when ----------------------------------------------------------------------------------------
 
+// An agent is asked in maintenance too: it may say that this is over.
 static bool
 is_wanted(const struct check *c)
 {
 	uint32_t bits = atomic_load_explicit(&c->server->admin, memory_order_relaxed);
-	return c->enabled && !(bits & SERVER_MAINT);
+	return c->enabled && (c->agent != NULL || !(bits & SERVER_MAINT));
 }
 
 static void
@@ -85,9 +86,8 @@ due(struct timer *t)
 }
 
 void
-checks_add(struct checks *all, struct server *s)
+checks_add(struct checks *all, struct check *c)
 {
-	struct check *c = s->check;
 	CHECK_MAGIC(all, CHECKS_MAGIC);
 	CHECK_MAGIC(c, CHECK_MAGIC_VALUE);
 	c->all = all;
@@ -178,8 +178,26 @@ turn(struct check *c, enum health_says says, const char *why)
 		return;
 	server_put_bits(s, after);
 	if (c->all != NULL)
-		c->all->host.turned(c->all->host.arg, s, says, before, why);
+		c->all->host.turned(c->all->host.arg, c, says, before, why);
 	server_announce(s);
+}
+
+// A server with a check and an agent is up when both say so; an agent knows nothing of requests
+// that are to stop.
+static enum health_says
+says_with_the_other(const struct check *c)
+{
+	const struct server *s = c->server;
+	const struct check *other = c->agent != NULL ? s->check : s->agent;
+	enum health_says says = health_says(&c->health);
+	bool stopping =
+	    (atomic_load_explicit(&s->admin, memory_order_relaxed) & SERVER_STOPPING) != 0;
+	if (says == HEALTH_SAYS_NOTHING || says == HEALTH_SAYS_DOWN)
+		return says;
+	if ((other != NULL && other->enabled && !health_is_up(&other->health)) ||
+	    (c->agent != NULL && stopping))
+		return HEALTH_SAYS_NOTHING;
+	return says;
 }
 
 static void
@@ -190,8 +208,8 @@ take(struct check *c, const struct health_finding *f)
 	bool moved = health_take(&c->health, f);
 	if (moved && health_status_rows[f->status].result == HEALTH_FAILED)
 		server_count_failure(c->server);
-	h->ended(h->arg, c->server, moved, before);
-	turn(c, health_says(&c->health), NULL);
+	h->ended(h->arg, c, moved, before);
+	turn(c, says_with_the_other(c), NULL);
 }
 
 void

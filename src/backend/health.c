@@ -7,6 +7,7 @@
 const struct health_status_row health_status_rows[HEALTH_STATUSES] = {
     [HEALTH_UNKNOWN] = {"UNK", "Unknown", HEALTH_NOT_KNOWN},
     [HEALTH_INI] = {"INI", "Initializing", HEALTH_NOT_KNOWN},
+    [HEALTH_CHECKED] = {"CHECKED", "No status change", HEALTH_NEUTRAL},
     [HEALTH_HANA] = {"HANA", "Health analyze", HEALTH_FAILED},
     [HEALTH_SOCKERR] = {"SOCKERR", "Socket error", HEALTH_FAILED},
     [HEALTH_L4OK] = {"L4OK", "Layer4 check passed", HEALTH_PASSED},
@@ -48,6 +49,13 @@ result_of(const struct health *h)
 	return health_status_rows[h->last.status].result;
 }
 
+// A failure that says nothing of the server.
+static bool
+is_mute(const struct health *h)
+{
+	return h->by_agent && !health_has_code(h->last.status);
+}
+
 static void
 lose_point(struct health *h)
 {
@@ -71,7 +79,7 @@ health_take(struct health *h, const struct health_finding *f)
 	h->last = *f;
 	switch (result_of(h)) {
 	case HEALTH_FAILED:
-		if (h->points > 0)
+		if (h->points > 0 && !is_mute(h))
 			lose_point(h);
 		break;
 	case HEALTH_PASSED:
@@ -79,6 +87,7 @@ health_take(struct health *h, const struct health_finding *f)
 		if (!health_is_full(h))
 			gain_point(h);
 		break;
+	case HEALTH_NEUTRAL:
 	case HEALTH_NOT_KNOWN:
 		break;
 	}
@@ -90,11 +99,12 @@ health_says(const struct health *h)
 {
 	switch (result_of(h)) {
 	case HEALTH_FAILED:
-		return h->points == 0 ? HEALTH_SAYS_DOWN : HEALTH_SAYS_NOTHING;
+		return h->points == 0 && !is_mute(h) ? HEALTH_SAYS_DOWN : HEALTH_SAYS_NOTHING;
 	case HEALTH_PASSED:
 		return health_is_up(h) ? HEALTH_SAYS_UP : HEALTH_SAYS_NOTHING;
 	case HEALTH_COND_PASSED:
 		return health_is_up(h) ? HEALTH_SAYS_STOPPING : HEALTH_SAYS_NOTHING;
+	case HEALTH_NEUTRAL:
 	case HEALTH_NOT_KNOWN:
 		break;
 	}

@@ -13,7 +13,8 @@ struct sbuf;
 // The numbers are those of HAProxy's `show servers state`.
 enum health_status {
 	HEALTH_UNKNOWN = 0,
-	HEALTH_INI = 1, // no check has ended yet
+	HEALTH_INI = 1,     // no check has ended yet
+	HEALTH_CHECKED = 3, // an agent has answered, and said nothing of health
 	HEALTH_HANA = 4,
 	HEALTH_SOCKERR = 5,
 	HEALTH_L4OK = 6,
@@ -32,6 +33,7 @@ enum health_status {
 
 enum health_result {
 	HEALTH_NOT_KNOWN = 0,
+	HEALTH_NEUTRAL = 1,
 	HEALTH_FAILED = 2,
 	HEALTH_PASSED = 3,
 	HEALTH_COND_PASSED = 4, // good, but it asks for no new requests
@@ -65,6 +67,8 @@ struct health_finding {
 struct health {
 	uint32_t rise, fall; // at least 1
 	uint32_t points;
+	// It is an agent's: only what that says counts, not that it could not be asked.
+	bool by_agent;
 	struct health_finding last;
 };
 

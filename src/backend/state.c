@@ -138,13 +138,13 @@ bits_by_tracking(const struct server *s)
 }
 
 static void
-set_bits(struct server *s, uint32_t bits)
+set_bits(struct server *s, uint32_t bits, enum server_set_by by)
 {
 	const struct backend_host *h = s->backend->host;
 	uint32_t before = atomic_load_explicit(&s->admin, memory_order_relaxed);
 	server_put_bits(s, bits);
 	if (h != NULL && before != bits)
-		h->set(h->arg, s, before);
+		h->set(h->arg, s, before, by);
 	server_announce(s);
 }
 
@@ -153,7 +153,7 @@ follow(struct server *s)
 {
 	uint32_t bits = bits_by_tracking(s);
 	if (atomic_load_explicit(&s->admin, memory_order_relaxed) != bits)
-		set_bits(s, bits);
+		set_bits(s, bits, SERVER_SET_BY_TRACKING);
 }
 
 void
@@ -188,9 +188,36 @@ static const struct {
 static uint32_t
 begin_health_anew(struct server *s, uint32_t bits)
 {
-	check_drop(s->check);
-	s->check->health.points = bits & SERVER_MAINT ? 0 : s->check->health.rise;
-	return bits & ~(uint32_t)SERVER_HEALTH_BITS;
+	const struct check *agent = s->agent; // it is asked all the time, and knows
+	if (s->check != NULL) {
+		check_drop(s->check);
+		s->check->health.points = bits & SERVER_MAINT ? 0 : s->check->health.rise;
+	}
+	bits &= ~(uint32_t)SERVER_HEALTH_BITS;
+	if (!(bits & SERVER_MAINT) && agent != NULL && agent->enabled &&
+	    !health_is_up(&agent->health))
+		bits |= SERVER_DOWN;
+	return bits;
+}
+
+static void
+set_state(struct server *s, uint32_t state, enum server_set_by by)
+{
+	uint32_t before = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	uint32_t after = (before & ~(uint32_t)SERVER_ADMIN_BITS) | state;
+	if ((s->check != NULL || s->agent != NULL) && (before ^ after) & SERVER_MAINT)
+		after = begin_health_anew(s, after);
+	set_bits(s, after, by);
+}
+
+void
+server_set_state_by_agent(struct server *s, struct str state)
+{
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		if (str_eq_nocase(states[i].name, state) &&
+		    (bits & SERVER_ADMIN_BITS) != states[i].bits)
+			set_state(s, states[i].bits, SERVER_SET_BY_AGENT);
 }
 
 bool
@@ -200,11 +227,7 @@ server_set_state(struct server *s, struct str state, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		if (!str_eq(states[i].name, state))
 			continue;
-		uint32_t before = atomic_load_explicit(&s->admin, memory_order_relaxed);
-		uint32_t after = (before & ~(uint32_t)SERVER_ADMIN_BITS) | states[i].bits;
-		if (s->check != NULL && (before ^ after) & SERVER_MAINT)
-			after = begin_health_anew(s, after);
-		set_bits(s, after);
+		set_state(s, states[i].bits, SERVER_SET_BY_OPERATOR);
 		return true;
 	}
 	return err_set(err,

@@ -250,9 +250,6 @@ struct conf_message {
 	const char *text;
 };
 
-// Where a name of a section or a server has a byte that HAProxy permits in none: others are
-// letters, digits and _-.: ; SIZE_MAX: nowhere.
-size_t conf_name_fault(struct str name);
 // line may be NULL. conf_error returns false.
 bool conf_error(struct conf *c, const struct conf_line *line, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

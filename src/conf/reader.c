@@ -54,24 +54,16 @@ conf_end_section(struct conf *c)
 		(void)conf_error(c, line, "%s", err.text);
 }
 
-size_t
-conf_name_fault(struct str name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.:";
-	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] == '\0' ||
-		    strchr(allowed, byte_lower((unsigned char)name.p[i])) == NULL)
-			return i;
-	return SIZE_MAX;
-}
-
 static bool
 name_is_good(struct conf *c, const struct conf_line *line, struct str name)
 {
-	size_t at = conf_name_fault(name);
-	return at == SIZE_MAX ||
-	       conf_error(c, line, "character '%c' is not permitted in '%s' name '%.200s'",
-			  name.p[at], line->argv[0].p, name.p);
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.:";
+	for (size_t i = 0; i < name.n; i++)
+		if (strchr(allowed, byte_lower((unsigned char)name.p[i])) == NULL)
+			return conf_error(c, line,
+					  "character '%c' is not permitted in '%s' name '%.200s'",
+					  name.p[i], line->argv[0].p, name.p);
+	return true;
 }
 
 // The name behind the section's word, by the row; line->args behind it. False when refused.

@@ -190,8 +190,7 @@ parse_alias(struct parser *p, struct logfmt_piece *item, struct err *err)
 	struct str rest = str_slice(p->text, p->at, p->text.n);
 	const struct logfmt_alias *a = logfmt_alias_find(rest);
 	if (a == NULL)
-		return err_set(err,
-			       "unknown alias '%%%.*s' at character %zu; '%%%%' is a percent sign",
+		return err_set(err, "unknown alias '%%%.*s' at character %zu",
 			       (int)MIN(rest.n, (size_t)3), rest.p, p->at);
 	item->kind = LOGFMT_ALIAS;
 	item->alias = a;

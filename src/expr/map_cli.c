@@ -58,7 +58,7 @@ begin(struct call *c, struct cli_session *s, const struct cli_args *args)
 static bool
 parse_hash(struct call *c, struct str word, uint64_t *hash)
 {
-	int64_t n = 0;
+	int64_t n;
 	bool good = str_to_int(word, &n);
 	*hash = (uint64_t)n;
 	return good || err_set(&c->err, "'%.*s' is no hash", STR_ARG(word));

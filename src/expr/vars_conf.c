@@ -309,12 +309,9 @@ take_stored(struct conf *c, const struct vars_section *s, struct tidevars *t, co
 	struct tidevars *file;
 	struct tidevars_error why;
 	bool good = true;
-	if (tidevars_open(&file, &o, &why) != TIDEVARS_OK) {
-		bool absent = why.sys_errno == ENOENT, folder = folder_exists(c, path);
-		return s->rescue || (absent && folder) ||
-		       conf_error(c, s->line, "%s%s", why.text,
-				  absent ? ": its folder is missing" : "");
-	}
+	if (tidevars_open(&file, &o, &why) != TIDEVARS_OK)
+		return s->rescue || (why.sys_errno == ENOENT && folder_exists(c, path)) ||
+		       conf_error(c, s->line, "%s", why.text);
 	warn_of_size(c, s, file);
 	for (const struct vars_var *v = s->vars; v != NULL; v = v->next) {
 		if (!vars_take(t, file, v->name, &why))

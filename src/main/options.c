@@ -458,9 +458,7 @@ take(struct words *w)
 		add_script(w->o, word);
 		return true;
 	}
-	return err_set(w->err, "'%s' is no flag%s; -h lists them", word,
-		       word[0] != '-' ? ", nor a subcommand; a configuration stands behind -f"
-				      : "");
+	return err_set(w->err, "'%s' is no flag; -h lists them", word);
 }
 
 static void

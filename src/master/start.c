@@ -32,9 +32,7 @@ master_restart_later(struct master *m)
 		wait = MIN(BACKOFF_NS << MIN(m->failures - 1, 16u), BACKOFF_MAX_NS);
 	m->failures++;
 	if (wait > 0)
-		log_msg(LOG_WARNING,
-			"the next worker process is started in %" PRIu64
-			" ms, or at once by a reload (SIGUSR2)",
+		log_msg(LOG_WARNING, "the next worker process is started in %" PRIu64 " ms",
 			wait / NS_PER_MS);
 	loop_timer_set(m->loop, &m->restart, loop_now_ns(m->loop) + wait);
 }

@@ -164,15 +164,17 @@ run_set_server(struct cli_session *s, const struct cli_args *a)
 		return cli_error(s,
 				 "'set server fqdn' is not there: tidegate looks no name up while "
 				 "it runs. Give the address itself: 'set server addr'.");
-	static const char *const later[] = {"agent",      "check-port", "check-addr", "ssl",
-					    "agent-addr", "agent-port", "agent-send"};
-	for (size_t i = 0; i < ARRAY_LEN(later); i++)
-		if (str_eq(what, str_from_c(later[i])))
-			return cli_error(s, "'set server %s' comes in a later tidegate.", later[i]);
+	if (str_eq(what, STR("ssl")))
+		return cli_error(s, "'set server ssl' comes in a later tidegate.");
 	if (str_eq(what, STR("state")) || str_eq(what, STR("weight")) ||
 	    str_eq(what, STR("health")))
 		return cli_usage(s, a);
-	return cli_error(s, "'%.*s' is neither 'state' nor 'weight' nor 'addr' nor 'health'.",
+	enum cli_status status;
+	if (cli_set_server_check(s, srv, a, &status))
+		return status;
+	return cli_error(s,
+			 "'%.*s' is none of state, weight, addr, health, check-addr, check-port, "
+			 "agent, agent-addr, agent-port and agent-send.",
 			 STR_ARG(what));
 }
 
@@ -196,6 +198,28 @@ print_check_state(struct cli_session *s, const struct server *srv)
 		   c->health.points, bits);
 }
 
+static unsigned
+agent_state(const struct check *c)
+{
+	return c == NULL ? 0 : 18u | (c->running ? 1u : 0) | (c->enabled ? 4u : 0);
+}
+
+static const char *
+addr_word(const struct check *c, char host[ADDR_TEXT_BYTES])
+{
+	return c != NULL && c->conf.addr.len != 0 ? addr_host_text(&c->conf.addr, host) : "-";
+}
+
+// srv_check_port, srv_check_addr, srv_agent_addr, srv_agent_port
+static void
+print_check_targets(struct cli_session *s, const struct server *srv)
+{
+	char check[ADDR_TEXT_BYTES], agent[ADDR_TEXT_BYTES];
+	cli_printf(s, " %u %s %s %u\n", srv->check != NULL ? srv->check->conf.port : 0,
+		   addr_word(srv->check, check), addr_word(srv->agent, agent),
+		   srv->agent != NULL ? srv->agent->conf.port : 0);
+}
+
 static void
 print_server_state(struct cli_session *s, const struct proxy *p, const struct server *srv,
 		   uint64_t now_s)
@@ -216,7 +240,8 @@ print_server_state(struct cli_session *s, const struct proxy *p, const struct se
 		   atomic_load_explicit(&srv->weight, memory_order_relaxed), srv->weight_configured,
 		   (unsigned long long)(now_s > changed ? now_s - changed : 0));
 	print_check_state(s, srv);
-	cli_printf(s, " 0 0 0 - %u - 0 0 - - 0\n", addr_port(at));
+	cli_printf(s, " %u 0 0 - %u - 0", agent_state(srv->agent), addr_port(at));
+	print_check_targets(s, srv);
 }
 
 static enum cli_status
@@ -444,12 +469,14 @@ const struct cli_command cli_proxy_commands[] = {
     {.words = "set server",
      .level = CLI_ADMIN,
      .args = "BACKEND/SERVER state ready|drain|maint | weight N[%] | health up|stopping|down | "
-	     "addr ADDRESS [port PORT]",
+	     "addr ADDRESS [port PORT] | check-addr ADDRESS [port PORT] | check-port PORT | "
+	     "agent up|down | agent-addr ADDRESS [port PORT] | agent-port PORT | agent-send TEXT",
      .min_args = 3,
      .max_args = 5,
      .flags = CLI_CHANGES,
      .run = run_set_server,
-     .help = "change a server's state, weight, address or what checks say of it"},
+     .help = "change a server's state, weight, address, what checks and agent say of it, and where "
+	     "they are asked"},
     {.words = "set weight",
      .level = CLI_ADMIN,
      .args = "BACKEND/SERVER N[%]",

@@ -35,4 +35,7 @@ enum cli_status cli_show_activity(struct cli_session *s, const struct cli_args *
 enum cli_status cli_show_logs(struct cli_session *s, const struct cli_args *a);
 // cli_health.c
 enum cli_status cli_set_server_health(struct cli_session *s, struct server *srv, struct str value);
+// BACKEND/SERVER WHAT VALUE...; false: WHAT is nothing of a check's or agent's.
+bool cli_set_server_check(struct cli_session *s, struct server *srv, const struct cli_args *a,
+			  enum cli_status *status);
 extern const struct cli_command cli_health_commands[];

@@ -108,16 +108,17 @@ cli_show_info(struct cli_session *s, const struct cli_args *a)
 
 // --- show stat, show metrics ---------------------------------------------------------------------
 
-#define MAX_TEXTS 32
+#define MAX_TEXTS 42
 
 // One line of show stat: texts and labels live as long as it.
 struct line {
 	struct metric_text texts[MAX_TEXTS];
 	struct metric_label labels[3];
-	char numbers[20][24];
+	char numbers[24][24];
 	size_t n_texts, n_numbers, n_labels;
-	char state[HEALTH_STATE_BYTES], check[16], tracked[HEALTH_STATE_BYTES];
+	char state[HEALTH_STATE_BYTES], check[16], agent[16], tracked[HEALTH_STATE_BYTES];
 	struct health_gauges gauges;
+	struct agent_gauges agent_gauges;
 	struct metric_blocks gauge_blocks;
 };
 
@@ -256,6 +257,24 @@ add_check(struct line *l, const struct server *srv)
 }
 
 static void
+add_agent(struct line *l, const struct check *c)
+{
+	const struct health_finding *f = &c->health.last;
+	(void)snprintf(l->agent, sizeof(l->agent), "%s%s", c->running ? "* " : "",
+		       health_status_rows[f->status].word); // fits
+	add_text(l, "agent_status", str_from_c(l->agent));
+	if (health_has_code(f->status))
+		add_number(l, "agent_code", f->code);
+	if (f->duration_ms >= 0)
+		add_number(l, "agent_duration", (uint64_t)f->duration_ms);
+	add_text(l, "last_agt", str_from_c(f->info));
+	add_text(l, "agent_desc", str_from_c(health_status_rows[f->status].text));
+	add_number(l, "agent_rise", c->health.rise);
+	add_number(l, "agent_fall", c->health.fall);
+	add_number(l, "agent_health", c->health.points);
+}
+
+static void
 add_server(struct table *t, const struct proxy *p, const struct server *srv, bool addresses)
 {
 	struct line *l = begin_line(t, p, srv->name, stats_srv_rows, &srv->stats);
@@ -270,6 +289,8 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 	add_number(l, "lastchg", seconds_since(&srv->changed_real_ns));
 	if (srv->check != NULL && srv->check->enabled)
 		add_check(l, srv);
+	if (srv->agent != NULL && srv->agent->enabled)
+		add_agent(l, srv->agent);
 	if (srv->track != NULL) {
 		(void)snprintf(l->tracked, sizeof(l->tracked), "%.*s/%.*s", // or is cut
 			       STR_ARG(srv->track->backend->name), STR_ARG(srv->track->name));
@@ -282,18 +303,35 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 }
 
 // For Prometheus: what is known of its checks, a line of its own kind.
+static struct line *
+add_gauges(struct table *t, const struct proxy *p, const struct server *srv,
+	   const struct metric_row *rows, size_t offset, size_t bytes)
+{
+	struct line *l = add_line(t, rows, NULL);
+	add_label(l, "proxy", p->name);
+	add_label(l, "server", srv->name);
+	l->gauge_blocks = (struct metric_blocks){.magic = METRIC_MAGIC,
+						 .n_workers = 1,
+						 .block_bytes = bytes,
+						 .mem = (char *)l + offset};
+	t->objects[t->n - 1].blocks = &l->gauge_blocks;
+	return l;
+}
+
 static void
 add_health(struct table *t, const struct proxy *p, const struct server *srv)
 {
-	struct line *l = add_line(t, health_gauge_rows, NULL);
-	add_label(l, "proxy", p->name);
-	add_label(l, "server", srv->name);
+	struct line *l = add_gauges(t, p, srv, health_gauge_rows, offsetof(struct line, gauges),
+				    sizeof(l->gauges));
 	health_gauges_fill(srv, &l->gauges);
-	l->gauge_blocks = (struct metric_blocks){.magic = METRIC_MAGIC,
-						 .n_workers = 1,
-						 .block_bytes = sizeof(l->gauges),
-						 .mem = (char *)&l->gauges};
-	t->objects[t->n - 1].blocks = &l->gauge_blocks;
+}
+
+static void
+add_agent_gauges(struct table *t, const struct proxy *p, const struct server *srv)
+{
+	struct line *l = add_gauges(t, p, srv, agent_gauge_rows,
+				    offsetof(struct line, agent_gauges), sizeof(l->agent_gauges));
+	agent_gauges_fill(srv, &l->agent_gauges);
 }
 
 static void
@@ -370,14 +408,18 @@ fill_table(struct table *t, const struct proxy_set *set, const struct filter *f)
 	}
 }
 
+// Of each kind all together, as the format wants them.
 static void
-add_healths(struct table *t, const struct proxy_set *set)
+add_healths(struct table *t, const struct proxy_set *set, bool agents)
 {
 	for (size_t i = 0; i < set->n_all; i++) {
 		const struct backend *b = set->all[i]->backend;
-		for (size_t j = 0; b != NULL && j < b->n_servers; j++)
-			if (b->servers[j]->check != NULL)
+		for (size_t j = 0; b != NULL && j < b->n_servers; j++) {
+			if (!agents && b->servers[j]->check != NULL)
 				add_health(t, set->all[i], b->servers[j]);
+			if (agents && b->servers[j]->agent != NULL)
+				add_agent_gauges(t, set->all[i], b->servers[j]);
+		}
 	}
 }
 
@@ -402,7 +444,8 @@ render(struct cli_session *s, const struct filter *f, bool prometheus)
 		(void)add_line(&t, stats_proc_rows, &set->stats); // no labels
 	fill_table(&t, set, f);
 	if (prometheus) {
-		add_healths(&t, set);
+		add_healths(&t, set, false);
+		add_healths(&t, set, true);
 		metrics_render_prometheus(t.objects, t.n, &out);
 		render_policies(set, &out);
 	} else if (f->json) {

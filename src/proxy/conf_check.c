@@ -137,15 +137,9 @@ compile_formats(struct conf *conf, const struct proxy_set *set, struct proxy *p)
 	if (p->log_global && set->global.logs == NULL)
 		conf_warn(conf, c->begin,
 			  "'log global' has no effect: section global names no log");
-	bool given = p->logfmt_text.n > 0;
-	if (!has_target && c->logfmt_given) { // its faults are told all the same
-		(void)compile(conf, p, c->logfmt_line, p->logfmt_text, &EXPR_AT_LOG);
-		conf_warn(conf, c->logfmt_line,
-			  "log format ignored for '%.*s' since it has no log address",
-			  STR_ARG(p->name));
-	}
 	if (!has_target)
 		return;
+	bool given = p->logfmt_text.n > 0;
 	p->logfmt = compile(conf, p, given ? c->logfmt_line : c->begin,
 			    given ? p->logfmt_text : STR(LOGFMT_DEFAULT), &EXPR_AT_LOG);
 	if (p->logfmt_error_text.n > 0)

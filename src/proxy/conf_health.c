@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "backend/agent.h"
 #include "base/clock.h"
 #include "base/module.h"
 #include "http/names.h"
@@ -361,9 +362,13 @@ conf_health_plan(struct conf *conf, struct proxy *p)
 	(h->kind == CHECK_KIND_HTTP ? plan_http : plan_tcp)(conf, &c, h);
 	check_chain(conf, h, plan);
 	p->backend->plan = plan;
-	for (size_t i = 0; i < p->backend->n_servers; i++)
-		if (p->backend->servers[i]->check != NULL)
-			p->backend->servers[i]->check->plan = plan;
+	for (size_t i = 0; i < p->backend->n_servers; i++) {
+		const struct server *s = p->backend->servers[i];
+		if (s->check != NULL)
+			s->check->plan = plan;
+		if (s->agent != NULL)
+			agent_set_timeouts(s->agent, plan->connect_ns, plan->check_ns);
+	}
 }
 
 // --- rows ----------------------------------------------------------------------------------------

@@ -42,6 +42,11 @@ struct health_words {
 	uint64_t inter_ns, fastinter_ns, downinter_ns;
 	int64_t rise, fall, port;
 	struct addr addr;
+	bool agent;
+	uint64_t agent_inter_ns; // 0: inter_ns
+	int64_t agent_port;
+	struct addr agent_addr;
+	struct str agent_send;
 };
 
 void conf_health_defaults(struct health_conf *h, struct health_words *w);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a server line's words on health make of the server: its check, what requests tell of it, and
 // whom it tracks.
+#include "backend/agent.h"
 #include "base/hash.h"
 #include "proxy/conf_health.h"
 #include "proxy/conf_priv.h"
@@ -75,6 +76,26 @@ begin_tracking(struct conf *conf, const struct conf_line *line, struct server *s
 	return true;
 }
 
+static bool
+begin_agent(struct server *s, const struct health_words *w, struct err *err)
+{
+	if (!w->agent)
+		return true;
+	if (w->agent_port == 0)
+		return err_set(err,
+			       "'agent-check' needs the port where it is: add 'agent-port PORT'");
+	if (w->track.n > 0)
+		return err_set(err,
+			       "'agent-check' and 'track' exclude each other: give the agent to "
+			       "the server that is tracked");
+	const struct check_conf c = {.inter_ns =
+					 w->agent_inter_ns != 0 ? w->agent_inter_ns : w->inter_ns,
+				     .addr = w->agent_addr,
+				     .port = (uint16_t)w->agent_port};
+	s->agent = agent_new(s, &c, w->agent_send);
+	return true;
+}
+
 bool
 conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy *p,
 		   struct server *s, const struct health_words *w, struct err *err)
@@ -85,6 +106,8 @@ conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy
 		conf_warn(conf, line, "'observe' has no effect without 'check'");
 	s->kills_when_down = w->kills_when_down;
 	s->kills_backups_when_up = w->kills_backups_when_up;
+	if (!begin_agent(s, w, err))
+		return false;
 	if (w->track.n > 0)
 		return begin_tracking(conf, line, s, w, err);
 	if (!w->check)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `server` and `default-server`. Words whose work comes later are accepted with a warning where a
-// configuration serves correctly without them (agents, cookies), and refused where it does
+// configuration serves correctly without them (cookies), and refused where it does
 // not (TLS, the PROXY protocol).
 #include "proxy/conf_priv.h"
 
@@ -16,8 +16,7 @@
 		.name = word, .type = CONF_FLAG, .flags = CONF_WORD_IGNORED, \
 		.help = "Not performed yet."                                 \
 	}
-#define NO_AGENT "Agent checks come in a later tidegate; 'check' and 'set server' are there."
-#define NO_TLS   "TLS towards servers comes in a later tidegate"
+#define NO_TLS "TLS towards servers comes in a later tidegate"
 
 static bool
 parse_enabled(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *value,
@@ -32,15 +31,31 @@ parse_enabled(struct conf *conf, void *obj, const struct conf_line *line, struct
 }
 
 static bool
+take_check_addr(const struct conf_addr *a, struct addr *out, struct err *err)
+{
+	if (a->port_is_offset || a->kind == CONF_ADDR_NAMED)
+		return err_set(err, "'%.*s' is no address to check", STR_ARG(a->text));
+	conf_addr_to_addr(a, out);
+	return true;
+}
+
+static bool
 parse_check_addr(struct conf *conf, void *obj, const struct conf_line *line,
 		 struct conf_value *value, struct err *err)
 {
 	(void)conf;
 	(void)line;
-	if (value->addr->port_is_offset || value->addr->kind == CONF_ADDR_NAMED)
-		return err_set(err, "'%.*s' is no address to check", STR_ARG(value->addr->text));
-	conf_addr_to_addr(value->addr, &((struct server_options *)obj)->health.addr);
-	return true;
+	return take_check_addr(value->addr, &((struct server_options *)obj)->health.addr, err);
+}
+
+static bool
+parse_agent_addr(struct conf *conf, void *obj, const struct conf_line *line,
+		 struct conf_value *value, struct err *err)
+{
+	(void)conf;
+	(void)line;
+	return take_check_addr(value->addr, &((struct server_options *)obj)->health.agent_addr,
+			       err);
 }
 
 static const char *const observe_words[] = {"layer4", "layer7", NULL};
@@ -217,12 +232,32 @@ const struct conf_word conf_server_words[] = {
      .help = "shutdown-backup-sessions: requests on backups are ended when it comes back."},
     {.name = "agent-check",
      .type = CONF_FLAG,
-     .flags = CONF_WORD_NO | CONF_WORD_IGNORED,
-     .help = NO_AGENT},
-    LATER("agent-port"),
-    LATER("agent-addr"),
-    LATER("agent-inter"),
-    LATER("agent-send"),
+     .flags = CONF_WORD_NO,
+     .offset = OPT(health.agent),
+     .help = "A program beside it is asked for a line of words on its weight, maxconn, state and "
+	     "health: '75%', 'maxconn:30', ready, drain, maint, up, down, stopped, fail."},
+    {.name = "agent-port",
+     .type = CONF_INT,
+     .min = 1,
+     .max = UINT16_MAX,
+     .offset = OPT(health.agent_port),
+     .help = "Port of its agent."},
+    {.name = "agent-addr",
+     .type = CONF_ADDR,
+     .addr_flags = CONF_ADDR_FOR_SERVER & ~(unsigned)(CONF_ADDR_PORT_OPTIONAL | CONF_ADDR_OFFSET),
+     .parse = parse_agent_addr,
+     .help = "Address of its agent, if it is another."},
+    {.name = "agent-inter",
+     .type = CONF_TIME,
+     .min = CONF_MS(1),
+     .max = MOST_INTER,
+     .unit = "ms",
+     .offset = OPT(health.agent_inter_ns),
+     .help = "Time between two questions to its agent; inter, unless it is given."},
+    {.name = "agent-send",
+     .type = CONF_STR,
+     .offset = OPT(health.agent_send),
+     .help = "Sent to its agent first; a line's end is written \\n."},
     LATER("cookie"),
     LATER("minconn"),
     LATER("maxqueue"),
@@ -235,7 +270,6 @@ const struct conf_word conf_server_words[] = {
     LATER("tcp-ut"),
     LATER("log-proto"),
     LATER_FLAG("tfo"),
-    LATER_FLAG("no-agent-check"),
     {.name = "ssl", .type = CONF_FLAG, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
     {.name = "crt", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
     {.name = "ca-file", .type = CONF_STR, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
@@ -347,17 +381,13 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 	struct proxy *p = conf_proxy_of(obj);
 	struct server_options o = p->conf->default_server;
 	o.id = 0;
-	struct str name = line->values[0].s;
-	size_t at = conf_name_fault(name);
-	if (at != SIZE_MAX)
-		return err_set(err, "character '%c' is not permitted in server name '%.*s'",
-			       name.p[at], STR_ARG(name));
 	const struct conf_addr *from = line->values[1].addr;
 	struct addr addr;
 	if (!conf_parse_words(conf, line, line->args + 2, conf_server_words, &o, err) ||
 	    !fill_address(from, &addr, err) || !check_id(p->backend, o.id, err))
 		return false;
-	struct server *s = backend_add_server(p->backend, conf_strdup(conf, name), &addr, err);
+	struct server *s =
+	    backend_add_server(p->backend, conf_strdup(conf, line->values[0].s), &addr, err);
 	if (s == NULL)
 		return false;
 	s->addr_written = conf_strdup(conf, from->text);

@@ -46,21 +46,24 @@ say(const struct proxy_set *set, const struct proxy *p, int level, struct sbuf *
 }
 
 static void
-on_ended(void *arg, struct server *s, bool moved, enum health_status before)
+on_ended(void *arg, const struct check *c, bool moved, enum health_status before)
 {
 	const struct proxy_set *set = arg;
+	const struct server *s = c->server;
 	const struct proxy *p = proxy_of(set, s->backend);
-	const struct health *h = &s->check->health;
+	const struct health *h = &c->health;
 	enum health_result result = health_status_rows[h->last.status].result;
 	kept_health(s);
-	if (!(p->options & PROXY_OPT_LOG_HEALTH) || (!moved && h->last.status == before))
+	if (!(p->options & PROXY_OPT_LOG_HEALTH) || result == HEALTH_NEUTRAL ||
+	    (!moved && h->last.status == before))
 		return;
 	struct sbuf line;
 	uint32_t part, of;
 	bool weightless = atomic_load_explicit(&s->weight, memory_order_relaxed) == 0;
 	sbuf_init(&line, LINE_BYTES);
-	sbuf_printf(&line, "Health check for %sserver %.*s/%.*s %s%s",
-		    s->is_backup ? "backup " : "", STR_ARG(s->backend->name), STR_ARG(s->name),
+	sbuf_printf(&line, "%s check for %sserver %.*s/%.*s %s%s",
+		    c->agent != NULL ? "Agent" : "Health", s->is_backup ? "backup " : "",
+		    STR_ARG(s->backend->name), STR_ARG(s->name),
 		    result == HEALTH_COND_PASSED ? "conditionally " : "",
 		    result >= HEALTH_PASSED ? "succeeded" : "failed");
 	health_explain(h, &line);
@@ -108,24 +111,42 @@ level_of_loss(uint32_t before)
 }
 
 static void
-on_turned(void *arg, struct server *s, enum health_says to, uint32_t before, const char *why)
+begin_line(struct sbuf *line, const struct server *s, const char *what)
 {
-	static const char *const words[] = {[HEALTH_SAYS_DOWN] = "DOWN",
-					    [HEALTH_SAYS_UP] = "UP",
-					    [HEALTH_SAYS_STOPPING] = "stopping"};
+	sbuf_init(line, LINE_BYTES);
+	sbuf_printf(line, "%sServer %.*s/%.*s %s", s->is_backup ? "Backup " : "",
+		    STR_ARG(s->backend->name), STR_ARG(s->name), what);
+}
+
+static void
+say_still_drained(const struct proxy_set *set, const struct server *s,
+		  void (*to)(const struct proxy_set *, const struct proxy *, int, struct sbuf *))
+{
+	struct sbuf line;
+	begin_line(&line, s, "remains in forced drain mode");
+	to(set, proxy_of(set, s->backend), LEVEL_NOTICE, &line);
+}
+
+static void
+on_turned(void *arg, const struct check *c, enum health_says to, uint32_t before, const char *why)
+{
+	static const char *const words[] = {[HEALTH_SAYS_DOWN] = "is DOWN",
+					    [HEALTH_SAYS_UP] = "is UP",
+					    [HEALTH_SAYS_STOPPING] = "is stopping"};
 	const struct proxy_set *set = arg;
+	const struct server *s = c->server;
 	const struct proxy *p = proxy_of(set, s->backend);
 	struct sbuf line;
 	kept_health(s);
-	sbuf_init(&line, LINE_BYTES);
-	sbuf_printf(&line, "%sServer %.*s/%.*s is %s", s->is_backup ? "Backup " : "",
-		    STR_ARG(s->backend->name), STR_ARG(s->name), words[to]);
+	begin_line(&line, s, words[to]);
 	if (why != NULL)
 		sbuf_printf(&line, ", %s", why);
 	else if (!(p->options & PROXY_OPT_LOG_HEALTH)) // else the line before has said it
-		health_explain(&s->check->health, &line);
+		health_explain(&c->health, &line);
 	add_what_is_left(&line, s, to == HEALTH_SAYS_DOWN);
 	say(set, p, to == HEALTH_SAYS_DOWN ? level_of_loss(before) : LEVEL_NOTICE, &line);
+	if (before & SERVER_DRAIN)
+		say_still_drained(set, s, say);
 }
 
 // An end of maintenance or drain is told without what is left.
@@ -136,9 +157,12 @@ end_text(uint32_t before, uint32_t after)
 	bool down = (after & SERVER_DOWN) != 0;
 	if (after & ~before & (SERVER_MAINT | SERVER_MAINT_VIA))
 		return NULL;
+	if (gone & SERVER_MAINT && after & SERVER_DRAIN)
+		return down ? "is DOWN/DRAIN (leaving forced maintenance)"
+			    : "is UP/DRAIN (leaving forced maintenance)";
 	if (gone & SERVER_MAINT)
-		return after & SERVER_DRAIN ? "is UP/DRAIN (leaving forced maintenance)"
-					    : "is UP/READY (leaving forced maintenance)";
+		return down ? "is DOWN/READY (leaving forced maintenance)"
+			    : "is UP/READY (leaving forced maintenance)";
 	if (gone & SERVER_MAINT_VIA)
 		return down ? "is DOWN/READY (leaving maintenance)"
 			    : "is UP/READY (leaving maintenance)";
@@ -160,30 +184,27 @@ begin_text(uint32_t before, uint32_t after)
 	return come & SERVER_STOPPING ? "is stopping" : "is UP";
 }
 
-// By an operator, whom the service's own log names beside it, or by the server that it tracks.
+// Where an operator did it, the service's own log names who.
 static void
-on_set(void *arg, const struct server *s, uint32_t before)
+on_set(void *arg, const struct server *s, uint32_t before, enum server_set_by by)
 {
 	const struct proxy_set *set = arg;
 	const struct proxy *p = proxy_of(set, s->backend);
 	uint32_t after = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	bool out = !server_is_up(s), own = (before ^ after) & SERVER_ADMIN_BITS;
+	bool out = !server_is_up(s);
+	void (*to)(const struct proxy_set *, const struct proxy *, int, struct sbuf *) =
+	    by == SERVER_SET_BY_OPERATOR ? say_to_targets : say;
 	const char *end = end_text(before, after);
 	struct sbuf line;
-	sbuf_init(&line, LINE_BYTES);
-	sbuf_printf(&line, "%sServer %.*s/%.*s %s", s->is_backup ? "Backup " : "",
-		    STR_ARG(s->backend->name), STR_ARG(s->name),
-		    end != NULL ? end : begin_text(before, after));
-	if (end == NULL && !own)
+	begin_line(&line, s, end != NULL ? end : begin_text(before, after));
+	if (end == NULL && by == SERVER_SET_BY_TRACKING)
 		sbuf_printf(&line, " via %.*s/%.*s", STR_ARG(s->track->backend->name),
 			    STR_ARG(s->track->name));
 	if (end == NULL)
 		add_what_is_left(&line, s, out);
-	int level = out && end == NULL ? level_of_loss(before) : LEVEL_NOTICE;
-	if (!own)
-		say(set, p, level, &line);
-	else
-		say_to_targets(set, p, level, &line);
+	to(set, p, out && end == NULL ? level_of_loss(before) : LEVEL_NOTICE, &line);
+	if (before & ~after & SERVER_MAINT && after & SERVER_DRAIN)
+		say_still_drained(set, s, to);
 }
 
 static void
@@ -288,13 +309,23 @@ on_state(void *arg, const struct server *s, struct sbuf *out)
 
 // --- states in words -----------------------------------------------------------------------------
 
-// Whose checks it lives by; NULL: nobody's.
-static const struct check *
-check_of(const struct server *s)
+// Whose checks it lives by: its own, unless it tracks another.
+static const struct server *
+checked_of(const struct server *s)
 {
 	while (s->track != NULL)
 		s = s->track;
-	return s->check;
+	return s;
+}
+
+// One whose agent decided so is said to be so by it.
+static bool
+is_by_agent(const struct check *agent, uint32_t bits)
+{
+	if (agent == NULL || !agent->enabled || bits & (SERVER_MAINT | SERVER_MAINT_VIA))
+		return false;
+	return bits & SERVER_DOWN ? agent->health.points == 0
+				  : (bits & (SERVER_DRAIN | SERVER_DRAIN_VIA)) != 0;
 }
 
 // Whether it is on its way up or down: the points say how far.
@@ -310,12 +341,14 @@ const char *
 health_state_text(const struct server *s, char text[HEALTH_STATE_BYTES])
 {
 	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed), part, of;
-	const struct check *c = check_of(s);
+	const struct check *c = checked_of(s)->check;
 	const char *word = server_state_name(s);
 	bool checked = c != NULL && c->enabled;
 	if (!checked && bits == 0)
 		word = "no check";
-	if (is_on_its_way(c, bits)) {
+	if (is_by_agent(checked_of(s)->agent, bits)) {
+		(void)snprintf(text, HEALTH_STATE_BYTES, "%s (agent)", word); // fits
+	} else if (is_on_its_way(c, bits)) {
 		health_part(&c->health, &part, &of);
 		(void)snprintf(text, HEALTH_STATE_BYTES, "%s %u/%u", word, part, of); // fits
 	} else if (bits & SERVER_MAINT_VIA && !(bits & SERVER_MAINT)) {
@@ -329,11 +362,12 @@ health_state_text(const struct server *s, char text[HEALTH_STATE_BYTES])
 
 // --- as metrics ----------------------------------------------------------------------------------
 
-#define ROW(m, n, k, u, h)                                                        \
-	{                                                                         \
-		.name = "server_" n, .offset = offsetof(struct health_gauges, m), \
-		.kind = METRIC_##k, .unit = u, .help = h                          \
+#define ROW_OF(type, m, n, k, u, h)                                                          \
+	{                                                                                    \
+		.name = "server_" n, .offset = offsetof(struct type, m), .kind = METRIC_##k, \
+		.unit = u, .help = h                                                         \
 	}
+#define ROW(m, n, k, u, h) ROW_OF(health_gauges, m, n, k, u, h)
 
 const struct metric_row health_gauge_rows[] = {
     ROW(up, "up", GAUGE, NULL, "1 unless it is in maintenance or down."),
@@ -350,6 +384,27 @@ const struct metric_row health_gauge_rows[] = {
     ROW(down_ms, "downtime_total", COUNTER, "milliseconds", "Time out of service."),
     {.name = NULL},
 };
+
+#define AGENT_ROW(m, n, u, h) ROW_OF(agent_gauges, m, n, GAUGE, u, h)
+
+const struct metric_row agent_gauge_rows[] = {
+    AGENT_ROW(points, "agent_health", NULL, "1 unless its agent says that it is down."),
+    AGENT_ROW(
+	status, "agent_status", NULL,
+	"How the last question to its agent ended, by HAProxy's number: 3 an answer without a "
+	"word on health, 8 L4CON, 12 L7TOUT, 13 L7RSP, 15 L7OK, 17 L7STS."),
+    AGENT_ROW(duration_ms, "agent_duration", "milliseconds", "Time that it took."),
+    {.name = NULL},
+};
+
+void
+agent_gauges_fill(const struct server *s, struct agent_gauges *g)
+{
+	const struct health *h = &s->agent->health;
+	METRIC_SET(&g->points, h->points);
+	METRIC_SET(&g->status, h->last.status);
+	METRIC_SET(&g->duration_ms, MAX(h->last.duration_ms, 0));
+}
 
 void
 health_gauges_fill(const struct server *s, struct health_gauges *g)
@@ -368,6 +423,17 @@ health_gauges_fill(const struct server *s, struct health_gauges *g)
 }
 
 // --- all of them ---------------------------------------------------------------------------------
+
+static void
+add_checks(struct checks *all, const struct backend *b)
+{
+	for (size_t i = 0; i < b->n_servers; i++) {
+		if (b->servers[i]->check != NULL)
+			checks_add(all, b->servers[i]->check);
+		if (b->servers[i]->agent != NULL)
+			checks_add(all, b->servers[i]->agent);
+	}
+}
 
 void
 health_start(struct proxy_set *set, struct worker *keeper)
@@ -390,9 +456,8 @@ health_start(struct proxy_set *set, struct worker *keeper)
 			server_follow_quietly(b->servers[j]);
 		backend_begin(b);
 		b->host = &set->backend_host;
-		for (size_t j = 0; j < b->n_servers && !set->all[i]->disabled; j++)
-			if (b->servers[j]->check != NULL)
-				checks_add(set->checks, b->servers[j]);
+		if (!set->all[i]->disabled)
+			add_checks(set->checks, b);
 	}
 	checks_start(set->checks);
 }

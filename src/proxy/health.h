@@ -30,3 +30,9 @@ struct health_gauges {
 };
 extern const struct metric_row health_gauge_rows[];
 void health_gauges_fill(const struct server *s, struct health_gauges *g);
+// The same of its agent.
+struct agent_gauges {
+	struct metric points, status, duration_ms;
+};
+extern const struct metric_row agent_gauge_rows[];
+void agent_gauges_fill(const struct server *s, struct agent_gauges *g);

@@ -49,28 +49,36 @@ const struct ledger_kind kept_backend_check_kind = {"backend-check", kept_check_
 						    sizeof(struct check_counters)};
 const struct ledger_kind kept_check_state_kind = {"server-check-state", state_rows,
 						  sizeof(struct check_state)};
+const struct ledger_kind kept_agent_state_kind = {"server-agent-state", state_rows,
+						  sizeof(struct check_state)};
 
 // Another address, port or plan is another thing to know.
 static uint64_t
-target_of(const struct server *s)
+target_of(const struct check *checked)
 {
 	char text[ADDR_TEXT_BYTES], addr[ADDR_TEXT_BYTES] = "";
-	const char *written = kept_written_addr(s, text);
-	const struct check_conf *c = &s->check->conf;
+	const char *written = kept_written_addr(checked->server, text);
+	const struct check_conf *c = &checked->conf;
 	if (c->addr.len != 0)
 		(void)addr_text(&c->addr, addr); // fits
 	uint64_t h = hash_str(str_from_c(written)) * 31 + hash_str(str_from_c(addr));
 	return h * 31 + c->port;
 }
 
-void
-kept_health(const struct server *s)
+static const struct metric_blocks *
+blocks_of(const struct check *c)
 {
-	if (s->checked_state.magic == 0)
+	return c->agent != NULL ? &c->server->agent_state : &c->server->checked_state;
+}
+
+static void
+keep(const struct check *c)
+{
+	if (c == NULL || blocks_of(c)->magic == 0)
 		return;
-	struct check_state *w = kept_state_of(&s->checked_state);
-	const struct health *h = &s->check->health;
-	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	struct check_state *w = kept_state_of(blocks_of(c));
+	const struct health *h = &c->health;
+	uint32_t bits = atomic_load_explicit(&c->server->admin, memory_order_relaxed);
 	uint64_t info[INFO_WORDS] = {0};
 	memcpy(info, h->last.info, strnlen(h->last.info, sizeof(info) - 1));
 	for (size_t i = 0; i < INFO_WORDS; i++)
@@ -82,15 +90,31 @@ kept_health(const struct server *s)
 	METRIC_SET(&w->code, h->last.code);
 	METRIC_SET(&w->duration_ms, h->last.duration_ms);
 	METRIC_SET(&w->stopping, (bits & SERVER_STOPPING) != 0);
-	METRIC_SET(&w->enabled, s->check->enabled);
+	METRIC_SET(&w->enabled, c->enabled);
+}
+
+void
+kept_health(const struct server *s)
+{
+	keep(s->check);
+	keep(s->agent);
+}
+
+static void
+note(const struct check *c)
+{
+	if (c == NULL)
+		return;
+	struct check_state *w = kept_state_of(blocks_of(c));
+	METRIC_SET(&w->conf_target, target_of(c));
+	keep(c);
 }
 
 void
 kept_health_note(const struct server *s)
 {
-	struct check_state *w = kept_state_of(&s->checked_state);
-	METRIC_SET(&w->conf_target, target_of(s));
-	kept_health(s);
+	note(s->check);
+	note(s->agent);
 }
 
 // --- taking over ---------------------------------------------------------------------------------
@@ -136,30 +160,52 @@ take_finding(const struct kept *k, const struct ledger_object *o, struct health_
 	f->info[sizeof(f->info) - 1] = '\0';
 }
 
+// True: *points is what there was, and counts.
+static bool
+take(struct kept *k, const struct ledger_object *o, struct check *c, uint32_t *points_out)
+{
+	uint64_t points = word_of(k, o, "points"), rise = word_of(k, o, "rise");
+	uint64_t fall = word_of(k, o, "fall"), status = word_of(k, o, "status");
+	if (word_of(k, o, "conf_target") != target_of(c) ||
+	    !is_plausible(points, rise, fall, status))
+		return false;
+	take_finding(k, o, &c->health.last);
+	c->enabled = word_of(k, o, "enabled") != 0;
+	*points_out = points_of(&c->health, points, rise, fall);
+	return true;
+}
+
+// What an agent said counts in maintenance too.
+void
+kept_agent_take(struct kept *k, const struct ledger_object *o)
+{
+	struct server *s = CONTAINER_OF(o->blocks, struct server, agent_state);
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
+	if (!take(k, o, s->agent, &s->agent->health.points))
+		return;
+	if (!(bits & SERVER_MAINT) && s->agent->enabled && !health_is_up(&s->agent->health))
+		atomic_store_explicit(&s->admin, bits | SERVER_DOWN, memory_order_relaxed);
+	keep(s->agent);
+	backend_changed(s->backend);
+}
+
 void
 kept_health_take(struct kept *k, const struct ledger_object *o)
 {
 	struct server *s = CONTAINER_OF(o->blocks, struct server, checked_state);
 	struct health *h = &s->check->health;
-	uint64_t points = word_of(k, o, "points"), rise = word_of(k, o, "rise");
-	uint64_t fall = word_of(k, o, "fall"), status = word_of(k, o, "status");
-	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed);
-	if (word_of(k, o, "conf_target") != target_of(s) ||
-	    !is_plausible(points, rise, fall, status))
+	uint32_t bits = atomic_load_explicit(&s->admin, memory_order_relaxed), points;
+	if (!take(k, o, s->check, &points))
 		return;
-	take_finding(k, o, &h->last);
-	s->check->enabled = word_of(k, o, "enabled") != 0;
-	if (bits & SERVER_MAINT) {
-		h->points = 0;
+	h->points = bits & SERVER_MAINT ? 0 : points;
+	if (bits & SERVER_MAINT)
 		return;
-	}
-	h->points = points_of(h, points, rise, fall);
 	if (!health_is_up(h))
 		bits |= SERVER_DOWN;
 	else if (word_of(k, o, "stopping") != 0)
 		bits |= SERVER_STOPPING;
 	atomic_store_explicit(&s->admin, bits, memory_order_relaxed);
-	kept_health(s);
+	keep(s->check);
 	backend_changed(s->backend);
 }
 

@@ -100,10 +100,12 @@ add_server(struct kept *k, struct server *s)
 	struct str name = unique_name(&k->servers, s->backend->name, s->name);
 	kept_object_add(k, &server_kind, name, &s->stats);
 	kept_object_add(k, &kept_server_kind, name, &s->state);
-	if (s->check == NULL)
-		return;
-	kept_object_add(k, &kept_check_kind, name, &s->checked);
-	kept_object_add(k, &kept_check_state_kind, name, &s->checked_state);
+	if (s->check != NULL) {
+		kept_object_add(k, &kept_check_kind, name, &s->checked);
+		kept_object_add(k, &kept_check_state_kind, name, &s->checked_state);
+	}
+	if (s->agent != NULL)
+		kept_object_add(k, &kept_agent_state_kind, name, &s->agent_state);
 }
 
 static void
@@ -191,10 +193,12 @@ init_server_rest(struct server *s, unsigned n_workers)
 {
 	init_rest(&s->stats, sizeof(struct be_counters), n_workers);
 	init_rest(&s->state, kept_server_kind.block_bytes, 1);
-	if (s->check == NULL)
-		return;
-	init_rest(&s->checked, kept_check_kind.block_bytes, 1);
-	init_rest(&s->checked_state, kept_check_state_kind.block_bytes, 1);
+	if (s->check != NULL) {
+		init_rest(&s->checked, kept_check_kind.block_bytes, 1);
+		init_rest(&s->checked_state, kept_check_state_kind.block_bytes, 1);
+	}
+	if (s->agent != NULL)
+		init_rest(&s->agent_state, kept_agent_state_kind.block_bytes, 1);
 }
 
 void
@@ -222,10 +226,12 @@ fini_server(struct server *s)
 {
 	metrics_fini(&s->stats);
 	metrics_fini(&s->state);
-	if (s->check == NULL)
-		return;
-	metrics_fini(&s->checked);
-	metrics_fini(&s->checked_state);
+	if (s->check != NULL) {
+		metrics_fini(&s->checked);
+		metrics_fini(&s->checked_state);
+	}
+	if (s->agent != NULL)
+		metrics_fini(&s->agent_state);
 }
 
 void

@@ -74,10 +74,12 @@ const char *kept_written_addr(const struct server *s, char text[ADDR_TEXT_BYTES]
 
 // --- kept_health.c -------------------------------------------------------------------------------
 
-extern const struct ledger_kind kept_check_kind, kept_check_state_kind, kept_backend_check_kind;
+extern const struct ledger_kind kept_check_kind, kept_check_state_kind, kept_backend_check_kind,
+    kept_agent_state_kind;
 // Of a server that is checked: what the configuration says, then what the process before found.
 void kept_health_note(const struct server *s);
 void kept_health_take(struct kept *k, const struct ledger_object *o);
+void kept_agent_take(struct kept *k, const struct ledger_object *o);
 void kept_backend_take(struct kept *k, const struct ledger_object *o);
 
 // --- kept_take.c ---------------------------------------------------------------------------------

@@ -113,8 +113,7 @@ note_configuration(struct proxy *p)
 		METRIC_SET(&w->conf_maxconn, METRIC_GET(&w->maxconn));
 		char text[ADDR_TEXT_BYTES];
 		put_text(w->conf_addr, kept_written_addr(s, text));
-		if (s->check != NULL)
-			kept_health_note(s);
+		kept_health_note(s);
 	}
 	if (p->backend != NULL)
 		p->backend->changed = keep_backend;

@@ -146,6 +146,8 @@ kept_states_take(struct kept *k)
 			take_frontend(k, o);
 		else if (o->kind == &kept_check_state_kind)
 			kept_health_take(k, o); // behind its server's
+		else if (o->kind == &kept_agent_state_kind)
+			kept_agent_take(k, o); // behind that
 		else if (o->kind == &kept_backend_check_kind)
 			kept_backend_take(k, o);
 	}

@@ -251,7 +251,8 @@ policy_cookie_ask(const struct sample_ctx *ctx, struct str name, struct policy_v
 	return policy_give_str(out, value.n > 0 ? value : STR(""));
 }
 
-// ---- in a line ----------------------------------------------------------------------------------
+// ---- in a line
+// ------------------------------------------------------------------------------------
 
 // A request's bytes do nothing to a terminal.
 size_t

@@ -215,10 +215,7 @@ conclude(const char *path, const struct answers *a, enum heard heard, bool sent,
 	if (a->refused > 0)
 		return EXIT_REFUSED;
 	if (heard == HEARD_TIMEOUT)
-		fprintf(stderr,
-			"tidectl: no answer from %s within %d ms: the process that serves may have "
-			"died, or hang; its log and 'show proc' on the master's socket say more\n",
-			path, timeout_ms);
+		fprintf(stderr, "tidectl: no answer from %s within %d ms\n", path, timeout_ms);
 	else if (heard == HEARD_ERROR || a->ended < 2 || !sent)
 		fprintf(stderr, "tidectl: the connection to %s broke before the answer ended\n",
 			path);

@@ -188,7 +188,7 @@ test_action(void)
 	fake_stop(&f);
 }
 
-// What is kept cannot be written. (No memo can get hold of a request: lua_freeze.c.)
+// What is kept cannot be written, and a memo that runs meanwhile is refused the request as ever.
 static void
 test_closed(void)
 {

@@ -3,14 +3,13 @@
 // is done; anything else is held against the epoch. Beside a writer, readings only go forward, and
 // whoever saw one half of a commit sees the other.
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "vars/layout_priv.h"
 
 #include "table.h"
 
-enum { COMMITS = 60000, READERS = 4 };
+enum { COMMITS = 60000 };
 
 // The bytes of a table, as another program maps them.
 struct bytes {
@@ -161,70 +160,6 @@ test_forward(void)
 	tidevars_close(&p.t);
 }
 
-// One writer, so that value and version go up together; more readers than processors, so that some
-// are set aside between the words of a read while both records are written anew.
-struct whole {
-	struct tidevars *t;
-	uint32_t number, text;
-	int64_t ahead; // of the version
-	_Atomic int stop, torn;
-};
-
-static void *
-read_numbers(void *arg)
-{
-	struct whole *w = arg;
-	struct tidevars_value v;
-	while (!w->stop) {
-		(void)tidevars_read(w->t, w->number, 1, &v);
-		w->torn += v.u.i - (int64_t)v.version != w->ahead;
-	}
-	return NULL;
-}
-
-static void *
-read_texts(void *arg)
-{
-	struct whole *w = arg;
-	struct tidevars_value v;
-	while (!w->stop) {
-		(void)tidevars_read(w->t, w->text, 1, &v);
-		w->torn += atoll(v.text) - (int64_t)v.version != w->ahead;
-	}
-	return NULL;
-}
-
-static void
-write_wholes(struct whole *w, int i)
-{
-	char text[200];
-	(void)snprintf(text, sizeof(text), "%0190d", i); // many words
-	struct tidevars_op ops[2] = {
-	    {.handle = w->number, .kind = TIDEVARS_SET, .value = test_int(i)},
-	    {.handle = w->text, .kind = TIDEVARS_SET, .value = test_text(text)}};
-	(void)tidevars_commit(w->t, ops, 2, NULL, NULL);
-}
-
-static void
-test_whole(void)
-{
-	struct whole w = {.t = test_open(NULL, 0)};
-	pthread_t reader[READERS];
-	w.number = test_declare(w.t, "n", TIDEVARS_INT);
-	w.text = test_declare(w.t, "s", TIDEVARS_STRING);
-	write_wholes(&w, 1);
-	w.ahead = 1 - (int64_t)tidevars_version(w.t, w.number);
-	for (int i = 0; i < READERS; i++)
-		(void)pthread_create(&reader[i], NULL, i == 0 ? read_texts : read_numbers, &w);
-	for (int i = 2; i <= 2 * COMMITS; i++)
-		write_wholes(&w, i);
-	w.stop = 1;
-	for (int i = 0; i < READERS; i++)
-		(void)pthread_join(reader[i], NULL);
-	IS_INT(w.torn, 0);
-	tidevars_close(&w.t);
-}
-
 int
 main(void)
 {
@@ -232,6 +167,5 @@ main(void)
 	test_epoch();
 	test_redeclared();
 	test_forward();
-	test_whole();
 	return tap_done();
 }
