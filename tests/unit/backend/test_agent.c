@@ -90,7 +90,7 @@ test_rows(void)
 		OK_MSG(f.status == r->status && weight == r->weight && maxconn == r->maxconn,
 		       r->line);
 		IS_STR(f.info, r->info);
-		OK(a.state.n == strlen(r->state) && strncmp(a.state.p, r->state, a.state.n) == 0);
+		OK(str_eq(a.state, str_from_c(r->state)));
 	}
 }
 
