@@ -20,6 +20,7 @@
 #include "expr/expr_priv.h"
 #include "expr/pattern_ref.h"
 #include "net/worker.h"
+#include "waited.h"
 
 enum { TURN = 64, MOST_TURNS = 1 << 22, TEXT = 64, REST_NS = 900000000, FREE_STEPS = 20 };
 enum phase { FILLING, QUIET, COMMIT, N_PHASES };
@@ -46,16 +47,6 @@ key_of(char *p, size_t i)
 }
 
 // ---- the worker
-
-static uint64_t
-waited_ns(int schedstat)
-{
-	char text[100] = "";
-	unsigned long long ran, waited = 0;
-	if (pread(schedstat, text, sizeof(text) - 1, 0) > 0)
-		(void)sscanf(text, "%llu %llu", &ran, &waited);
-	return waited;
-}
 
 static void
 note(int schedstat)

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "policy/policy.h"
 #include "tidegate/vars.h"
+#include "waited.h"
 
 enum { MOST_WORKERS = 64, MOST_MESSAGES = 64, NAP_NS = 50000 };
 
@@ -63,17 +64,6 @@ static void
 nap(long ns)
 {
 	(void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
-}
-
-// What this thread has waited for a processor.
-static uint64_t
-waited_ns(int schedstat)
-{
-	char text[100] = "";
-	unsigned long long ran, waited = 0;
-	if (pread(schedstat, text, sizeof(text) - 1, 0) > 0)
-		(void)sscanf(text, "%llu %llu", &ran, &waited);
-	return waited;
 }
 
 static void
