@@ -17,7 +17,7 @@ bool lua_rules_link(struct proxy_setup *s);
 // What the transaction still waits for is called off. Harmless without any.
 void lua_call_end(struct txn *t);
 
-// What the present call of an action has asked to happen when it is through (policy_op.c).
+// What the present call of an action has asked to happen when it is through (policy_op_http.c).
 enum lua_outcome { LUA_GOES_ON, LUA_REPLIES };
 void lua_call_outcome(struct txn *t, enum lua_outcome outcome);
 
