@@ -61,6 +61,7 @@ struct server {
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
 	uint32_t weight_configured;             // 0..256
+	uint32_t max_queue;                     // maxqueue, which only connslots reads; 0: none
 	struct limit limit;                     // maxconn: requests at once, of all workers
 	_Atomic uint32_t weight;                // 0..256; keeper writes, workers read, relaxed
 	_Atomic uint32_t admin;                 // enum server_admin bits; likewise

@@ -3,6 +3,7 @@
 // form, the names of all cookies.
 
 #include "expr/expr_priv.h"
+#include "http/fields_bin.h"
 #include "http/head.h"
 
 static bool
@@ -66,25 +67,6 @@ give_hdrs(const struct http_head *h, struct sample_ctx *ctx, struct sample *out)
 	return true;
 }
 
-#define VARINT_BYTES 10
-
-// HAProxy's variable-length integers: below 240 one byte, else four low bits and the rest in
-// sevens.
-static size_t
-put_varint(char *p, uint64_t v)
-{
-	size_t n = 0;
-	if (v < 240) {
-		p[0] = (char)v;
-		return 1;
-	}
-	p[n++] = (char)(v | 240);
-	for (v = (v - 240) >> 4; v >= 128; v = (v - 128) >> 7)
-		p[n++] = (char)(v | 128);
-	p[n++] = (char)v;
-	return n;
-}
-
 // Length and bytes of each name and value, ended by an empty name and value.
 static bool
 give_hdrs_bin(const struct http_head *h, struct sample_ctx *ctx, struct sample *out)
@@ -93,7 +75,7 @@ give_hdrs_bin(const struct http_head *h, struct sample_ctx *ctx, struct sample *
 	if (!head_or_miss(h, ctx, out))
 		return false;
 	for (int i = 0; i < h->n_fields; i++)
-		n += h->field[i].name_n + h->field[i].value_n + 2u * VARINT_BYTES;
+		n += h->field[i].name_n + h->field[i].value_n + 2u * FIELDS_BIN_LENGTH_BYTES;
 	char *p = room(ctx, n), *at = p;
 	if (p == NULL)
 		return false;
@@ -101,9 +83,9 @@ give_hdrs_bin(const struct http_head *h, struct sample_ctx *ctx, struct sample *
 		const struct http_field *f = &h->field[i];
 		if (f->flags & HTTP_FIELD_DROP)
 			continue;
-		at += put_varint(at, f->name_n);
+		at += fields_bin_put_length(at, f->name_n);
 		at += put_lower(at, f);
-		at += put_varint(at, f->value_n);
+		at += fields_bin_put_length(at, f->value_n);
 		at += put(at, f->value, f->value_n);
 	}
 	at += put(at, "\0\0", 2);

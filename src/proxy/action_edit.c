@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Actions that edit a head: fields, start line, status. The edits themselves are http/head.h's;
 // here arguments are parsed and texts rendered.
-#include "expr/pattern.h"
 #include "proxy/action_priv.h"
 #include "proxy/conf_priv.h"
 
@@ -62,23 +61,36 @@ run_add_header(const struct rule *r, struct txn *txn)
 	return done(r, txn, http_head_add(action_head(r, txn), &txn->arena, a->name.text, value));
 }
 
+bool
+action_name_match(const struct conf_line *line, int *at, enum pat_match *match, struct err *err)
+{
+	struct str method;
+	*match = PAT_STR;
+	if (*at >= line->argc || !str_eq(line->argv[*at], STR("-m")))
+		return true;
+	++*at;
+	if (!action_word(line, at, "a matching method", &method, err))
+		return false;
+	if (!pat_match_parse(method, match) ||
+	    (*match != PAT_STR && *match != PAT_BEG && *match != PAT_END && *match != PAT_SUB &&
+	     *match != PAT_REG))
+		return err_set(err, "-m %.*s: str, beg, end, sub and reg are there",
+			       STR_ARG(method));
+	return true;
+}
+
 static bool
 parse_del_header(struct conf *conf, const struct conf_line *line, int *at, struct rule *r,
 		 struct err *err)
 {
 	struct edit_args *a = r->args = CONF_NEW(conf, struct edit_args);
-	struct str name, method;
+	struct str name;
 	a->match = PAT_STR;
 	if (*at + 1 < line->argc && str_eq(line->argv[*at + 1], STR("-m"))) {
 		name = line->argv[*at];
-		*at += 2;
-		if (!action_word(line, at, "a matching method", &method, err))
+		++*at;
+		if (!action_name_match(line, at, &a->match, err))
 			return false;
-		if (!pat_match_parse(method, &a->match) ||
-		    (a->match != PAT_STR && a->match != PAT_BEG && a->match != PAT_END &&
-		     a->match != PAT_SUB && a->match != PAT_REG))
-			return err_set(err, "-m %.*s: str, beg, end, sub and reg are there",
-				       STR_ARG(method));
 	} else if (!action_header_word(line, at, &name, err)) {
 		return false;
 	}
@@ -103,11 +115,10 @@ holds_nocase(struct str s, struct str part)
 	return false;
 }
 
-static bool
-name_matches(const struct edit_args *a, struct str name)
+bool
+action_name_matches(enum pat_match match, struct str text, struct str name)
 {
-	struct str text = a->name.text;
-	switch (a->match) {
+	switch (match) {
 	case PAT_BEG:
 		return begins_nocase(name, text);
 	case PAT_END:
@@ -116,8 +127,15 @@ name_matches(const struct edit_args *a, struct str name)
 	case PAT_SUB:
 		return holds_nocase(name, text);
 	default:
-		return regex_match(a->regex, name, NULL);
+		return str_eq_nocase(name, text);
 	}
+}
+
+static bool
+name_matches(const struct edit_args *a, struct str name)
+{
+	return a->match == PAT_REG ? regex_match(a->regex, name, NULL)
+				   : action_name_matches(a->match, a->name.text, name);
 }
 
 // What a message cannot lose without changing what it is.

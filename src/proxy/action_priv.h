@@ -5,6 +5,7 @@
 
 #include "conf/conf.h"
 #include "expr/logfmt.h"
+#include "expr/pattern.h"
 #include "proxy/rule.h"
 #include "proxy/txn.h"
 
@@ -21,6 +22,8 @@ bool action_word(const struct conf_line *line, int *at, const char *name, struct
 // The same, as a log format.
 bool action_text_word(const struct rule *r, const struct conf_line *line, int *at, const char *name,
 		      struct action_text *out, struct err *err);
+// A header that belongs to one connection and its framing: rules and scripts leave it alone.
+bool action_header_is_ours(struct str name);
 // Whether rules and scripts may touch a header of that name.
 bool action_header_name(struct str name, struct err *err);
 // In each field of that name that matches, or each element of its comma list, the whole text
@@ -30,6 +33,11 @@ enum http_edit action_replace_fields(struct txn *txn, struct http_head *head,
 				     struct str format, bool elements);
 // A header's name that rules may touch.
 bool action_header_word(const struct conf_line *line, int *at, struct str *name, struct err *err);
+// "-m METHOD" at *at, if it stands there: str (the default), beg, end, sub or reg.
+bool action_name_match(const struct conf_line *line, int *at, enum pat_match *match,
+		       struct err *err);
+// Any of them but reg; names have no case.
+bool action_name_matches(enum pat_match match, struct str text, struct str name);
 // False: the arena is at its cap.
 bool action_text_get(const struct action_text *t, struct txn *txn, struct str *out);
 // The same for a header's value: controls become %XX.

@@ -132,6 +132,13 @@ const struct conf_word conf_server_words[] = {
      .max = INT32_MAX,
      .offset = OPT(maxconn),
      .help = "Most requests at once, of all workers together. 0: no limit."},
+    {.name = "maxqueue",
+     .type = CONF_INT,
+     .min = 0,
+     .max = INT32_MAX,
+     .offset = OPT(maxqueue),
+     .help = "Counted by connslots. Requests wait for a backend, not for one server, so no queue "
+	     "of a server's own is bounded by it. 0: unlimited."},
     {.name = "pool-max-conn",
      .type = CONF_INT,
      .min = -1,
@@ -260,7 +267,6 @@ const struct conf_word conf_server_words[] = {
      .help = "Sent to its agent first; a line's end is written \\n."},
     LATER("cookie"),
     LATER("minconn"),
-    LATER("maxqueue"),
     LATER("slowstart"),
     LATER("init-addr"),
     LATER("resolvers"),
@@ -363,6 +369,7 @@ apply(struct server *s, const struct server_options *o)
 		s->id = (uint32_t)o->id;
 	s->is_backup = o->backup;
 	server_set_maxconn(s, (uint32_t)o->maxconn);
+	s->max_queue = (uint32_t)o->maxqueue;
 	s->weight_configured = (uint32_t)o->weight;
 	atomic_store_explicit(&s->weight, s->weight_configured, memory_order_relaxed);
 	atomic_store_explicit(&s->admin, o->disabled ? SERVER_MAINT : 0, memory_order_relaxed);

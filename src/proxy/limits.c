@@ -7,11 +7,14 @@
 #include "expr/fetch.h"
 #include "metrics/rate.h"
 #include "proxy/cli_proxy_priv.h"
+#include "proxy/conns.h"
+#include "proxy/host.h"
 #include "proxy/kept.h"
 #include "proxy/policy_server.h"
 #include "proxy/proxy.h"
 #include "proxy/setup.h"
 #include "proxy/stats.h"
+#include "proxy/txn.h"
 
 // --- commands --------------------------------------------------------------------------------
 
@@ -170,6 +173,24 @@ backend_free_places(const struct proxy *p)
 	return sum;
 }
 
+// Places at servers and in queues. -1: a server has no maxconn or no maxqueue, so there is no
+// bound.
+static int64_t
+backend_slots(const struct proxy *p)
+{
+	int64_t sum = -(int64_t)backend_queued(p->backend);
+	for (size_t i = 0; i < p->backend->n_servers; i++) {
+		const struct server *s = p->backend->servers[i];
+		int64_t n = server_free(s);
+		if (!server_is_up(s))
+			continue;
+		if (n < 0 || s->max_queue == 0)
+			return -1;
+		sum += n + s->max_queue;
+	}
+	return MAX(sum, 0);
+}
+
 #define BACKEND_FETCH(name, value)                                                    \
 	static bool fetch_##name(const struct expr_arg *args, struct sample_ctx *ctx, \
 				 struct sample *out)                                  \
@@ -184,6 +205,18 @@ BACKEND_FETCH(queue, queue_of)
 BACKEND_FETCH(avg_queue, average_queue)
 BACKEND_FETCH(be_conn, backend_sum)
 BACKEND_FETCH(be_conn_free, backend_free_places)
+BACKEND_FETCH(connslots, backend_slots)
+
+static bool
+fetch_dst_conn(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *out)
+{
+	const struct txn *t = ctx->host == &proxy_sample_host ? ctx->host_data : NULL;
+	if (t == NULL || t->client == NULL)
+		return false;
+	sample_set_int(out, policy_sum_of(&t->client->bind->stats,
+					  offsetof(struct listener_counters, conns_now)));
+	return true;
+}
 
 static bool
 fetch_fe_conn(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
@@ -265,6 +298,14 @@ static const struct fetch_row fetches[] = {
 	"the same for each usable server; twice all when there is none"),
     ROW(be_conn, backend, backend, "requests that the backend has now"),
     ROW(be_conn_free, backend, backend, "room below the servers' maxconn; -1: unlimited"),
+    ROW(connslots, backend, backend,
+	"room below the servers' maxconn and maxqueue, less those that wait; -1: unlimited"),
+    {.name = "dst_conn",
+     .out = SMP_INT,
+     .needs = SMP_NEED_CONN,
+     .flags = ROW_VOLATILE,
+     .fetch = fetch_dst_conn,
+     .help = "connections that the client's listening address has now, its own included"},
     ROW(fe_conn, frontend, frontend, "connections that the frontend has now"),
     ROW(srv_conn, server, server, "requests that the server has now"),
     ROW(srv_conn_free, server, server, "room below the server's maxconn; -1: unlimited"),

@@ -224,19 +224,27 @@ action_text_word(const struct rule *r, const struct conf_line *line, int *at, co
 }
 
 bool
-action_header_name(struct str name, struct err *err)
+action_header_is_ours(struct str name)
 {
 	static const char *const ours[] = {"content-length", "transfer-encoding", "connection",
 					   "keep-alive",     "proxy-connection",  "te",
 					   "trailer"};
-	if (!http_is_token(name))
-		return err_set(err, "'%.*s' is no header name", STR_ARG(name));
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (str_eq_nocase(name, str_from_c(ours[i])))
-			return err_set(err,
-				       "'%.*s' belongs to one connection and its framing, which "
-				       "rules cannot change",
-				       STR_ARG(name));
+			return true;
+	return false;
+}
+
+bool
+action_header_name(struct str name, struct err *err)
+{
+	if (!http_is_token(name))
+		return err_set(err, "'%.*s' is no header name", STR_ARG(name));
+	if (action_header_is_ours(name))
+		return err_set(err,
+			       "'%.*s' belongs to one connection and its framing, which rules "
+			       "cannot change",
+			       STR_ARG(name));
 	return true;
 }
 

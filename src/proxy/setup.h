@@ -59,6 +59,8 @@ uint64_t proxy_setup_descriptors(const struct proxy_set *set);
 // actions that set variables.
 extern const struct module proxy_module, proxy_options_module, proxy_later_module;
 extern const struct module proxy_global_module, proxy_var_module, proxy_map_module;
+// Actions on lists of fields: add-headers-bin and others.
+extern const struct module proxy_fields_module;
 // maxconn and queues: set maxconn, queue(), srv_conn()...
 extern const struct module proxy_limits_module;
 // Sections http-errors, errorfiles.
