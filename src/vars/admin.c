@@ -2,7 +2,7 @@
 // For people and for the one process that keeps the table: details of a variable, and the sweep
 // that writes down what has expired.
 #include "base/clock.h"
-#include "vars/table_priv.h"
+#include "vars/write_priv.h"
 
 static void
 info_of_meta(const struct vars_meta *m, struct tidevars_info *out)

@@ -4,7 +4,7 @@
 // definition is written beside the one in force and put in force by one store. So a declarer
 // killed at any point leaves either the old or the new.
 #include "base/clock.h"
-#include "vars/table_priv.h"
+#include "vars/write_priv.h"
 
 enum { DECLARE_WAIT_MS = 1000 };
 

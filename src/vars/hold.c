@@ -3,7 +3,7 @@
 // change copies the holds that still stand, alters the copy, and the commit stores it whole.
 #include <stdio.h>
 
-#include "vars/table_priv.h"
+#include "vars/write_priv.h"
 
 // "deploy, ops and 2 more"
 static void

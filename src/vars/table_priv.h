@@ -128,45 +128,6 @@ bool vars_copy_holds(struct tidevars *t, const struct vars_meta *m, struct vars_
 // log.c: one entry of the commit `stamp`; the lock is held, dirty is set. Fills seq and stamp.
 uint64_t vars_log_append(struct tidevars *t, struct layout_log *entry, uint64_t stamp);
 
-// hold.c: the holds that stand at `now_boot` after `op` (a checked one), and how many had run out.
-struct vars_holds {
-	struct layout_hold h[LAYOUT_N_HOLDS];
-	size_t n, ran_out;
-	char gone[LAYOUT_N_HOLDS][TIDEVARS_WHO_MAX + 1]; // whose had run out
-};
-struct vars_commit;
-int vars_holds_apply(const struct vars_commit *c, const struct vars_meta *m,
-		     const struct tidevars_op *op, struct vars_holds *out);
-
-// write.c: the writer and the moment of a commit, normalised.
-struct vars_commit {
-	struct tidevars *t;
-	struct tidevars_error *err;
-	uint64_t now_boot, now_real, stamp;
-	struct layout_cold who; // who, reason, source, uid, gid, pid
-	bool restores;          // rights are not asked for
-	bool *named;            // by handle, of a commit of many; else NULL
-};
-void vars_commit_init(struct vars_commit *c, struct tidevars *t,
-		      const struct tidevars_writer *writer, struct tidevars_error *err);
-// An entry about m with the commit's who and when.
-void vars_log_start(const struct vars_commit *c, const struct vars_meta *m, uint32_t kind,
-		    struct layout_log *e);
-// now + ttl, NEVER when that is beyond 64 bits or ttl is NEVER.
-uint64_t vars_after(uint64_t now, uint64_t ttl_ns);
-// BOUNDS or TYPE when v cannot be m's value.
-int vars_check_value(const struct vars_meta *m, const struct tidevars_value *v,
-		     struct tidevars_error *err);
-// v's bits as layout_hot.value (a string's length).
-uint64_t vars_value_word(const struct tidevars_value *v);
-enum vars_how {
-	VARS_WAIT,
-	VARS_TRY,
-	VARS_RESTORE // any number of operations, and no rights asked for
-};
-int vars_commit_ops(struct tidevars *t, const struct tidevars_op *ops, size_t n,
-		    const struct tidevars_writer *writer, enum vars_how how,
-		    struct tidevars_error *err);
 int vars_sync(struct tidevars *t, struct tidevars_error *err);
 
 static inline struct layout_slot *

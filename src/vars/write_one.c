@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Single writes, as commits of one operation.
-#include "vars/table_priv.h"
+#include "vars/write_priv.h"
 
 int
 tidevars_set(struct tidevars *t, uint32_t handle, const struct tidevars_value *value,
