@@ -18,6 +18,7 @@ ENTRIES, PIECE, COMMITS = 1000000, 2000, 3
 LOAD = ["-c", "1", "-u", "/some/path/0500000"]
 RULE = "    http-request set-var(txn.m) path,map_str({dir}/map,none)"
 FIFO = 10
+TURNS = ("p999_us", "max_us", "over_1ms", "slept", "turns")
 
 
 def first(thread):
@@ -96,16 +97,18 @@ def measure(out):
         return {k: statistics.median(r[i][k] for r in rows) for k in ("p99_us", "p999_us", "max_us")}
     return {"commit": {"tidegate": {
         "answer_ms": answer * 1e3, **middle(1), **{"quiet_" + k: v for k, v in middle(0).items()},
-        "stall_p999_us": own["commit_p999_us"], "stall_max_us": own["commit_max_us"],
-        "quiet_stall_p999_us": own["quiet_p999_us"], "quiet_stall_max_us": own["quiet_max_us"]}}}
+        **{"stall_" + k: own["commit_" + k] for k in TURNS},
+        **{"quiet_stall_" + k: own["quiet_" + k] for k in TURNS}}}}
 
 
 def table(result):
     f = result["commit"]["tidegate"]
-    rows = [("", "p99.9 us", "max us"),
-            ("a request beside it", f["p999_us"], f["max_us"]),
-            ("the same before it", f["quiet_p999_us"], f["quiet_max_us"]),
-            ("a worker's turn beside it", f["stall_p999_us"], f["stall_max_us"]),
-            ("the same before it", f["quiet_stall_p999_us"], f["quiet_stall_max_us"])]
-    return [f"commit of {ENTRIES} map entries, answered in {f['answer_ms']:.0f} ms"] + [
-        f"{name:30}{a:>14}{b:>14}" for name, a, b in rows]
+
+    def row(name, *columns):
+        return f"{name:30}" + "".join(f"{c if isinstance(c, str) else round(c):>12}" for c in columns)
+    return [f"commit of {ENTRIES} map entries, answered in {f['answer_ms']:.0f} ms",
+            row("", "p99.9 us", "max us", "over 1 ms", "slept", "of"),
+            row("a request beside it", f["p999_us"], f["max_us"]),
+            row("the same before it", f["quiet_p999_us"], f["quiet_max_us"]),
+            row("a worker's turn beside it", *(f["stall_" + k] for k in TURNS)),
+            row("the same before it", *(f["quiet_stall_" + k] for k in TURNS))]

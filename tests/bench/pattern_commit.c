@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // How long a worker is held up while a map of a million entries takes the place of another: a
 // worker looks keys up, TURN of them a turn of its loop, and the keeper prepares, fills and commits
-// COMMITS times. From one turn's beginning to the next one's is told, less what the thread waited
-// for a processor (the kernel's account, schedstat): others' work on the machine is no stall of
-// ours, waiting for a lock or a page is. Time that a hypervisor takes cannot be told apart: the
-// same turns while the keeper rests stand beside it. For the job `commit` (commit.py). Usage:
-// pattern_commit MATCH ENTRIES COMMITS
+// COMMITS times. What is told is what a turn took of its thread, from its beginning to the next
+// one's: CPU time, from which the kernel has taken off what the hypervisor stole; of a turn in
+// which the thread slept, for a lock or a page, all time but what it waited for a processor
+// (schedstat). Others' work on the machine is no stall of ours, whatever makes a worker work or
+// wait is. The same turns while the keeper rests stand beside it. For the job `commit` (commit.py).
+// Usage: pattern_commit MATCH ENTRIES COMMITS
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,8 +34,8 @@ static enum pat_match match;
 static _Atomic enum phase phase;
 static _Atomic bool over;
 static struct msg turn_msg, keeper_msg;
-static uint32_t *gap[N_PHASES]; // microseconds / 10 between turns
-static size_t n_gaps[N_PHASES];
+static uint32_t *gap[N_PHASES]; // microseconds / 10 of each turn
+static size_t n_gaps[N_PHASES], slept[N_PHASES];
 static uint64_t commit_ns, missed;
 
 static struct str
@@ -48,22 +50,41 @@ key_of(char *p, size_t i)
 
 // ---- the worker
 
+struct account {
+	uint64_t clock_ns, cpu_ns, waited_ns; // waited for a processor
+	long slept;                           // how often
+};
+
+static struct account
+account_now(int schedstat)
+{
+	struct account a;
+	struct rusage used;
+	uint64_t before;
+	do { // it may wait between the two accounts, and then belongs to both or to none
+		before = waited_ns(schedstat);
+		a.clock_ns = clock_mono_ns();
+		a.waited_ns = waited_ns(schedstat);
+	} while (a.waited_ns != before);
+	a.cpu_ns = clock_thread_ns();
+	(void)getrusage(RUSAGE_THREAD, &used);
+	a.slept = used.ru_nvcsw;
+	return a;
+}
+
 static void
 note(int schedstat)
 {
-	static uint64_t last, last_waited;
-	uint64_t now, waited, before;
-	do { // it may wait between the two accounts, and then belongs to both or to none
-		before = waited_ns(schedstat);
-		now = clock_mono_ns();
-		waited = waited_ns(schedstat);
-	} while (waited != before);
+	static struct account last;
+	struct account now = account_now(schedstat);
 	enum phase p = atomic_load(&phase);
-	uint64_t took = now - last, off = waited - last_waited;
-	if (last != 0 && n_gaps[p] < MOST_TURNS)
-		gap[p][n_gaps[p]++] = (uint32_t)((took - MIN(took, off)) / 100);
+	uint64_t took = now.clock_ns - last.clock_ns, off = now.waited_ns - last.waited_ns;
+	took = now.slept == last.slept ? now.cpu_ns - last.cpu_ns : took - MIN(took, off);
+	if (last.clock_ns != 0 && n_gaps[p] < MOST_TURNS) {
+		gap[p][n_gaps[p]++] = (uint32_t)(took / 100);
+		slept[p] += now.slept != last.slept;
+	}
 	last = now;
-	last_waited = waited;
 }
 
 static void
@@ -142,10 +163,14 @@ ascending(const void *a, const void *b)
 static void
 print_figures(const char *name, enum phase p)
 {
-	size_t n = n_gaps[p];
+	size_t n = n_gaps[p], over_1ms = 0;
 	qsort(gap[p], n, sizeof(gap[p][0]), ascending);
+	while (over_1ms < n && gap[p][n - 1 - over_1ms] > 10000)
+		over_1ms++;
 	printf("%s_p50_us %.1f\n%s_p999_us %.1f\n%s_max_us %.1f\n", name, gap[p][n / 2] / 10.0,
 	       name, gap[p][n * 999 / 1000] / 10.0, name, gap[p][n - 1] / 10.0);
+	printf("%s_over_1ms %zu\n%s_slept %zu\n%s_turns %zu\n", name, over_1ms, name, slept[p],
+	       name, n);
 }
 
 int
