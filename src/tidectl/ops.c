@@ -164,7 +164,7 @@ ops_of_commit(struct request *r, struct op *ops, size_t *n, struct err *err)
 {
 	*n = 0;
 	bool from_input = r->argc == 1 && strcmp(r->argv[0], "-") == 0;
-	if (from_input && !request_read_payload(r, err))
+	if (from_input && !request_read_payload(r, NULL, err))
 		return false;
 	char *at = r->payload.p;
 	for (char *end; from_input && at != NULL && *at != '\0'; at = end) {

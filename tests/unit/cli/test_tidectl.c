@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-// tidectl/verbs: what each verb says to the socket, and that the daemon's tokeniser reads back
-// what was meant. tidectl is a program of its own, so its source is included here.
+// tidectl/verbs, tidectl/request: what each verb says to the socket, and that the daemon's
+// tokeniser reads back what was meant. tidectl is a program of its own, so its source is included
+// here.
+#include <stdlib.h>
+
 #include "cli/parse.h"
 #include "tap.h"
 #include "tidectl/ops.c"
+#include "tidectl/request.c"
 #include "tidectl/verbs.c"
 
 static char text[8192];
