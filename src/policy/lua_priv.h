@@ -133,32 +133,35 @@ int policy_lua_ewma(lua_State *L);       // tide.ewma{...}
 int policy_lua_hysteresis(lua_State *L); // tide.hysteresis{...}
 
 // ---- lua_txn.c
-// A handle of the host. [-0, +0, e]
+// The host's handle for a name; unknown names throw. [-0, +0, e]
 int policy_lua_resolve(lua_State *L, enum policy_what what, struct str name);
-// Pushes the host's answer. [-0, +1, e]
+// Pushes the host's answer; 1. [-0, +1, e]
 int policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args,
 		   unsigned n);
 // One request object: the live one is reused, a self-test has its own.
 struct lua_txn {
 	void *host_txn;
 	bool live; // reused: valid only while its call lasts
-	bool test; // answers from the test's table (its user value)
+	bool test; // answers from the test's table, unless host_txn was made of it
 };
 void policy_lua_txn_open(lua_State *L); // metatables. [-0, +0, e]
 // The txn object at index, or NULL; and the host's part of it. [-0, +0, -], [-0, +0, e]
 struct lua_txn *policy_lua_txn_at(lua_State *L, int index);
 void *policy_lua_host_txn(lua_State *L, const struct lua_txn *t);
-void policy_lua_push_test_table(lua_State *L, int index); // of a self-test's txn. [-0, +1, -]
-// A self-test's txn after its table was edited. [-0, +0, e]
-void policy_lua_test_txn_edited(lua_State *L, int index);
 // [-0, +1, e]
 struct lua_txn *policy_lua_txn_new(lua_State *L, bool live);
-// The host's handle for a name; unknown names throw. [-0, +0, e]
-int policy_lua_resolve(lua_State *L, enum policy_what what, struct str name);
-// Pushes the host's answer; 1. [-0, +1, e]
-int policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args,
-		   unsigned n);
+
+// ---- lua_test_txn.c
 int policy_lua_test_txn(lua_State *L); // t.txn{...}
+#define LUA_TXN_TABLE 7 // the test's table, a uservalue of its txn; the others are its parts
+// Of the test's txn at index: its table; what that says of a field; of an entry of a table in it.
+// [-0, +1, -], [-0, +n, e]; both: 1
+void policy_lua_push_test_table(lua_State *L, int index);
+int policy_lua_test_field(lua_State *L, int index, const char *name);
+int policy_lua_test_entry(lua_State *L, int index, const char *table, struct str name,
+			  bool any_case);
+// A self-test's txn after its table was edited. [-0, +0, e]
+void policy_lua_test_txn_edited(lua_State *L, int index);
 
 // ---- lua_entry.c
 // Registers the function on top of the stack, which is popped, under that name while the script

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `txn`, the request: names that the host answers. Objects are made once per state; a field is
 // fetched when it is read. What is the same for every request (the parts, methods) stands in a
-// table behind the live one, where Lua finds it without a call. A self-test's request answers from
-// the table it was made of, unless the host can make a real request of it.
+// table behind the live one, where Lua finds it without a call. lua_test_txn.c makes those of
+// self-tests.
 #include <string.h>
 
 #include "policy/lua_priv.h"
@@ -14,8 +14,9 @@
 // What a name of txn is: kept in txn_names as kind << 24 | handle.
 enum { IS_FIELD, IS_PART, IS_GET_VAR, IS_EDIT };
 
-// Uservalues of a txn object: its parts, then a self-test's table.
-enum { UV_HEADERS = 1, UV_COOKIES, UV_F, UV_SF, UV_C, UV_SC, UV_TABLE, UV_N = UV_TABLE };
+// Uservalues of a txn object: its parts, then LUA_TXN_TABLE.
+enum { UV_HEADERS = 1, UV_COOKIES, UV_F, UV_SF, UV_C, UV_SC, UV_N = LUA_TXN_TABLE };
+_Static_assert(UV_SC < LUA_TXN_TABLE, "a part would be in the table's place");
 
 // headers, cookies, f, sf, c, sc: each knows its request (and keeps it, as uservalue 1).
 struct part {
@@ -101,64 +102,6 @@ policy_lua_host_txn(lua_State *L, const struct lua_txn *t)
 	return t->host_txn;
 }
 
-// ---- a self-test's table --------------------------------------------------------------------
-
-// Pushes the test's table of the txn object at index. [-0, +1, -]
-static void
-push_table(lua_State *L, int index)
-{
-	lua_getiuservalue(L, index, UV_TABLE);
-}
-
-// [-0, +1, e] the field of the test's table on top; replaces the table
-static int
-table_field(lua_State *L, const char *name)
-{
-	struct policy_value ip;
-	size_t n;
-	lua_getfield(L, -1, name);
-	bool is_address = strcmp(name, "src") == 0 || strcmp(name, "dst") == 0;
-	if (is_address && lua_type(L, -1) == LUA_TSTRING) {
-		const char *text = lua_tolstring(L, -1, &n);
-		if (!policy_ip_parse(str_of(text, n), &ip))
-			return luaL_error(L, "t.txn: %s: '%s' is not an address", name, text);
-		policy_lua_push_ip(L, &ip);
-	}
-	if (!lua_isnil(L, -1))
-		return 1;
-	if (strcmp(name, "method") == 0)
-		lua_pushliteral(L, "GET");
-	else if (strcmp(name, "path") == 0)
-		lua_pushliteral(L, "/");
-	else if (strcmp(name, "version") == 0)
-		lua_pushliteral(L, "1.1");
-	return 1;
-}
-
-// headers.x without regard to case. [-0, +1, e]
-static int
-table_entry(lua_State *L, const char *table, struct str name, bool any_case)
-{
-	lua_getfield(L, -1, table);
-	if (!lua_istable(L, -1)) {
-		lua_pushnil(L);
-		return 1;
-	}
-	int t = lua_gettop(L);
-	for (lua_pushnil(L); lua_next(L, t);) {
-		size_t n;
-		const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &n) : NULL;
-		if (key != NULL && (any_case ? str_eq_nocase(str_of(key, n), name)
-					     : str_eq(str_of(key, n), name))) {
-			luaL_tolstring(L, -1, NULL);
-			return 1;
-		}
-		lua_pop(L, 1);
-	}
-	lua_pushnil(L);
-	return 1;
-}
-
 // Behind an answer to the live request's __index: where predicates run, and can change nothing.
 // [-0, +0, m]
 static inline void
@@ -240,10 +183,8 @@ test_index(lua_State *L)
 	if (what >> 24 != IS_FIELD)
 		return push_method(L, what);
 	policy_lua_memo_forbid(L, "the request");
-	if (t->host_txn == NULL) {
-		push_table(L, 1);
-		return table_field(L, name);
-	}
+	if (t->host_txn == NULL)
+		return policy_lua_test_field(L, 1, name);
 	return policy_lua_ask(L, t->host_txn, (int)(what & 0xffffff), NULL, 0);
 }
 
@@ -330,8 +271,8 @@ entry_index(lua_State *L)
 	if (p->txn->test && p->txn->host_txn == NULL) {
 		bool headers = p->what == POLICY_HEADER;
 		lua_getiuservalue(L, 1, 1);
-		push_table(L, -1);
-		return table_entry(L, headers ? "headers" : "cookies", name.s, headers);
+		return policy_lua_test_entry(L, -1, headers ? "headers" : "cookies", name.s,
+					     headers);
 	}
 	void *txn = policy_lua_host_txn(L, p->txn);
 	if (p->what == POLICY_HEADER)
@@ -492,126 +433,6 @@ policy_lua_txn_new(lua_State *L, bool live)
 	else
 		luaL_setmetatable(L, TXN_TYPE);
 	return t;
-}
-
-// ---- t.txn{...} -----------------------------------------------------------------------------
-
-// The string field of the table at 1, or .p == NULL; it stays on the stack. [-0, +1, e]
-static struct str
-text_field(lua_State *L, const char *name)
-{
-	struct str s = STR_NULL;
-	lua_getfield(L, 1, name);
-	if (!lua_isnil(L, -1))
-		s.p = luaL_tolstring(L, -1, &s.n);
-	return s;
-}
-
-// [-0, +n, e]
-static size_t
-list_field(lua_State *L, const char *name, struct policy_field *out, size_t most)
-{
-	size_t n = 0;
-	lua_getfield(L, 1, name);
-	if (!lua_istable(L, -1))
-		return 0;
-	int t = lua_gettop(L);
-	for (lua_pushnil(L); lua_next(L, t);) {
-		luaL_checkstack(L, 8, "too many fields");
-		if (lua_type(L, -2) != LUA_TSTRING || n == most)
-			luaL_error(L, "t.txn: %s: names to values, at most %d", name, (int)most);
-		out[n].name.p = lua_tolstring(L, -2, &out[n].name.n);
-		out[n].value.p = luaL_tolstring(L, -1, &out[n].value.n);
-		n++;
-		lua_replace(L, -2); // the text instead of the value; it stays, under the key
-		lua_insert(L, -2);
-	}
-	return n;
-}
-
-static struct policy_value
-ip_field(lua_State *L, const char *name)
-{
-	struct policy_value ip = {0};
-	lua_getfield(L, 1, name);
-	if (lua_isnil(L, -1))
-		return ip;
-	struct str text;
-	text.p = luaL_tolstring(L, -1, &text.n);
-	if (!policy_ip_parse(text, &ip))
-		luaL_error(L, "t.txn: %s: '%s' is not an address", name, text.p);
-	return ip;
-}
-
-// [-1, +1, e]
-static void *
-make_host_txn(lua_State *L)
-{
-	struct policy_state *s = state_of(L);
-	const struct policy_engine *e = s->policy->engine;
-	struct policy_field headers[32], cookies[32];
-	struct policy_test_request r = {.method = text_field(L, "method"),
-					.path = text_field(L, "path"),
-					.query = text_field(L, "query"),
-					.host = text_field(L, "host"),
-					.version = text_field(L, "version"),
-					.src = ip_field(L, "src"),
-					.dst = ip_field(L, "dst"),
-					.headers = headers,
-					.cookies = cookies};
-	r.n_headers = list_field(L, "headers", headers, ARRAY_LEN(headers));
-	r.n_cookies = list_field(L, "cookies", cookies, ARRAY_LEN(cookies));
-	struct err err = {0};
-	guard_postpone(s->guard);
-	void *txn = e->host->test_txn(e->data, &r, s->call->arena, &err);
-	guard_resume(s->guard);
-	if (txn == NULL)
-		luaL_error(L, "t.txn: %s", err.text);
-	return txn;
-}
-
-void
-policy_lua_push_test_table(lua_State *L, int index)
-{
-	push_table(L, index);
-}
-
-// [-2, +0, e]
-static int
-make_anew(lua_State *L)
-{
-	struct lua_txn *t = lua_touserdata(L, 2);
-	t->host_txn = make_host_txn(L);
-	return 0;
-}
-
-void
-policy_lua_test_txn_edited(lua_State *L, int index)
-{
-	if (state_of(L)->policy->engine->host->test_txn == NULL)
-		return;
-	lua_pushcfunction(L, make_anew);
-	push_table(L, index);
-	lua_pushvalue(L, index);
-	lua_call(L, 2, 0);
-}
-
-int
-policy_lua_test_txn(lua_State *L)
-{
-	if (lua_gettop(L) == 0)
-		lua_newtable(L);
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_settop(L, 1);
-	struct policy_state *s = state_of(L);
-	struct lua_txn *t = policy_lua_txn_new(L, false);
-	t->test = true;
-	lua_pushvalue(L, 1);
-	lua_setiuservalue(L, 2, UV_TABLE);
-	if (s->policy->engine->host->test_txn != NULL)
-		t->host_txn = make_host_txn(L);
-	lua_settop(L, 2);
-	return 1;
 }
 
 void
