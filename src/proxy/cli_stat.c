@@ -10,7 +10,8 @@
 #include "proxy/policy_metrics.h"
 #include "proxy/stats.h"
 
-#define MAX_TEXTS 42
+#define MAX_TEXTS    42
+#define STATUS_BYTES 16
 
 // One line of show stat: texts and labels live as long as it.
 struct line {
@@ -18,7 +19,8 @@ struct line {
 	struct metric_label labels[3];
 	char numbers[24][24];
 	size_t n_texts, n_numbers, n_labels;
-	char state[HEALTH_STATE_BYTES], check[16], agent[16], tracked[HEALTH_STATE_BYTES];
+	char state[HEALTH_STATE_BYTES], check[STATUS_BYTES], agent[STATUS_BYTES],
+	    tracked[HEALTH_STATE_BYTES];
 	struct health_gauges gauges;
 	struct agent_gauges agent_gauges;
 	struct metric_blocks gauge_blocks;
@@ -131,49 +133,61 @@ seconds_since(const _Atomic uint64_t *real_ns)
 	return now > at ? (now - at) / NS_PER_S : 0;
 }
 
+// What a server's checks, or its agent, said last.
+struct finding_columns {
+	const char *status, *code, *duration, *last, *desc, *rise, *fall, *health;
+};
+static const struct finding_columns of_check = {
+    .status = "check_status",
+    .code = "check_code",
+    .duration = "check_duration",
+    .last = "last_chk",
+    .desc = "check_desc",
+    .rise = "check_rise",
+    .fall = "check_fall",
+    .health = "check_health",
+};
+static const struct finding_columns of_agent = {
+    .status = "agent_status",
+    .code = "agent_code",
+    .duration = "agent_duration",
+    .last = "last_agt",
+    .desc = "agent_desc",
+    .rise = "agent_rise",
+    .fall = "agent_fall",
+    .health = "agent_health",
+};
+
+static void
+add_finding(struct line *l, const struct finding_columns *of, const struct check *c,
+	    char status[STATUS_BYTES])
+{
+	const struct health_finding *f = &c->health.last;
+	(void)snprintf(status, STATUS_BYTES, "%s%s", c->running ? "* " : "",
+		       health_status_rows[f->status].word); // fits
+	add_text(l, of->status, str_from_c(status));
+	if (health_has_code(f->status))
+		add_number(l, of->code, f->code);
+	if (f->duration_ms >= 0)
+		add_number(l, of->duration, (uint64_t)f->duration_ms);
+	add_text(l, of->last, str_from_c(f->info));
+	add_text(l, of->desc, str_from_c(health_status_rows[f->status].text));
+	add_number(l, of->rise, c->health.rise);
+	add_number(l, of->fall, c->health.fall);
+	add_number(l, of->health, c->health.points);
+}
+
 // A server in maintenance is not checked: nothing is said of it.
 static void
 add_check(struct line *l, const struct server *srv)
 {
-	const struct check *c = srv->check;
 	add_number(l, "chkfail", check_count(&srv->checked, failures));
 	add_number(l, "chkdown", check_count(&srv->checked, downs));
 	add_number(l, "downtime", server_down_ms(srv) / 1000);
 	if (srv->observed != NULL)
 		add_number(l, "hanafail", check_count(&srv->checked, observed));
-	if (atomic_load_explicit(&srv->admin, memory_order_relaxed) & SERVER_MAINT)
-		return;
-	const struct health_finding *f = &c->health.last;
-	(void)snprintf(l->check, sizeof(l->check), "%s%s", c->running ? "* " : "",
-		       health_status_rows[f->status].word); // fits
-	add_text(l, "check_status", str_from_c(l->check));
-	if (health_has_code(f->status))
-		add_number(l, "check_code", f->code);
-	if (f->duration_ms >= 0)
-		add_number(l, "check_duration", (uint64_t)f->duration_ms);
-	add_text(l, "last_chk", str_from_c(f->info));
-	add_text(l, "check_desc", str_from_c(health_status_rows[f->status].text));
-	add_number(l, "check_rise", c->health.rise);
-	add_number(l, "check_fall", c->health.fall);
-	add_number(l, "check_health", c->health.points);
-}
-
-static void
-add_agent(struct line *l, const struct check *c)
-{
-	const struct health_finding *f = &c->health.last;
-	(void)snprintf(l->agent, sizeof(l->agent), "%s%s", c->running ? "* " : "",
-		       health_status_rows[f->status].word); // fits
-	add_text(l, "agent_status", str_from_c(l->agent));
-	if (health_has_code(f->status))
-		add_number(l, "agent_code", f->code);
-	if (f->duration_ms >= 0)
-		add_number(l, "agent_duration", (uint64_t)f->duration_ms);
-	add_text(l, "last_agt", str_from_c(f->info));
-	add_text(l, "agent_desc", str_from_c(health_status_rows[f->status].text));
-	add_number(l, "agent_rise", c->health.rise);
-	add_number(l, "agent_fall", c->health.fall);
-	add_number(l, "agent_health", c->health.points);
+	if (!(atomic_load_explicit(&srv->admin, memory_order_relaxed) & SERVER_MAINT))
+		add_finding(l, &of_check, srv->check, l->check);
 }
 
 static void
@@ -192,7 +206,7 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 	if (srv->check != NULL && srv->check->enabled)
 		add_check(l, srv);
 	if (srv->agent != NULL && srv->agent->enabled)
-		add_agent(l, srv->agent);
+		add_finding(l, &of_agent, srv->agent, l->agent);
 	if (srv->track != NULL) {
 		(void)snprintf(l->tracked, sizeof(l->tracked), "%.*s/%.*s", // or is cut
 			       STR_ARG(srv->track->backend->name), STR_ARG(srv->track->name));
