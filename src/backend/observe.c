@@ -27,18 +27,17 @@ observe_text(enum observe_what what)
 	return rows[what].text;
 }
 
-// On the keeper. Errors that come from here on begin a new row.
+// On the keeper, which may come to it late: what ended a row stands, whatever was met since.
 static void
 too_many(struct msg *m)
 {
 	struct observed *o = CONTAINER_OF(m, struct observed, msg);
 	CHECK_MAGIC(o, OBSERVED_MAGIC);
-	uint32_t n = atomic_exchange_explicit(&o->errors, 0, memory_order_relaxed);
+	uint32_t n = atomic_exchange_explicit(&o->n_rows, 0, memory_order_acquire);
 	enum observe_what last =
 	    (enum observe_what)atomic_load_explicit(&o->last, memory_order_relaxed);
-	atomic_store_explicit(&o->posted, false, memory_order_release);
-	if (n >= o->limit) // else an answer in between was good
-		check_observed(o->server->check, n, last, o->action);
+	while (n-- > 0)
+		check_observed(o->server->check, o->limit, last, o->action);
 }
 
 struct observed *
@@ -54,16 +53,27 @@ observed_new(struct server *s, enum observe_layer layer, enum observe_action act
 	return o;
 }
 
+// One more in the row; true: it is full, and the next error begins a new one.
+static bool
+fills_row(struct observed *o)
+{
+	uint32_t n = atomic_load_explicit(&o->errors, memory_order_relaxed), next;
+	do {
+		next = n + 1 >= o->limit ? 0 : n + 1;
+	} while (!atomic_compare_exchange_weak_explicit(&o->errors, &n, next, memory_order_relaxed,
+							memory_order_relaxed));
+	return next == 0;
+}
+
 void
 observe_note(struct observed *o, enum observe_what what, struct loop *keeper)
 {
 	enum meaning m = rows[what].layer[o->layer];
 	if (m == GOOD && atomic_load_explicit(&o->errors, memory_order_relaxed) != 0)
 		atomic_store_explicit(&o->errors, 0, memory_order_relaxed);
-	if (m != BAD)
+	if (m != BAD || !fills_row(o))
 		return;
 	atomic_store_explicit(&o->last, what, memory_order_relaxed);
-	uint32_t n = atomic_fetch_add_explicit(&o->errors, 1, memory_order_relaxed) + 1;
-	if (n >= o->limit && !atomic_exchange_explicit(&o->posted, true, memory_order_acquire))
+	if (atomic_fetch_add_explicit(&o->n_rows, 1, memory_order_release) == 0)
 		loop_post(keeper, &o->msg);
 }

@@ -35,9 +35,9 @@ struct observed {
 	enum observe_layer layer;
 	enum observe_action action;
 	uint32_t limit;
-	_Atomic uint32_t errors; // in a row, of all workers; relaxed
-	_Atomic uint32_t last;   // enum observe_what of the error that was the last
-	atomic_bool posted;      // msg is on its way
+	_Atomic uint32_t errors; // in a row, of all workers, below the limit; relaxed
+	_Atomic uint32_t n_rows; // that the keeper has yet to take; above 0, msg is on its way
+	_Atomic uint32_t last;   // enum observe_what of the error that ended the last one
 	struct msg msg;
 };
 
