@@ -24,7 +24,7 @@ def origin(answer):
 
     def serve(s):
         with s, contextlib.suppress(OSError):
-            s.settimeout(10)
+            s.settimeout(tide.PATIENCE)
             head = b""
             while b"\r\n\r\n" not in head:
                 piece = s.recv(65536)
@@ -59,7 +59,7 @@ class Side:
             [*command, "-f", self.dir / "cfg"], stdout=subprocess.DEVNULL,
             stderr=open(self.dir / "err", "wb"), env=dict(os.environ, TZ="Europe/Paris"))
         try:
-            tide.wait_for("it listens", self.listens, 30)
+            tide.wait_for("it listens", self.listens)
         except AssertionError:
             self.end()
             raise
@@ -72,11 +72,11 @@ class Side:
             return True
         return False
 
-    def ask(self, i, data, seconds=30):
+    def ask(self, i, data, seconds=tide.PATIENCE):
         """All that frontend i answers to these bytes; a reset or a longer silence ends it."""
         answer = b""
         with contextlib.suppress(ConnectionResetError, TimeoutError), socket.create_connection(
-                (ADDRESS, self.ports[i]), 30) as s:
+                (ADDRESS, self.ports[i]), tide.PATIENCE) as s:
             s.settimeout(seconds)
             s.sendall(data)
             while piece := s.recv(65536):
@@ -85,7 +85,7 @@ class Side:
 
     def line(self, mark):
         """The next log line that holds the mark; others' (of start and end) are passed over."""
-        self.log.settimeout(30)
+        self.log.settimeout(tide.PATIENCE)
         while mark not in (line := self.log.recv(65536)):
             pass
         return line.rstrip(b"\n")

@@ -16,23 +16,30 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
-given = set()  # by free_port
+# What takes longer than this is said never to happen. On a machine that does much else, a program may wait
+# for tens of seconds before it runs at all; who waits for something good loses nothing by patience.
+PATIENCE = 60.0
+
+leases = []  # by free_port, held until this process ends
 
 
 def free_port():
-    """Below the ports that the system gives to clients, so that no connection of another test takes
-    it before it is bound."""
+    """Below the ports that the system gives to clients, so that no connection of another test takes it before
+    it is bound. A name of the abstract kind is held for each, so that no other test is given it either: it
+    may be long before a program binds it."""
     while True:
         port = random.randrange(10240, 32768)
-        with socket.socket() as s:
-            if port not in given and s.connect_ex(("127.0.0.1", port)) != 0:
-                with socket.socket() as mine:
-                    try:
-                        mine.bind(("127.0.0.1", port))
-                    except OSError:
-                        continue
-                given.add(port)
-                return port
+        lease = socket.socket(socket.AF_UNIX)
+        try:
+            lease.bind(f"\0tidegate-test-port-{port}")
+            with socket.socket() as s, socket.socket() as mine:
+                if s.connect_ex(("127.0.0.1", port)) != 0:
+                    mine.bind(("127.0.0.1", port))
+                    leases.append(lease)
+                    return port
+        except OSError:
+            pass
+        lease.close()
 
 
 def stops_runaways(out):
@@ -55,7 +62,7 @@ def load_generator(out):
     return program
 
 
-def wait_for(what, condition, seconds=10.0):
+def wait_for(what, condition, seconds=PATIENCE):
     """Calls condition until it is true; an assertion that names `what` when it never is."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -125,7 +132,7 @@ class Proxy:
             return self.process.returncode if self.process else None
         self.process.terminate()
         try:
-            return self.process.wait(15)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError("tidegate did not stop on SIGTERM")
@@ -143,14 +150,14 @@ class Proxy:
     def ctl(self, *args, stdin=None):
         """tidectl against its socket: (exit status, output)."""
         r = subprocess.run([self.out / "tidectl", "-S", str(self.socket), *map(str, args)],
-                           cwd=TOP, env=self.env, input=stdin, text=True, timeout=30,
+                           cwd=TOP, env=self.env, input=stdin, text=True, timeout=PATIENCE,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return r.returncode, r.stdout
 
     def ctl_file(self, *args, stdin=None):
         """tidectl on the variable file, without the proxy."""
         r = subprocess.run([self.out / "tidectl", "--file", str(self.vars), *map(str, args)],
-                           cwd=TOP, env=self.env, input=stdin, text=True, timeout=30,
+                           cwd=TOP, env=self.env, input=stdin, text=True, timeout=PATIENCE,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return r.returncode, r.stdout
 
@@ -161,7 +168,7 @@ class Proxy:
         return 0
 
     def connection(self, source=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10,
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE,
                                        source_address=(source, 0) if source else None)
         return c
 
@@ -187,7 +194,7 @@ class Origin:
             wbufsize = 65536  # head and body in one segment
 
             def do_GET(self):  # noqa: N802
-                go.wait(10)
+                go.wait(PATIENCE)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
