@@ -26,8 +26,6 @@ parse_number(struct conf *conf, const struct conf_line *line, int *at, struct ru
 	     uint32_t most, struct err *err)
 {
 	struct number_args *a = r->args = CONF_NEW(conf, struct number_args);
-	struct expr_env env = action_env(r, line);
-	int used = 1;
 	if (*at >= line->argc)
 		return err_set(err, "a number is missing");
 	const char *word = line->argv[*at].p; // words are NUL-terminated
@@ -37,11 +35,11 @@ parse_number(struct conf *conf, const struct conf_line *line, int *at, struct ru
 		if (n > most)
 			return err_set(err, "%s is not in 0..%u", word, most);
 		a->n = (uint32_t)n;
-	} else {
-		a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
+		++*at;
+		return true;
 	}
-	*at += used;
-	return end != word || a->expr != NULL;
+	a->expr = action_expr(r, line, at, err);
+	return a->expr != NULL;
 }
 
 static bool

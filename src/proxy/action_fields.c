@@ -23,12 +23,7 @@ parse_list(struct conf *conf, const struct conf_line *line, int *at, struct rule
 	   struct err *err)
 {
 	struct fields_args *a = r->args = CONF_NEW(conf, struct fields_args);
-	struct expr_env env = action_env(r, line);
-	int used;
-	if (*at >= line->argc)
-		return err_set(err, "an expression is missing");
-	a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
-	*at += a->expr != NULL ? used : 0;
+	a->expr = action_expr(r, line, at, err);
 	return a->expr != NULL;
 }
 

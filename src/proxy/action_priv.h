@@ -16,6 +16,9 @@ struct action_text {
 };
 
 struct expr_env action_env(const struct rule *r, const struct conf_line *line);
+// The expression at *at, which is then passed. NULL with a cause, as at the end of the line.
+struct expr *action_expr(const struct rule *r, const struct conf_line *line, int *at,
+			 struct err *err);
 // The word at *at, which is then passed; false with "NAME is missing" at the end of the line.
 bool action_word(const struct conf_line *line, int *at, const char *name, struct str *word,
 		 struct err *err);

@@ -41,10 +41,7 @@ parse_number(struct conf *conf, const struct conf_line *line, int *at, struct ru
 	(void)conf;
 	if (*at >= line->argc)
 		return err_set(err, "an expression is missing: the priority, as int(-5)");
-	struct expr_env env = action_env(r, line);
-	int used;
-	r->args = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
-	*at += used;
+	r->args = action_expr(r, line, at, err);
 	return r->args != NULL;
 }
 

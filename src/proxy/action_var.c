@@ -42,15 +42,8 @@ parse_set_var(struct conf *conf, const struct conf_line *line, int *at, struct r
 	struct var_args *a = r->args = CONF_NEW(conf, struct var_args);
 	if (!parse_target(line, r, err))
 		return false;
-	if (*at >= line->argc)
-		return err_set(err, "an expression is missing");
-	struct expr_env env = action_env(r, line);
-	int used;
-	a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
-	if (a->expr == NULL)
-		return false;
-	*at += used;
-	return true;
+	a->expr = action_expr(r, line, at, err);
+	return a->expr != NULL;
 }
 
 static enum rule_verdict
@@ -173,13 +166,8 @@ parse_set_timeout(struct conf *conf, const struct conf_line *line, int *at, stru
 		a->ns = us * 1000;
 		return true;
 	}
-	struct expr_env env = action_env(r, line);
-	int used;
-	a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
-	if (a->expr == NULL)
-		return false;
-	*at += used;
-	return true;
+	a->expr = action_expr(r, line, at, err);
+	return a->expr != NULL;
 }
 
 static enum rule_verdict
@@ -253,12 +241,7 @@ parse_expr(struct conf *conf, const struct conf_line *line, int *at, struct rule
 	   struct err *err)
 {
 	(void)conf;
-	if (*at >= line->argc)
-		return err_set(err, "an expression is missing");
-	struct expr_env env = action_env(r, line);
-	int used;
-	r->args = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
-	*at += used;
+	r->args = action_expr(r, line, at, err);
 	return r->args != NULL;
 }
 

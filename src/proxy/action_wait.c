@@ -200,18 +200,16 @@ parse_pause(struct conf *conf, const struct conf_line *line, int *at, struct rul
 	    struct err *err)
 {
 	struct pause_args *a = r->args = CONF_NEW(conf, struct pause_args);
-	struct expr_env env = action_env(r, line);
 	uint64_t us;
-	int used = 1;
 	if (*at >= line->argc)
 		return err_set(err, "a time is missing");
-	if (str_to_time_us(line->argv[*at], 1000, &us) && us <= INT32_MAX * 1000ull)
+	if (str_to_time_us(line->argv[*at], 1000, &us) && us <= INT32_MAX * 1000ull) {
+		++*at;
 		a->ns = us * 1000;
-	else if ((a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used,
-					     err)) == NULL)
-		return false;
-	*at += used;
-	return true;
+		return true;
+	}
+	a->expr = action_expr(r, line, at, err);
+	return a->expr != NULL;
 }
 
 static uint64_t

@@ -111,15 +111,8 @@ parse_capture_action(struct conf *conf, const struct conf_line *line, int *at, s
 	bool response = is_of_response(r);
 	struct capture_list *l = list_of(r->proxy, response);
 	struct str word, value;
-	struct expr_env env = action_env(r, line);
-	int used;
-	if (*at >= line->argc)
-		return err_set(err, "an expression is missing");
-	a->expr = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
-	if (a->expr == NULL)
-		return false;
-	*at += used;
-	if (!action_word(line, at, "'len' or 'id'", &word, err) ||
+	a->expr = action_expr(r, line, at, err);
+	if (a->expr == NULL || !action_word(line, at, "'len' or 'id'", &word, err) ||
 	    !action_word(line, at, "a number", &value, err))
 		return false;
 	bool front = (r->proxy->caps & PROXY_FRONTEND) != 0;

@@ -197,6 +197,20 @@ action_env(const struct rule *r, const struct conf_line *line)
 	return conf_proxy_env(r->proxy, line, lists[i].place);
 }
 
+struct expr *
+action_expr(const struct rule *r, const struct conf_line *line, int *at, struct err *err)
+{
+	struct expr_env env = action_env(r, line);
+	int used = 0;
+	if (*at >= line->argc) {
+		err_set(err, "an expression is missing");
+		return NULL;
+	}
+	struct expr *e = expr_parse_words(&env, line->argc - *at, line->argv + *at, &used, err);
+	*at += used;
+	return e;
+}
+
 bool
 action_word(const struct conf_line *line, int *at, const char *name, struct str *word,
 	    struct err *err)

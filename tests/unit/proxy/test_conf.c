@@ -80,6 +80,8 @@ static const struct {
     {HEAD " balance uri half\n", "takes whole, path-only, len N and depth N, not 'half'", true},
     {HEAD " balance url_param\n", "expects the name of a parameter", true},
     {HEAD " balance url_param a check_post 9\n", "check_post is not performed", false},
+    {HEAD " http-request set-tos 1abc\n", "unknown fetch '1abc'", true},
+    {HEAD " http-request set-tos 256\n", "256 is not in 0..255", true},
     {HEAD " balance hash\n", "'balance hash' expects an expression", true},
     {HEAD " balance hash res.hdr(a)\n", "needs the response head", true},
     {HEAD " balance hash path x\n", "'x' is not expected behind 'balance hash'", true},
