@@ -4,14 +4,6 @@
 
 #include "expr/expr_priv.h"
 
-static char *
-scratch(struct sample_ctx *ctx, size_t bytes)
-{
-	char *p = arena_alloc(ctx->arena, bytes + 1, 1);
-	ctx->failed |= p == NULL;
-	return p;
-}
-
 static const char hex_digits[] = "0123456789ABCDEF";
 
 static int
@@ -26,7 +18,7 @@ hex_value(char c)
 static bool
 conv_hex(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
-	char *p = scratch(ctx, 2 * smp->s.n);
+	char *p = sample_room(ctx, 2 * smp->s.n);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < smp->s.n; i++) {
@@ -60,7 +52,7 @@ static bool
 encode(struct sample_ctx *ctx, struct sample *smp, const char *alphabet, bool pad)
 {
 	size_t n = 0;
-	char *p = scratch(ctx, (smp->s.n + 2) / 3 * 4);
+	char *p = sample_room(ctx, (smp->s.n + 2) / 3 * 4);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < smp->s.n; i += 3) {
@@ -102,7 +94,7 @@ decode(struct sample_ctx *ctx, struct sample *smp, const char *alphabet, bool pa
 		return false;
 	for (int i = 0; padded && i < 2 && s.n > 0 && s.p[s.n - 1] == '='; i++)
 		s.n--;
-	char *p = scratch(ctx, s.n);
+	char *p = sample_room(ctx, s.n);
 	size_t n = 0;
 	uint32_t bits = 0;
 	unsigned n_bits = 0;
@@ -155,7 +147,7 @@ conv_url_dec(const struct expr_arg *args, struct sample_ctx *ctx, struct sample 
 {
 	bool in_form = args[0].i != 0;
 	struct str s = smp->s;
-	char *p = scratch(ctx, s.n);
+	char *p = sample_room(ctx, s.n);
 	size_t n = 0;
 	if (p == NULL)
 		return false;
@@ -189,7 +181,7 @@ is_unreserved(char c)
 static bool
 conv_url_enc(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
-	char *p = scratch(ctx, 3 * smp->s.n);
+	char *p = sample_room(ctx, 3 * smp->s.n);
 	size_t n = 0;
 	if (p == NULL)
 		return false;
@@ -226,7 +218,7 @@ chunks_to_dec(const struct expr_arg *args, struct sample_ctx *ctx, struct sample
 	struct str sep = args[0].s, s = smp->s;
 	size_t size = (size_t)args[1].i, n = 0;
 	size_t n_chunks = args[2].i != 0 ? s.n / size : (s.n + size - 1) / size;
-	char *p = scratch(ctx, n_chunks * (sep.n + 20) + 24);
+	char *p = sample_room(ctx, n_chunks * (sep.n + 20) + 24);
 	if (p == NULL)
 		return false;
 	for (size_t k = 0; k < n_chunks; k++) {
@@ -268,7 +260,7 @@ conv_be2hex(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *
 	size_t size = args[1].given ? (size_t)args[1].i : 1, n = 0;
 	if (args[2].i != 0)
 		s.n -= s.n % size;
-	char *p = scratch(ctx, s.n * 2 + (s.n / size) * sep.n);
+	char *p = sample_room(ctx, s.n * 2 + (s.n / size) * sep.n);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {

@@ -51,8 +51,7 @@ static bool
 give_digest(const EVP_MD *md, struct sample_ctx *ctx, struct sample *smp)
 {
 	unsigned n = 0;
-	unsigned char *p = arena_alloc(ctx->arena, EVP_MAX_MD_SIZE, 1);
-	ctx->failed |= p == NULL;
+	unsigned char *p = sample_room(ctx, EVP_MAX_MD_SIZE);
 	if (p == NULL || EVP_Digest(smp->s.p, smp->s.n, p, &n, md, NULL) != 1)
 		return false;
 	smp->type = SMP_BIN;
@@ -114,8 +113,7 @@ static bool
 conv_hmac(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *smp)
 {
 	unsigned n = 0;
-	unsigned char *p = arena_alloc(ctx->arena, EVP_MAX_MD_SIZE + args[1].s.n, 1);
-	ctx->failed |= p == NULL;
+	unsigned char *p = sample_room(ctx, EVP_MAX_MD_SIZE + args[1].s.n);
 	if (p == NULL)
 		return false;
 	if (HMAC(args[0].ptr, args[1].s.p, (int)args[1].s.n, (const unsigned char *)smp->s.p,

@@ -66,8 +66,7 @@ conv_http_date(const struct expr_arg *args, struct sample_ctx *ctx, struct sampl
 	if (__builtin_add_overflow(smp->i, args[0].i, &s))
 		return false;
 	s /= per_unit[args[1].i];
-	char *p = arena_alloc(ctx->arena, HTTP_DATE_BYTES + 1, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, HTTP_DATE_BYTES);
 	if (p == NULL || s < 0 || s > INT64_C(253402300799)) // the year 9999
 		return false;
 	http_date_format(p, (uint64_t)s);
@@ -117,8 +116,7 @@ give_time(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *sm
 		return false;
 	if ((local ? localtime_r(&t, &tm) : gmtime_r(&t, &tm)) == NULL)
 		return false;
-	char *p = arena_alloc(ctx->arena, TIME_TEXT_BYTES, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, TIME_TEXT_BYTES);
 	if (p == NULL)
 		return false;
 #pragma GCC diagnostic push
@@ -223,8 +221,7 @@ conv_json(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *sm
 {
 	struct str s = smp->s;
 	size_t n = 0;
-	char *p = arena_alloc(ctx->arena, s.n * 6 + 1, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, s.n * 6);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < s.n;) {
@@ -313,8 +310,7 @@ json_give_text(const json_t *v, struct sample_ctx *ctx, struct sample *smp)
 {
 	size_t n = json_is_string(v) ? json_string_length(v)
 				     : json_dumpb(v, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
-	char *p = arena_alloc(ctx->arena, n + 1, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, n);
 	if (p == NULL)
 		return false;
 	if (json_is_string(v))

@@ -71,8 +71,7 @@ conv_secure_memcmp(const struct expr_arg *args, struct sample_ctx *ctx, struct s
 static bool
 conv_base2(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
-	char *p = arena_alloc(ctx->arena, smp->s.n * 8 + 1, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, smp->s.n * 8);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < smp->s.n * 8; i++)

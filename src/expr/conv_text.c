@@ -4,18 +4,10 @@
 
 #include "expr/expr_priv.h"
 
-static char *
-scratch(struct sample_ctx *ctx, size_t bytes)
-{
-	char *p = arena_alloc(ctx->arena, bytes + 1, 1);
-	ctx->failed |= p == NULL;
-	return p;
-}
-
 static bool
 conv_lower(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
-	char *p = scratch(ctx, smp->s.n);
+	char *p = sample_room(ctx, smp->s.n);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < smp->s.n; i++)
@@ -27,7 +19,7 @@ conv_lower(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sa
 static bool
 conv_upper(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
-	char *p = scratch(ctx, smp->s.n);
+	char *p = sample_room(ctx, smp->s.n);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < smp->s.n; i++) {
@@ -158,7 +150,7 @@ conv_cut_crlf(const struct expr_arg *args UNUSED, struct sample_ctx *ctx UNUSED,
 static bool
 conv_reverse(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
-	char *p = scratch(ctx, smp->s.n);
+	char *p = sample_room(ctx, smp->s.n);
 	if (p == NULL)
 		return false;
 	for (size_t i = 0; i < smp->s.n; i++)
@@ -172,7 +164,7 @@ static bool
 conv_reverse_dom(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
 	struct str rest = smp->s, label;
-	char *p = scratch(ctx, smp->s.n);
+	char *p = sample_room(ctx, smp->s.n);
 	size_t at = smp->s.n;
 	if (p == NULL)
 		return false;
@@ -220,7 +212,7 @@ join(struct sample *smp, struct sample_ctx *ctx, const struct str *parts, int n)
 	size_t total = 0;
 	for (int i = 0; i < n; i++)
 		total += parts[i].n;
-	char *p = scratch(ctx, total);
+	char *p = sample_room(ctx, total);
 	if (p == NULL)
 		return false;
 	sample_set_str(smp, str_of(p, total));

@@ -14,15 +14,6 @@ head_or_miss(const struct http_head *h, const struct sample_ctx *ctx, struct sam
 	return h != NULL;
 }
 
-// Room in the context's arena, which what it makes is counted down from.
-static char *
-room(struct sample_ctx *ctx, size_t n)
-{
-	char *p = arena_alloc(ctx->arena, n + 1, 1);
-	ctx->failed |= p == NULL;
-	return p;
-}
-
 static size_t
 put_lower(char *p, const struct http_field *f)
 {
@@ -50,7 +41,7 @@ give_hdrs(const struct http_head *h, struct sample_ctx *ctx, struct sample *out)
 		return false;
 	for (int i = 0; i < h->n_fields; i++)
 		n += h->field[i].name_n + h->field[i].value_n + 4u;
-	char *p = room(ctx, n), *at = p;
+	char *p = sample_room(ctx, n), *at = p;
 	if (p == NULL)
 		return false;
 	for (int i = 0; i < h->n_fields; i++) {
@@ -76,7 +67,7 @@ give_hdrs_bin(const struct http_head *h, struct sample_ctx *ctx, struct sample *
 		return false;
 	for (int i = 0; i < h->n_fields; i++)
 		n += h->field[i].name_n + h->field[i].value_n + 2u * FIELDS_BIN_LENGTH_BYTES;
-	char *p = room(ctx, n), *at = p;
+	char *p = sample_room(ctx, n), *at = p;
 	if (p == NULL)
 		return false;
 	for (int i = 0; i < h->n_fields; i++) {
@@ -108,7 +99,7 @@ give_cookie_names(const struct expr_arg *args, const struct http_head *h, struct
 	http_cookies_init(&it, h);
 	while (http_cookies_next(&it, &name, &value))
 		n += name.n + delim.n;
-	char *p = room(ctx, n), *at = p;
+	char *p = sample_room(ctx, n), *at = p;
 	if (p == NULL)
 		return false;
 	http_cookies_init(&it, h);

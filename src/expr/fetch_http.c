@@ -281,8 +281,7 @@ give_names(const struct expr_arg *args, struct http_head *h, struct sample_ctx *
 		return false;
 	for (int i = 0; i < h->n_fields; i++)
 		room += h->field[i].name_n + delim.n;
-	char *p = arena_alloc(ctx->arena, room + 1, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, room);
 	if (p == NULL)
 		return false;
 	for (int i = 0; i < h->n_fields; i++) {

@@ -22,8 +22,7 @@ fetch_baseq(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct s
 	struct str pathq = http_head_pathq(h);
 	if (pathq.n > 0 && pathq.p[0] != '/')
 		pathq.n = 0;
-	char *p = arena_alloc(ctx->arena, h->host.n + pathq.n + 1, 1);
-	ctx->failed |= p == NULL;
+	char *p = sample_room(ctx, h->host.n + pathq.n);
 	if (p == NULL)
 		return false;
 	if (h->host.n > 0)
@@ -74,8 +73,7 @@ give_hash_and_source(uint32_t (*hash)(struct http_head *), struct sample_ctx *ct
 	if (!give_hash(hash, ctx, out) || src == NULL || (src->family != 4 && src->family != 6))
 		return false;
 	size_t n = src->family == 4 ? 4 : 16;
-	uint8_t *p = arena_alloc(ctx->arena, 4 + n, 1);
-	ctx->failed |= p == NULL;
+	uint8_t *p = sample_room(ctx, 4 + n);
 	if (p == NULL)
 		return false;
 	for (int i = 0; i < 4; i++)

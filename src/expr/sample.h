@@ -143,6 +143,16 @@ struct sample_ctx {
 	} iter;
 };
 
+// n bytes of ctx->arena, and one for a NUL, for a sample's text. NULL where there is no room, which
+// ctx->failed then says.
+static inline void *
+sample_room(struct sample_ctx *ctx, size_t n)
+{
+	void *p = arena_alloc(ctx->arena, n + 1, 1);
+	ctx->failed |= p == NULL;
+	return p;
+}
+
 const char *sample_type_name(enum sample_type t);
 
 // Turns *s into type `to` in place. False when there is no such cast, or this value has none
