@@ -74,6 +74,8 @@ backend_free(struct backend **b)
 	CHECK_MAGIC(*b, BACKEND_MAGIC);
 	for (size_t i = 0; i < (*b)->n_servers; i++)
 		free_server((*b)->servers[i]);
+	backend_cookies_free((*b)->cookies);
+	mem_free((*b)->cookie_making.set_key);
 	(*b)->magic = 0;
 	mem_free((*b)->servers);
 	mem_free(*b);

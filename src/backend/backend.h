@@ -8,6 +8,7 @@
 #pragma once
 
 #include "backend/balance.h"
+#include "backend/cookies.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/str.h"
@@ -77,6 +78,7 @@ struct server {
 	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
 	struct metric_blocks checked_state, agent_state; // proxy/kept_health.c; likewise
 	struct limit_waits waits; // workers with requests that want this very server
+	struct str cookie;        // as configured; empty: none. server_cookie() has what counts
 };
 
 struct backend {
@@ -94,6 +96,8 @@ struct backend {
 		BACKEND_REUSE_ALWAYS
 	} reuse;
 	struct balance balance;
+	struct cookie_making cookie_making;
+	_Atomic(const struct backend_cookies *) cookies; // NULL: not published yet
 	uint32_t pool_max_idle; // idle connections kept per server and worker
 	uint64_t pool_purge_ns; // idle ones older than this are closed; 0: never
 	atomic_bool limited;    // places are taken: a server has, or had, a maxconn, or all count
@@ -220,9 +224,10 @@ struct backend_place {
 	struct server *server;
 	bool counted; // to be given back
 };
-// The same choice with a place at the server, below its maxconn. One that a hash chose is waited
-// for; for the others any with room will do. True with server == NULL: none is usable. False: wait
-// for out->server, or for any when that is NULL; they are full, or others wait already.
+// The same choice, or the server wanted, with a place at it, below its maxconn. One that is wanted
+// or that a hash chose is waited for; for the others any with room will do. True with server ==
+// NULL: none is usable. False: wait for out->server, or for any when that is NULL; they are full,
+// or others wait already.
 bool backend_take(struct backend_worker *w, const struct backend_ask *ask,
 		  struct backend_place *out);
 // Gives a counted place back. Any worker.

@@ -18,6 +18,8 @@ struct server;
 // What a choice is asked with. In the memory of who asks.
 struct backend_ask {
 	const struct server *avoid; // another one, when there is a choice; NULL: any
+	struct server *wanted;      // this one, whatever its weight; NULL: whom balancing chooses
+	bool faithful;              // to `wanted` when it is down too
 	uint32_t hash;              // of the request's key
 	bool has_hash;              // false: no key, or none is used; then they take turns
 };

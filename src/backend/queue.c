@@ -52,7 +52,7 @@ must_line_up(struct backend_worker *w, const struct server *wanted)
 	return limit_waited_for(waits_of(q)) && !q->serving;
 }
 
-// By its hash: this one, however long it takes.
+// Wanted, or by its hash: this one, however long it takes.
 static bool
 take_chosen(struct backend_worker *w, struct server *s, struct backend_place *out)
 {
@@ -73,16 +73,25 @@ take_any(struct backend_worker *w, const struct backend_ask *ask, struct server 
 	return out->server != NULL;
 }
 
+// Until it is down, unless who asks is faithful; then balancing chooses.
+static inline struct server *
+who_is_wanted(const struct backend_ask *ask)
+{
+	bool stays = ask->wanted == NULL || ask->faithful || server_is_up(ask->wanted);
+	return LIKELY(stays) ? ask->wanted : NULL;
+}
+
 bool
 backend_take(struct backend_worker *w, const struct backend_ask *ask, struct backend_place *out)
 {
-	out->server = backend_next(w, ask);
+	struct server *wanted = who_is_wanted(ask);
+	out->server = LIKELY(wanted == NULL) ? backend_next(w, ask) : wanted;
 	out->counted = false;
 	if (out->server == NULL ||
 	    !atomic_load_explicit(&w->backend->limited, memory_order_relaxed))
 		return true;
-	return ask->has_hash ? take_chosen(w, out->server, out)
-			     : take_any(w, ask, out->server, out);
+	return wanted != NULL || ask->has_hash ? take_chosen(w, out->server, out)
+					       : take_any(w, ask, out->server, out);
 }
 
 void
@@ -95,7 +104,7 @@ backend_give(struct server *s)
 static void line_up(struct backend_queue *q, struct backend_waiter *waiter);
 
 // Finds a place for the queue's first, or another queue: what a hash chooses may be another server
-// by now. False: neither.
+// by now, and one that was wanted may be down. False: neither.
 static bool
 serve_first(struct backend_queue *q, struct backend_waiter *first)
 {
@@ -108,7 +117,7 @@ serve_first(struct backend_queue *q, struct backend_waiter *first)
 		first->ready(first);
 		return true;
 	}
-	if (chosen == NULL || chosen == q->server)
+	if (taken || chosen == q->server)
 		return false;
 	list_remove(&first->in_queue);
 	line_up(queue_of(w, chosen), first);

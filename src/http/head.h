@@ -199,6 +199,11 @@ void http_head_drop(struct http_head *h, struct http_field *f);
 // In place, keeping the field's position.
 enum http_edit http_head_replace(struct http_head *h, struct arena *a, struct http_field *f,
 				 struct str value);
+// The same in two steps, for a value that is made of what is valid: room for a line of f with a
+// value of at most `most` bytes, whose place is returned (NULL: the arena is at its cap), and, once
+// it is written there, its n bytes.
+char *http_head_replace_begin(struct arena *a, const struct http_field *f, size_t most);
+void http_head_replace_end(struct http_head *h, struct http_field *f, char *value, size_t n);
 // For what is the same for each request: a line "Name: value\r\n", not checked, is understood once,
 // and added to heads that it outlives, not copied. FULL when the table is.
 struct http_field http_field_of_line(struct str line);

@@ -124,22 +124,42 @@ http_head_set(struct http_head *h, struct arena *a, const struct http_name *name
 	return e;
 }
 
+char *
+http_head_replace_begin(struct arena *a, const struct http_field *f, size_t most)
+{
+	char *line = arena_alloc(a, f->name_n + most + 4, 1);
+	if (line == NULL)
+		return NULL;
+	memcpy(line, f->name, f->name_n);
+	memcpy(line + f->name_n, ": ", 2);
+	return line + f->name_n + 2;
+}
+
+void
+http_head_replace_end(struct http_head *h, struct http_field *f, char *value, size_t n)
+{
+	memcpy(value + n, "\r\n", 2);
+	f->name = value - f->name_n - 2;
+	f->value = value;
+	f->value_n = (uint32_t)n;
+	f->flags = HTTP_FIELD_ADDED;
+	h->flags |= HTTP_HEAD_FIELDS_EDITED;
+	if (f->id == HTTP_FIELD_HOST)
+		h->host = http_field_value(f);
+}
+
 enum http_edit
 http_head_replace(struct http_head *h, struct arena *a, struct http_field *f, struct str value)
 {
 	value = str_trim(value);
 	if (!http_is_field_value(value) || value.n > UINT32_MAX || is_framing(f->id))
 		return HTTP_EDIT_INVALID;
-	char *line = make_line(a, str_of(f->name, f->name_n), value);
-	if (line == NULL)
+	char *to = http_head_replace_begin(a, f, value.n);
+	if (to == NULL)
 		return HTTP_EDIT_FULL;
-	f->name = line;
-	f->value = line + f->name_n + 2;
-	f->value_n = (uint32_t)value.n;
-	f->flags = HTTP_FIELD_ADDED;
-	h->flags |= HTTP_HEAD_FIELDS_EDITED;
-	if (f->id == HTTP_FIELD_HOST)
-		h->host = http_field_value(f);
+	if (value.n > 0)
+		memcpy(to, value.p, value.n);
+	http_head_replace_end(h, f, to, value.n);
 	return HTTP_EDIT_OK;
 }
 

@@ -134,7 +134,11 @@ accesslog_values(const struct txn *t, struct log_values *v)
 		v->server_peer = t->server_peer;
 	v->term[0] = t->term_state[0];
 	v->term[1] = t->term_state[1];
-	v->term[2] = v->term[3] = '-';
+	cookie_letters(t, &v->term[2]);
+	if (t->cookies != NULL) {
+		v->cookie_in = t->cookies->in;
+		v->cookie_out = t->cookies->out;
+	}
 	bool judged = t->ctx.res != NULL && !(t->flags & TXN_ENDED); // do-log, by a rule on it
 	v->status = t->flags & TXN_RESPONSE_SENT || judged ? t->res.status : 0;
 	v->bytes_in = t->bytes_in;

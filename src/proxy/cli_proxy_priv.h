@@ -33,6 +33,10 @@ enum cli_status cli_show_sess(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_errors(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_activity(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_logs(struct cli_session *s, const struct cli_args *a);
+// cli_cookie.c
+enum cli_status cli_set_cookie_key(struct cli_session *s, const struct cli_args *a);
+enum cli_status cli_enable_dynamic_cookie(struct cli_session *s, const struct cli_args *a);
+enum cli_status cli_disable_dynamic_cookie(struct cli_session *s, const struct cli_args *a);
 // cli_health.c
 enum cli_status cli_set_server_health(struct cli_session *s, struct server *srv, struct str value);
 // BACKEND/SERVER WHAT VALUE...; false: WHAT is nothing of a check's or agent's.

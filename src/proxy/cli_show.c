@@ -300,6 +300,8 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 	add_text(l, "type", STR("2"));
 	if (addresses)
 		add_text(l, "addr", str_from_c(server_addr(srv)->text));
+	if (addresses && p->cookie != NULL)
+		add_text(l, "cookie", server_cookie(srv));
 }
 
 // For Prometheus: what is known of its checks, a line of its own kind.
@@ -359,6 +361,8 @@ add_backend(struct table *t, const struct proxy *p, bool algorithm)
 	add_text(l, "type", STR("1"));
 	if (algorithm)
 		add_text(l, "algo", str_from_c(b->balance.row->name));
+	if (algorithm && p->cookie != NULL)
+		add_text(l, "cookie", p->cookie->name);
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "proxy/bad_message.h"
 #include "proxy/action_wait.h"
+#include "proxy/conf_cookie.h"
 #include "proxy/conf_priv.h"
 
 // A line by file and number, for messages about what is kept without its words.
@@ -316,6 +317,7 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 		compile_formats(conf, set, set->all[i]);
 		conf_health_plan(conf, set->all[i]);
 		conf_balance_apply(conf, set->all[i]);
+		conf_cookie_apply(conf, set, set->all[i]);
 	}
 	bool any = has_dynamic_switch(set);
 	for (size_t i = 0; i < set->n_all; i++) {

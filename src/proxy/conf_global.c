@@ -22,6 +22,7 @@ store_u32(struct proxy_global *g, const struct conf_line *line)
 	    {"tune.bufsize", offsetof(struct proxy_global, bufsize)},
 	    {"tune.maxrewrite", offsetof(struct proxy_global, maxrewrite)},
 	    {"tune.http.maxhdr", offsetof(struct proxy_global, max_headers)},
+	    {"tune.http.cookielen", offsetof(struct proxy_global, cookie_len)},
 	};
 	const struct conf_value *v = &line->values[0];
 	uint32_t n = v->u != 0 ? (uint32_t)v->u : (uint32_t)v->i;
@@ -189,6 +190,8 @@ static const struct conf_arg rewrite_arg[] =
     ARG1("bytes", CONF_SIZE, 0, 1 << 20, "Bytes kept free for edits of a head.");
 static const struct conf_arg maxhdr_arg[] =
     ARG1("number", CONF_INT, 16, 32767, "Header fields of one message.");
+static const struct conf_arg cookielen_arg[] =
+    ARG1("bytes", CONF_INT, 1, 65535, "Bytes of one cookie.");
 static const struct conf_arg ulimit_arg[] =
     ARG1("number", CONF_INT, 16, INT32_MAX, "File descriptors of the process.");
 static const struct conf_arg draining_arg[] = ARG1("number", CONF_INT, 1, 1000, "Processes.");
@@ -257,6 +260,8 @@ const struct conf_keyword conf_global_keywords[] = {
      "Room kept for edits of a head; default 1024."},
     {G, "tune.http.maxhdr", maxhdr_arg, NULL, parse_number, 0, 0,
      "Most header fields of a message; default 101."},
+    {G, "tune.http.cookielen", cookielen_arg, NULL, parse_number, 0, 0,
+     "Most bytes that 'capture cookie' keeps; default 63."},
     {G, "ulimit-n", ulimit_arg, NULL, parse_ulimit, 0, 0,
      "File descriptors; default: what maxconn needs."},
     {G, "io-engine", engine_arg, NULL, parse_engine, 0, 0,
@@ -359,7 +364,6 @@ const struct conf_keyword conf_global_keywords[] = {
     IGNORED("tune.h2.header-table-size"),
     IGNORED("tune.h2.initial-window-size"),
     IGNORED("tune.h2.max-concurrent-streams"),
-    IGNORED("tune.http.cookielen"),
     IGNORED("tune.http.logurilen"),
     IGNORED("tune.idle-pool.shared"),
     IGNORED("tune.idletimer"),

@@ -32,6 +32,7 @@ struct server_options {
 	int64_t weight, maxconn, maxqueue, id, pool_max_conn;
 	uint64_t pool_purge_ns;
 	bool backup, disabled;
+	struct str cookie;
 	struct health_words health;
 };
 

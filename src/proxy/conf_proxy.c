@@ -143,6 +143,9 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->timeouts = d->timeouts;
 	p->maxconn = d->maxconn;
 	p->retries = d->retries;
+	p->redispatch_every = d->redispatch_every;
+	p->cookie = d->cookie;
+	p->cookie_key = d->cookie_key;
 	p->inspect_request_ns = d->inspect_request_ns;
 	p->inspect_response_ns = d->inspect_response_ns;
 	p->disabled = d->disabled;
@@ -183,6 +186,7 @@ set_built_in_defaults(struct proxy *p)
 	// HAProxy begins with tcp; this is a proxy for HTTP.
 	p->mode = PROXY_HTTP;
 	p->retries = 3;
+	p->redispatch_every = -1;
 	p->forwardfor_header = STR("X-Forwarded-For");
 	p->originalto_header = STR("X-Original-To");
 	p->conf->reuse = BACKEND_REUSE_SAFE;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // `server` and `default-server`. Words whose work comes later are accepted with a warning where a
-// configuration serves correctly without them (cookies), and refused where it does
-// not (TLS, the PROXY protocol).
+// configuration serves correctly without them, and refused where it does not (TLS, the PROXY
+// protocol).
+#include "http/names.h"
 #include "proxy/conf_priv.h"
 
 #define MOST_INTER  ((int64_t)INT32_MAX * 1000000) // haproxy's bound: 2^31-1 milliseconds
@@ -97,6 +98,18 @@ parse_marked_up(struct conf *conf, void *obj, const struct conf_line *line,
 	(void)value; // there is but one
 	(void)err;
 	return ((struct server_options *)obj)->health.kills_backups_when_up = true;
+}
+
+static bool
+parse_cookie(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *value,
+	     struct err *err)
+{
+	(void)conf;
+	(void)line;
+	if (!http_is_field_value(value->s))
+		return err_set(err, "'%.*s' is no value of a cookie", STR_ARG(value->s));
+	((struct server_options *)obj)->cookie = value->s;
+	return true;
 }
 
 const struct conf_word conf_server_words[] = {
@@ -265,7 +278,12 @@ const struct conf_word conf_server_words[] = {
      .type = CONF_STR,
      .offset = OPT(health.agent_send),
      .help = "Sent to its agent first; a line's end is written \\n."},
-    LATER("cookie"),
+    {.name = "cookie",
+     .type = CONF_STR,
+     .min = 1,
+     .max = 1024,
+     .parse = parse_cookie,
+     .help = "Its name in the backend's cookie; several servers may share one."},
     LATER("minconn"),
     LATER("slowstart"),
     LATER("init-addr"),
@@ -368,6 +386,7 @@ apply(struct server *s, const struct server_options *o)
 	if (o->id != 0)
 		s->id = (uint32_t)o->id;
 	s->is_backup = o->backup;
+	s->cookie = o->cookie;
 	server_set_maxconn(s, (uint32_t)o->maxconn);
 	s->max_queue = (uint32_t)o->maxqueue;
 	s->weight_configured = (uint32_t)o->weight;

@@ -12,6 +12,7 @@
 #include "net/addr.h"
 #include "net/loop.h"
 #include "proxy/capture.h"
+#include "proxy/cookie.h"
 #include "proxy/rule.h"
 
 struct acl_memo;
@@ -57,6 +58,7 @@ enum proxy_options {
 	PROXY_OPT_ABORTONCLOSE = 1 << 13, // a client's half-close ends its request
 	PROXY_OPT_BUFFER_REQUEST = 1 << 14,
 	PROXY_OPT_SOCKET_STATS = 1 << 15, // listeners are shown one by one
+	PROXY_OPT_PERSIST = 1 << 17,      // a cookie's server is tried though it is down
 	PROXY_OPT_LOG_HEALTH = 1 << 16,   // each check that says something new is logged
 };
 
@@ -164,8 +166,10 @@ struct proxy {
 		struct limit_waits waits; // for room here; a frontend's: or at a bind of its
 	} * limit;
 	uint32_t retries;
+	int32_t redispatch_every; // option redispatch N; cookie.c
 	bool disabled;
-	bool at_accept; // tcp_enter wants to see its connections
+	bool looks_at_cookies; // it persists by them, or captures one
+	bool at_accept;        // tcp_enter wants to see its connections
 	struct str forwardfor_header, originalto_header, via_name, monitor_uri, log_tag;
 	const struct address_range *forwardfor_except, *originalto_except;
 	struct rule_list http_request, redirects, http_response, http_after_response;
@@ -193,6 +197,10 @@ struct proxy {
 	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
 	struct metric_blocks fe_state;           // proxy/kept.c: what was set; likewise
 	struct capture_list request_captures, response_captures;
+	const struct cookie_conf *cookie; // NULL: none
+	struct cookie_capture cookie_capture;
+	struct str cookie_key; // dynamic-cookie-key; may be empty
+	struct persist_rule *persist_rules;
 	struct bad_message *bad_request, *bad_response; // bad_message.h
 };
 
@@ -201,6 +209,7 @@ struct proxy_global {
 	uint32_t nbthread; // workers; 0: one per CPU
 	uint32_t maxconn;
 	uint32_t bufsize, maxrewrite, max_headers;
+	uint32_t cookie_len; // most bytes of a captured cookie
 	uint64_t gather_ns;
 	uint64_t hard_stop_after_ns, grace_ns;
 	struct str io_engine; // "auto", "uring", "epoll"

@@ -88,6 +88,7 @@ server_addr_parse_text(struct str text, struct addr *out, struct err *err)
 struct move {
 	struct server *server;
 	const struct server_addr *before;
+	const struct backend_cookies *cookies; // they depended on it
 	void (*done)(void *arg);
 	void *arg;
 };
@@ -105,6 +106,7 @@ moved(struct worker *keeper UNUSED, void *arg)
 {
 	struct move *m = arg;
 	server_addr_free(m->server, m->before);
+	backend_cookies_free(m->cookies);
 	if (m->done != NULL)
 		m->done(m->arg);
 	mem_free(m);
@@ -119,6 +121,8 @@ server_addr_set(const struct proxy_set *set, struct server *s, const struct addr
 	struct move *m = MEM_NEW(struct move);
 	*m = (struct move){.server = s, .done = done, .arg = arg};
 	m->before = server_addr_publish(s, a);
+	if (s->backend->cookie_making.dynamic)
+		m->cookies = backend_cookies_publish(s->backend);
 	kept_server_addr(s);
 	log_msg(LOG_WARNING, "Server %.*s/%.*s is at %s, before at %s, set by %.*s",
 		STR_ARG(s->backend->name), STR_ARG(s->name), server_addr(s)->text, m->before->text,

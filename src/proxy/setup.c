@@ -18,6 +18,7 @@ set_global_defaults(struct proxy_global *g)
 				   .gather_ns = NET_GATHER_NS,
 				   .maxrewrite = 1024,
 				   .max_headers = 101,
+				   .cookie_len = 63,
 				   .io_engine = STR("auto"),
 				   .seccomp = true,
 				   .log_tag = STR("tidegate"),

@@ -87,15 +87,17 @@ enum txn_flags {
 	TXN_NOT_FIRST = 1 << 6,    // not the connection's first request
 	TXN_REPLIED = 1 << 7,      // answered by us, not by a server
 	TXN_REDISPATCHED = 1 << 8,
-	TXN_POLICY_DENIED = 1 << 9, // a policy failed whose on-error is deny: 403 at the next rule
-	TXN_ENDED = 1 << 10,        // logged and counted; waits for its connections to close
-	TXN_CUT = 1 << 11,          // given up: nothing is left to protect
-	TXN_LUA_KEEPS = 1 << 20,    // scripts keep private data of it
-	TXN_QUEUED = 1 << 13,       // in its backend's queue
-	TXN_PLACED = 1 << 14,       // has a place at t->server to give back (maxconn)
-	TXN_TCP = 1 << 23,          // relays bytes: no request, no response, no answer of ours
-	TXN_INSPECTS = 1 << 25,     // TXN_TCP: the server's deadline is that of its inspection
-	TXN_LOGGED = 1 << 26,       // its line is out (option logasap)
+	TXN_POLICY_DENIED = 1 << 9,  // a policy failed whose on-error is deny: 403 at the next rule
+	TXN_ENDED = 1 << 10,         // logged and counted; waits for its connections to close
+	TXN_CUT = 1 << 11,           // given up: nothing is left to protect
+	TXN_LUA_KEEPS = 1 << 20,     // scripts keep private data of it
+	TXN_FORCE_PERSIST = 1 << 17, // by a rule: down servers too, and no other
+	TXN_IGNORE_PERSIST = 1 << 18, // by a rule: as if no cookie were there
+	TXN_QUEUED = 1 << 13,         // in its backend's queue
+	TXN_PLACED = 1 << 14,         // has a place at t->server to give back (maxconn)
+	TXN_TCP = 1 << 23,            // relays bytes: no request, no response, no answer of ours
+	TXN_INSPECTS = 1 << 25,       // TXN_TCP: the server's deadline is that of its inspection
+	TXN_LOGGED = 1 << 26,         // its line is out (option logasap)
 	TXN_JUDGED = 1 << 24,       // TXN_TCP: tcp-response rules have let the server's bytes pass
 	TXN_PAUSED = 1 << 22,       // a rule waits by the client's deadline
 	TXN_SERVICE = 1 << 21,      // a service answers: its answer is a response to the rules
@@ -137,12 +139,14 @@ struct txn {
 	struct listener_counters *listener;     // the client's, which may leave before the end
 	const struct proxy *frontend, *backend; // backend: NULL before routing
 	struct server *server;
+	struct server *wanted; // the one that persistence names, until it is given up; or NULL
 	struct sample_addr server_peer;       // where the last attempt at it went
 	const struct rule *last_rule;         // that decided
 	const struct rule_list *waiting_list; // whose rule waits, or NULL
 	const struct rule *waiting_rule;
 	uint64_t inspect_end_ns;     // of the tcp-... content rules under way, or 0
 	uint32_t judged_bytes;       // one more than those that they found too few; 0: none
+	struct txn_cookies *cookies; // cookie.h; NULL until there is something to note
 	struct lua_call *lua_call;   // the action or service under way (action_lua.c), or NULL
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state

@@ -2,6 +2,7 @@
 // Answers of our own: what rules return, and what went wrong as an error page. One send, then the
 // transaction is over.
 #include "proxy/conns.h"
+#include "proxy/cookie.h"
 #include "proxy/count.h"
 #include "proxy/txn.h"
 
@@ -233,7 +234,12 @@ write_reply(struct txn *t, struct iovec *iov, size_t max)
 static enum rule_verdict
 judge(struct txn *t, bool *ok)
 {
-	enum rule_verdict v = t->flags & TXN_SERVICE ? txn_response_rules(t) : RULE_NEXT;
+	enum rule_verdict v = RULE_NEXT;
+	if (t->flags & TXN_SERVICE) {
+		v = txn_response_rules(t);
+		if (v == RULE_NEXT || v == RULE_ALLOW)
+			*ok = *ok && cookie_judge_response(t);
+	}
 	if (v == RULE_REPLY) {
 		*ok = build_head(t);
 		v = RULE_NEXT;

@@ -198,6 +198,10 @@ run_route(struct txn *t)
 	count_routed(t);
 	if (b->disabled)
 		return txn_fail(t, 503, "SC");
+	if (UNLIKELY(b->persist_rules != NULL))
+		cookie_judge_persistence(t);
+	if (UNLIKELY(t->ctx.failed))
+		return txn_fail(t, 500, "PR");
 	return txn_go(t, b == t->frontend ? &step_prepare : &step_backend_rules);
 }
 
@@ -353,6 +357,9 @@ run_prepare(struct txn *t)
 	if ((p->options | t->frontend->options) &
 	    (PROXY_OPT_HTTP_SERVER_CLOSE | PROXY_OPT_HTTP_CLOSE))
 		t->req_out.head.flags |= H1_WRITE_CLOSE;
+	if (UNLIKELY(p->looks_at_cookies | t->frontend->looks_at_cookies) &&
+	    !cookie_read_request(t))
+		return txn_fail(t, 431, "PR");
 	if (!add_own_fields(t))
 		return txn_fail(t, 431, "PR");
 	acl_forget(&t->ctx, MEMO_REQ);

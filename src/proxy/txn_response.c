@@ -4,6 +4,7 @@
 #include "proxy/accesslog.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
+#include "proxy/proxy.h"
 #include "proxy/tcp.h"
 #include "proxy/txn.h"
 
@@ -61,6 +62,13 @@ relay_request(struct txn *t)
 	return false;
 }
 
+static inline bool
+judge_cookies(struct txn *t)
+{
+	return LIKELY(!(t->backend->looks_at_cookies | t->frontend->looks_at_cookies)) ||
+	       cookie_judge_response(t);
+}
+
 static enum step_verdict
 run_response_rules(struct txn *t)
 {
@@ -77,7 +85,7 @@ run_response_rules(struct txn *t)
 	if (LIKELY(v == RULE_NEXT || v == RULE_ALLOW))
 		v = run_lists(t, &t->backend->http_response, &t->frontend->http_response);
 	if (v == RULE_NEXT || v == RULE_ALLOW)
-		v = txn_after_response_rules(t);
+		v = judge_cookies(t) ? txn_after_response_rules(t) : RULE_FAIL;
 	if (v == RULE_WAIT)
 		return STEP_WAIT;
 	if (v == RULE_CUT)

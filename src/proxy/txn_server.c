@@ -98,6 +98,22 @@ connect_to(struct txn *t, struct server *s)
 
 static enum step_verdict enqueue(struct txn *t, const struct server *wanted);
 
+// Persistence holds to a server that is down, too: by a rule or an option, or since nobody said
+// that it may go elsewhere.
+static bool
+is_faithful(const struct txn *t)
+{
+	const unsigned both = PROXY_OPT_REDISPATCH | PROXY_OPT_PERSIST;
+	return (t->backend->options & both) != PROXY_OPT_REDISPATCH || t->flags & TXN_FORCE_PERSIST;
+}
+
+static void
+note_other_server(struct txn *t)
+{
+	t->flags |= TXN_REDISPATCHED;
+	cookie_server_changed(t);
+}
+
 static enum step_verdict
 run_connect(struct txn *t)
 {
@@ -107,6 +123,8 @@ run_connect(struct txn *t)
 	ask->avoid = t->seen & SEEN_SERVER_FAILED ? t->server : NULL;
 	ask->has_hash = bw->backend->balance.row->key != NULL &&
 			balance_hash_of(&bw->backend->balance, &t->ctx, &ask->hash);
+	ask->wanted = t->wanted;
+	ask->faithful = t->wanted != NULL && is_faithful(t);
 	t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
 	if (UNLIKELY(!backend_take(bw, ask, &place)))
 		return enqueue(t, place.server);
@@ -114,8 +132,9 @@ run_connect(struct txn *t)
 		return txn_fail(t, 503, "SC");
 	if (place.counted)
 		t->flags |= TXN_PLACED;
-	if (ask->avoid != NULL && place.server != ask->avoid)
-		t->flags |= TXN_REDISPATCHED;
+	if ((ask->avoid != NULL && place.server != ask->avoid) ||
+	    UNLIKELY(t->wanted != NULL && place.server != t->wanted))
+		note_other_server(t);
 	return connect_to(t, place.server);
 }
 
@@ -133,7 +152,10 @@ connect_failed(struct txn *t)
 	if (t->retries >= txn_max_retries(t, t->backend->retries))
 		return txn_fail(t, 503, timeout ? "sC" : "SC");
 	t->retries++;
-	t->seen |= SEEN_SERVER_FAILED; // prefer another server
+	if (LIKELY(t->wanted == NULL) || cookie_gives_up_server(t))
+		t->seen |= SEEN_SERVER_FAILED; // prefer another server
+	else
+		t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
 	return txn_go(t, &step_connect);
 }
 
@@ -189,6 +211,8 @@ queue_ready(struct backend_waiter *waiter)
 	t->flags &= ~(uint32_t)TXN_QUEUED;
 	count_queued(t, -1);
 	t->server = waiter->place.server;
+	if (UNLIKELY(t->wanted != NULL) && t->server != t->wanted)
+		note_other_server(t); // it went down meanwhile
 	if (waiter->place.counted)
 		t->flags |= TXN_PLACED;
 	txn_run(t);

@@ -303,6 +303,15 @@ note_threads(struct workers *ws, void *arg)
 	set->threads = ws;
 }
 
+// Once addresses are those that commands of an earlier process gave.
+static void
+publish_cookies(struct proxy_set *set)
+{
+	for (size_t i = 0; i < set->n_all; i++)
+		if (set->all[i]->backend != NULL && set->all[i]->cookie != NULL)
+			backend_cookies_free(backend_cookies_publish(set->all[i]->backend));
+}
+
 bool
 proxy_start(struct proxy_set *set, struct err *err)
 {
@@ -328,6 +337,7 @@ proxy_start(struct proxy_set *set, struct err *err)
 	}
 	if (listen_on_all(set, err) &&
 	    (set->before_threads == NULL || set->before_threads(set, err))) {
+		publish_cookies(set);
 		spec.net.engine = set->engine;
 		if (workers_start(&spec, err) != NULL)
 			return true;
