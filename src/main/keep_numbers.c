@@ -37,10 +37,10 @@ struct rate_words {
 	}
 
 static const struct metric_row plain_call_rows[] = {
-    CALL(calls, METRIC_COUNTER),      CALL(nils, METRIC_COUNTER),
-    CALL(memo_hits, METRIC_COUNTER),  CALL(memo_misses, METRIC_COUNTER),
-    CALL(last_good, METRIC_COUNTER),  CALL(slowest_ns, METRIC_MAX),
-    CALL(sampled_ns, METRIC_COUNTER),
+    CALL(calls, METRIC_COUNTER),     CALL(nils, METRIC_COUNTER),
+    CALL(memo_hits, METRIC_COUNTER), CALL(memo_misses, METRIC_COUNTER),
+    CALL(stood, METRIC_COUNTER),     CALL(last_good, METRIC_COUNTER),
+    CALL(slowest_ns, METRIC_MAX),    CALL(sampled_ns, METRIC_COUNTER),
 };
 static const struct metric_row rate_rows[] = {RATE(begin_ns),
 					      RATE(base),

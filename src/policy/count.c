@@ -45,6 +45,7 @@ add_block(const struct policy_fn_count *c, struct policy_fn_stats *out)
 	add(out->errors, c->errors, POLICY_N_ERRORS);
 	add(&out->memo_hits, &c->memo_hits, 1);
 	add(&out->memo_misses, &c->memo_misses, 1);
+	add(&out->stood, &c->stood, 1);
 	add(&out->last_good, &c->last_good, 1);
 	add(out->sampled, c->sampled, POLICY_LATENCY_BUCKETS);
 	add(&out->sampled_ns, &c->sampled_ns, 1);
@@ -73,6 +74,7 @@ add_stats(struct policy_fn_stats *to, const struct policy_fn_stats *from)
 	to->nils += from->nils;
 	to->memo_hits += from->memo_hits;
 	to->memo_misses += from->memo_misses;
+	to->stood += from->stood;
 	to->last_good += from->last_good;
 	to->sampled_ns += from->sampled_ns;
 	to->slowest_ns = MAX(to->slowest_ns, from->slowest_ns);

@@ -47,6 +47,7 @@ struct guard {
 	volatile sig_atomic_t postponed;    // inside a host function
 	volatile sig_atomic_t pending;      // enum guard_stop that came meanwhile
 	volatile sig_atomic_t softly;       // a hook is set: the call was stopped softly
+	bool outside; // what runs since this was false dealt with more than its own state
 	struct watchdog *dog;
 	struct jump entry;
 	// Watchdog to handler: seq << 2 | enum guard_stop.
@@ -89,6 +90,7 @@ enum guard_end guard_resume_run(struct guard *g, struct lua_State *co, struct lu
 static inline void
 guard_postpone(struct guard *g)
 {
+	g->outside = true;
 	g->postponed = 1;
 	atomic_signal_fence(memory_order_seq_cst);
 }

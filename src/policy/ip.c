@@ -18,6 +18,13 @@ policy_ip_parse(struct str text, struct policy_value *ip)
 	return inet_pton(six ? AF_INET6 : AF_INET, buf, ip->ip) == 1;
 }
 
+void
+policy_ip_print(const struct policy_value *ip, char *buf, size_t room)
+{
+	if (inet_ntop(ip->family == 6 ? AF_INET6 : AF_INET, ip->ip, buf, (socklen_t)room) == NULL)
+		buf[0] = '\0';
+}
+
 bool
 policy_prefix_parse(struct str text, struct policy_value *ip, unsigned *bits)
 {

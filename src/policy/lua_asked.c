@@ -30,6 +30,7 @@ take_out(lua_State *L, struct policy_asked *a, unsigned i)
 	lua_rawset(L, -4); // the name is there, so that no memory is taken
 	lua_pop(L, 2);
 	a->kept &= ~(1u << i);
+	state_of(L)->inputs++;
 }
 
 void

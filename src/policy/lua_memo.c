@@ -5,9 +5,6 @@
 // from outside cannot change (lua_freeze.c), and the function takes no arguments. In self-tests
 // nothing is kept: the function runs each time, under the same rules. With `memo-check on` it runs
 // each time too, and what it says is compared with the verdict that would have stood.
-#include <string.h>
-
-#include "base/log.h"
 #include "policy/lua_priv.h"
 #include "tidegate/vars.h"
 
@@ -82,7 +79,9 @@ policy_lua_memo_note(lua_State *L, uint32_t handle, const struct tidevars_value 
 void
 policy_lua_memo_forbid(lua_State *L, const char *what)
 {
-	if (UNLIKELY(state_of(L)->recording != NULL))
+	struct policy_state *s = state_of(L);
+	s->guard->outside = true;
+	if (UNLIKELY(s->recording != NULL))
 		luaL_error(L, "a memoised function may read variables only, not %s", what);
 }
 
@@ -138,52 +137,19 @@ evaluate(lua_State *L, struct policy_state *s, struct policy_memo *m, int index)
 
 // ---- memo-check -----------------------------------------------------------------------------
 
-static bool
-same(const struct policy_value *a, const struct policy_value *b)
-{
-	if (a->type != b->type)
-		return false;
-	switch ((enum policy_type)a->type) {
-	case POLICY_T_NIL:
-		return true;
-	case POLICY_T_BOOL:
-		return a->b == b->b;
-	case POLICY_T_INT:
-		return a->i == b->i;
-	case POLICY_T_DOUBLE:
-		return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
-	case POLICY_T_STR:
-		return str_eq(a->s, b->s);
-	case POLICY_T_IP:
-		break;
-	}
-	return a->family == b->family && memcmp(a->ip, b->ip, a->family == 6 ? 16 : 4) == 0;
-}
-
 // Runs the function although its verdict stands, and tells when that is another one. The fresh
 // value is on top. [-0, +1, e]
 static void
 check(lua_State *L, struct policy_state *s, struct policy_memo *m)
 {
-	const struct policy_memo kept = *m;
-	const char *name = s->fn != NULL ? s->fn->name : "a memo";
+	struct policy_memo kept = *m;
 	lua_getiuservalue(L, 1, 2); // keeps the old string's bytes
 	evaluate(L, s, m, 1);
-	atomic_fetch_add_explicit(&s->policy->memo_checks, 1, memory_order_relaxed);
-	struct policy_memo still = kept;
-	if (same(&kept.value, &m->value) || !versions_stand(s->policy->engine->vars, &still))
+	if (!versions_stand(s->policy->engine->vars, &kept))
 		return; // a write came meanwhile
-	atomic_fetch_add_explicit(&s->policy->memo_wrong, 1, memory_order_relaxed);
-	const char *before = (lua_pushvalue(L, 2), luaL_tolstring(L, -1, NULL));
-	const char *now = luaL_tolstring(L, 3, NULL);
 	guard_postpone(s->guard);
-	if (s->worker == NULL || log_rate_ok(&s->worker->log_rate, s->call->now_real_ns, 20))
-		log_msg(LOG_WARNING,
-			"policy %s: memo-check: %s said %.80s and says %.80s now, although no "
-			"variable it read has changed",
-			s->policy->name, name, before, now);
+	policy_verdict_compare(s, &kept.value, &m->value);
 	guard_resume(s->guard);
-	lua_settop(L, 3);
 }
 
 // The memoised function itself: upvalue 1 is the memo. [-n, +1, e]
@@ -193,6 +159,7 @@ memo_call(lua_State *L)
 	struct policy_state *s = state_of(L);
 	struct policy_memo *m = lua_touserdata(L, lua_upvalueindex(1));
 	bool hit = still_fresh(s, m);
+	s->guard->outside = true; // deadlines and counters are the memo's to look at
 	if (UNLIKELY(hit && s->call->was_read != NULL)) {
 		guard_postpone(s->guard);
 		tell_reads(s, m);

@@ -80,6 +80,9 @@ sb_setmetatable(lua_State *L)
 		lua_pushliteral(L, "__gc");
 		if (lua_rawget(L, 2) != LUA_TNIL)
 			return luaL_error(L, "__gc is not available in policies");
+		lua_pushliteral(L, "__mode");
+		if (lua_rawget(L, 2) != LUA_TNIL) // what is in a weak table, the collector decides
+			state_of(L)->guard->outside = true;
 	}
 	lua_settop(L, 2);
 	lua_setmetatable(L, 1);

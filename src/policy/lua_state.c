@@ -78,13 +78,14 @@ load(lua_State *L)
 		policy_lua_freeze(L);
 	s->phase = s->thawed ? POLICY_THAWED : POLICY_FROZEN;
 	lua_settop(L, 0);
-	luaL_checkstack(L, (int)s->policy->n_fns + SPARE_SLOTS, "too many functions");
+	luaL_checkstack(L, 2 * (int)s->policy->n_fns + SPARE_SLOTS, "too many functions");
 	s->txn = policy_lua_txn_new(L, true);
 	for (size_t i = 0; i < s->policy->n_fns; i++) {
 		policy_lua_push_fn(L, s->policy->fns[i]);
 		s->present[i] = (uint8_t)presence(L);
 		s->memos[i] = s->thawed ? NULL : policy_lua_memo_of(L, -1);
 	}
+	lua_settop(L, FN_INDEX - 1 + 2 * (int)s->policy->n_fns);
 	if (s->thawed && s->worker != NULL)
 		policy_lua_run_inits(L);
 	return lua_gettop(L);
@@ -177,6 +178,8 @@ policy_state_clear(struct policy_state *s)
 	s->thawed = false;
 	mem_free(s->memos);
 	s->memos = NULL;
+	mem_free(s->stands);
+	s->stands = NULL;
 	mem_free(s->present);
 	s->present = NULL;
 }
@@ -222,6 +225,8 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 	s->guard = guard;
 	s->present = mem_zalloc(s->policy->n_fns + 1);
 	s->memos = mem_zalloc((s->policy->n_fns + 1) * sizeof(struct policy_memo *));
+	s->stands = mem_zalloc((s->policy->n_fns + 1) * sizeof(s->stands[0]));
+	s->inputs = 1;
 	s->n_effects = 0;
 	memset(&s->var_names, 0, sizeof(s->var_names));
 	memset(&s->txn_names, 0, sizeof(s->txn_names));
@@ -383,8 +388,9 @@ policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *ca
 	return error;
 }
 
+// Of a verdict that stood: a string goes into the call's arena.
 static enum policy_error
-keep_memo_string(struct policy_call *call)
+copy_string(struct policy_call *call)
 {
 	if (call->out.type != POLICY_T_STR || call->out.s.n == 0)
 		return POLICY_E_NONE;
@@ -414,13 +420,21 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	if (s->memos[slot] != NULL && policy_call_memo(s, s->memos[slot], call)) {
 		if (s->count != NULL)
 			policy_count(&s->count->memo_hits);
-		return keep_memo_string(call);
+		return copy_string(call);
 	}
 	s->recording = NULL;
-	s->txn->host_txn = call->txn;
 	look_at_vars(s);
 	if (s->asked.kept != 0)
 		policy_lua_asked_look(L, s, call->txn);
+	bool stood = policy_verdict_stands(s, slot, call);
+	if (stood && LIKELY(!s->policy->memo_check)) {
+		s->call = &s->idle;
+		if (s->count != NULL)
+			policy_count(&s->count->stood);
+		return copy_string(call);
+	}
+	s->txn->host_txn = call->txn;
+	s->guard->outside = false;
 	int n_args = 1;
 	if (UNLIKELY(call->n_args > 0)) {
 		ASSERT(call->n_args <= POLICY_MAX_ARGS);
@@ -443,6 +457,8 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	if (LIKELY(end == GUARD_OK)) {
 		s->txn->host_txn = NULL;
 		enum policy_error error = policy_state_result(s, L, call);
+		if ((!s->guard->outside || stood) && LIKELY(error == POLICY_E_NONE))
+			policy_verdict_keep(s, slot, call, stood);
 		lua_pop(L, 1);
 		return error;
 	}

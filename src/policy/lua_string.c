@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
-// string.sub, the library function that routing scripts call most (txn.path:sub(1, 5)): the same as
-// the standard one, asking Lua once for each argument, and a whole string is given back as it is
-// instead of being hashed again.
+// Functions of the library in other words: what tells an address of Lua's, which no verdict may be
+// kept by (lua_verdict.c), and string.sub, the one that routing scripts call most (txn.path:sub(1,
+// 5)): the same as the standard one, asking Lua once for each argument, and a whole string is given
+// back as it is instead of being hashed again.
+#include <string.h>
+
 #include "policy/lua_priv.h"
 
 // Positions count from 1, negative ones from the end: -1 is the last byte.
@@ -46,9 +49,69 @@ string_sub(lua_State *L)
 	return 1;
 }
 
+// ---- addresses ------------------------------------------------------------------------------
+
+// Whether the text of the value at index has an address in it. [-0, +0, -]
+static bool
+has_address(lua_State *L, int index)
+{
+	int type = lua_type(L, index);
+	if (type <= LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING)
+		return false;
+	if (luaL_getmetafield(L, index, "__tostring") == LUA_TNIL)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+// tostring(v) [-1, +1, e]
+static int
+to_string(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	if (has_address(L, 1))
+		state_of(L)->guard->outside = true;
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+// "%p" among the conversions.
+static bool
+asks_address(const char *format)
+{
+	while ((format = strchr(format, '%')) != NULL) {
+		format += 1 + strspn(format + 1, "-+ #0123456789.");
+		if (*format == 'p')
+			return true;
+		format += *format != '\0';
+	}
+	return false;
+}
+
+// string.format: upvalue 1 is the library's, which goes on in this frame, as errors name it.
+// [-n, +1, e]
+static int
+string_format(lua_State *L)
+{
+	const char *format = lua_tostring(L, 1);
+	bool address = format != NULL && asks_address(format);
+	for (int i = lua_gettop(L); i > 1 && !address; i--)
+		address = has_address(L, i);
+	if (address)
+		state_of(L)->guard->outside = true;
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+// ---- putting it together --------------------------------------------------------------------
+
 void
 policy_lua_string_open(lua_State *L)
 {
 	lua_pushcfunction(L, string_sub);
 	lua_setfield(L, -2, "sub");
+	lua_getfield(L, -1, "format");
+	lua_pushcclosure(L, string_format, 1);
+	lua_setfield(L, -2, "format");
+	lua_pushcfunction(L, to_string);
+	lua_setglobal(L, "tostring");
 }

@@ -104,6 +104,7 @@ policy_lua_vars_drop(lua_State *L, struct policy_state *s)
 	if (LIKELY(s->kept.n == 0))
 		return;
 	s->kept.n = 0;
+	s->inputs++;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_kept);
 	for (lua_pushnil(L); lua_next(L, -2);) {
 		lua_pop(L, 1);
@@ -123,6 +124,7 @@ vars_index(lua_State *L)
 	struct policy_state *s = state_of(L);
 	// A number as a name becomes a string here; it is no name, and not found.
 	const char *name = lua_tostring(L, 2);
+	s->guard->outside = true;
 	if (UNLIKELY(name == NULL))
 		return luaL_error(L, "vars[...]: a variable's name is a string");
 	if (UNLIKELY(s->testing))

@@ -57,7 +57,7 @@ struct policy_spec {
 	enum policy_on_error on_error;
 	uint64_t budget_ns;        // CPU time of a call; 0: default
 	uint64_t memory_bytes;     // of a state; 0: default
-	bool memo_check;           // for finding faults: memoised functions run all the same
+	bool memo_check;           // for finding faults: verdicts that stand are found anew too
 	bool untested;             // self-tests are policy_test's alone to run
 	uint64_t effect_budget_ns; // CPU time of a timer's or on_change's call; 0: default
 	struct policy_limits limits;
@@ -222,6 +222,7 @@ bool policy_eval(struct policy *p, struct str expression, struct sbuf *out, stru
 struct policy_fn_stats {
 	uint64_t calls, nils, errors[POLICY_N_ERRORS];
 	uint64_t memo_hits, memo_misses;
+	uint64_t stood;                           // calls whose verdict stood without a memo
 	uint64_t last_good;                       // answers of the previous generation
 	uint64_t sampled[POLICY_LATENCY_BUCKETS]; // one call in 64
 	uint64_t slowest_ns, sampled_ns;          // of those: the greatest, the sum

@@ -149,7 +149,7 @@ struct policy_engine {
 // Written by one worker, summed by readers.
 struct policy_fn_count {
 	alignas(CACHE_LINE) _Atomic uint64_t calls, nils, errors[POLICY_N_ERRORS];
-	_Atomic uint64_t memo_hits, memo_misses, last_good, slowest_ns, sampled_ns,
+	_Atomic uint64_t memo_hits, memo_misses, stood, last_good, slowest_ns, sampled_ns,
 	    sampled[POLICY_LATENCY_BUCKETS];
 	// The worker's alone: the circuit.
 	uint32_t failures;
@@ -206,6 +206,16 @@ enum policy_error policy_state_error(struct policy_state *s, struct lua_State *L
 				     enum guard_end end);
 // lua_memo.c: true when the memo's verdict stands; it is then in call->out.
 bool policy_call_memo(struct policy_state *s, struct policy_memo *m, struct policy_call *call);
+
+// lua_verdict.c: true when what the function said stands; it is then in call->out, a string lent.
+bool policy_verdict_stands(const struct policy_state *s, unsigned slot, struct policy_call *call);
+// Behind a call that gave call->out, whose value is on top of the stack. `stood`: a verdict stood
+// and the function ran all the same, for memo-check.
+void policy_verdict_keep(struct policy_state *s, unsigned slot, const struct policy_call *call,
+			 bool stood);
+// memo-check: counts a comparison, and tells where the two differ. Strings are read only.
+void policy_verdict_compare(struct policy_state *s, const struct policy_value *before,
+			    const struct policy_value *now);
 
 // A counter that only this thread writes.
 static inline void

@@ -89,6 +89,8 @@ show_stats_text(const struct policy_fn_stats *s, struct sbuf *out)
 		sbuf_printf(out, " memo %" PRIu64 "/%" PRIu64 " %.1f%%", s->memo_hits,
 			    s->memo_hits + s->memo_misses,
 			    100 * (double)s->memo_hits / (double)(s->memo_hits + s->memo_misses));
+	if (s->stood > 0)
+		sbuf_printf(out, " stood %" PRIu64, s->stood);
 	sbuf_printf(out, " last-good %" PRIu64, s->last_good);
 	if (was_timed(s))
 		sbuf_printf(out, " p50 %" PRIu64 "ns p99 %" PRIu64 "ns max %" PRIu64 "ns\n",
@@ -169,9 +171,9 @@ show_stats_json(const struct policy_fn_stats *s, struct sbuf *out)
 		sbuf_printf(out, "%s\"%s\":%" PRIu64, e > 1 ? "," : "", policy_error_name(e),
 			    s->errors[e]);
 	sbuf_printf(out,
-		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64
+		    "},\"memo_hits\":%" PRIu64 ",\"memo_misses\":%" PRIu64 ",\"stood\":%" PRIu64
 		    ",\"last_good\":%" PRIu64,
-		    s->memo_hits, s->memo_misses, s->last_good);
+		    s->memo_hits, s->memo_misses, s->stood, s->last_good);
 	if (was_timed(s))
 		sbuf_printf(out,
 			    ",\"p50_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64 ",\"max_ns\":%" PRIu64,

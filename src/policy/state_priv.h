@@ -56,6 +56,12 @@ struct policy_asked {
 	} place[POLICY_ASKED];
 };
 
+// What a predicate said, and said again while the inputs are the same (lua_verdict.c).
+struct policy_stand {
+	uint64_t inputs;           // the state's then; 0: nothing is kept
+	struct policy_value value; // a string's bytes are Lua's, held by the main stack
+};
+
 // What stands in a slot. A function without parameters is not given the request.
 enum policy_present {
 	POLICY_ABSENT,
@@ -75,7 +81,8 @@ struct policy_memo;
 struct lua_txn;
 
 // One Lua state. Its main thread's stack holds, for ever: [1] the txn object, [2..] the functions
-// the configuration names, by slot.
+// the configuration names, by slot, and behind them in that order what they said, where it is a
+// string that is kept.
 struct policy_state {
 	uint32_t magic;
 	struct policy_msg msg; // to the keeper and back, for a rebuild
@@ -107,6 +114,8 @@ struct policy_state {
 	bool waited;                    // the effect waited for the table's lock in vain
 	uint8_t *present;               // by slot: enum policy_present
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
+	struct policy_stand *stands;    // by slot
+	uint64_t inputs;                // from 1, raised when something kept is taken out
 	struct policy_counts *counts;   // its worker's of its generation, or NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
 	const struct policy_fn *fn;     // that function; NULL where count is

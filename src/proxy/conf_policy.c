@@ -169,7 +169,7 @@ static const struct conf_arg budget_args[] = {{.name = "time",
 static const struct conf_arg memo_check_args[] = {
     {.name = "switch",
      .type = CONF_BOOL,
-     .help = "Costs what tide.memo saves: for finding faults."},
+     .help = "Costs what verdicts that stand save: for finding faults."},
     {.type = CONF_END}};
 static const struct conf_arg effect_budget_args[] = {{.name = "time",
 						      .type = CONF_TIME,
@@ -449,8 +449,8 @@ static const struct conf_keyword policy_keywords[] = {
      .words = "memo-check",
      .args = memo_check_args,
      .offset = offsetof(struct policy_setup, memo_check),
-     .help =
-	 "Runs memoised functions although their verdict stands, and logs where the two differ."},
+     .help = "Runs functions although their verdict stands, memoised or not, and logs where the "
+	     "two differ."},
     {.sections = "policy",
      .words = "memory",
      .args = memory_args,

@@ -18,7 +18,8 @@ struct policy_numbers {
 };
 
 struct fn_numbers {
-	struct metric calls, nils, memo_hits, memo_misses, last_good, p50_ns, p99_ns, slowest_ns;
+	struct metric calls, nils, memo_hits, memo_misses, stood, last_good, p50_ns, p99_ns,
+	    slowest_ns;
 	struct metric_histogram latency;
 };
 
@@ -59,6 +60,8 @@ static const struct metric_row fn_rows[] = {
 	"Verdicts of tide.memo that stood."),
     ROW(fn_numbers, memo_misses, "memo_misses_total", COUNTER, NULL,
 	"Memoised functions that ran."),
+    ROW(fn_numbers, stood, "stood_total", COUNTER, NULL,
+	"Calls not run, as nothing that the function reads had changed."),
     ROW(fn_numbers, last_good, "last_good_total", COUNTER, NULL,
 	"Failed calls that the generation before answered."),
     ROW(fn_numbers, p50_ns, "call_p50_nanoseconds", GAUGE, "nanoseconds",
@@ -185,6 +188,7 @@ add_fn(struct policy_metrics *m, const struct policy_fn *fn)
 	METRIC_SET(&n->nils, s.nils);
 	METRIC_SET(&n->memo_hits, s.memo_hits);
 	METRIC_SET(&n->memo_misses, s.memo_misses);
+	METRIC_SET(&n->stood, s.stood);
 	METRIC_SET(&n->last_good, s.last_good);
 	METRIC_SET(&n->p50_ns, policy_percentile_ns(&s, 50));
 	METRIC_SET(&n->p99_ns, policy_percentile_ns(&s, 99));
