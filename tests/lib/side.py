@@ -101,3 +101,16 @@ class Side:
 
     def __exit__(self, *_):
         self.end()
+
+
+def same(cases, differ):
+    """differ(cases) plays them on both sides and returns {case: what differs}. What differs by chance, as when
+    one of the programs had to wait for its turn on a busy machine, does not differ each time."""
+    for _ in range(5):
+        found = differ(cases)
+        if not found:
+            return
+        cases = [case for case in cases if case in found]
+    for case, what in found.items():
+        print(f"{case}: {what}")
+    raise AssertionError("what differs stands above, the other program's before ours")
