@@ -149,12 +149,15 @@ put_term(struct logfmt_out *o, const struct log_values *v, size_t letters)
 	logfmt_put_value(o, str_of(v->term, v->term[0] != '\0' ? letters : 0), 0);
 }
 
-// A part that a target may lack: then nothing, not "-".
+// A part that a target may lack: then nothing, not "-"; the blanks around it stay two, so that who
+// splits a line at blanks finds each item in its place.
 static void
 put_part(struct logfmt_out *o, const struct log_values *v, struct str part, unsigned flags)
 {
 	if (v->request_line.n == 0 || part.n > 0 || flags & LOGFMT_QUOTE)
 		put_or(o, part, v->request_line.n == 0 ? STR("<BADREQ>") : STR(""), flags);
+	else
+		o->after_space = false;
 }
 
 // Without scheme and host; "*" is no path.

@@ -97,6 +97,8 @@ test_lines(struct fixture *f)
 	       "C0000207:9D78 20010DB8000000000000000000000001");
 	IS_STR(render(f, "%HM %HU %HP %HQ %HV %fp %U", LOG_LINE),
 	       "GET /a#0Ab?x=1 /a#0Ab ?x=1 HTTP/1.1 443 56");
+	values.query = STR(""); // and its place stays
+	IS_STR(render(f, "%HP %HQ %HV", LOG_LINE), "/a#0Ab  HTTP/1.1");
 	values.server = values.request_line = STR("");
 	values.redispatched = values.log_asap = true;
 	values.status = 0;
