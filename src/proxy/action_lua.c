@@ -258,12 +258,13 @@ verdict_of(const struct rule *r, const struct lua_call *c)
 	case ACT_DENY:
 		return refuse(r, t, r->where == RULE_HTTP_REQUEST ? 403 : 502);
 	case ACT_INVALID:
-		return refuse(r, t, 400);
+		return refuse(r, t, r->where == RULE_HTTP_REQUEST ? 400 : 502);
 	case ACT_ERROR:
 		return RULE_FAIL;
 	case ACT_DONE:
-		return c->outcome == LUA_REPLIES ? RULE_REPLY : RULE_CUT;
+		return c->outcome == LUA_REPLIES ? RULE_REPLY : RULE_ALLOW;
 	case ACT_ABORT:
+		t->reply.denied = true; // it was not the client that left
 		return RULE_CUT;
 	default:
 		return RULE_NEXT;
@@ -319,7 +320,8 @@ run_lua(const struct rule *r, struct txn *t)
 
 // --- services ----------------------------------------------------------------------------------
 
-// The request's body is taken in whole before the service runs, up to this many bytes.
+// The request's body is taken in whole before the service runs, without chunks' framing, up to this
+// many bytes.
 #define BODY_BYTES ((size_t)32 << 10)
 
 static bool
@@ -336,7 +338,7 @@ begin_body(struct lua_call *c)
 		return false;
 	c->body_room = t->req.framing == HTTP_BODY_LENGTH ? (size_t)length : BODY_BYTES;
 	c->body.p = arena_alloc(&t->arena, c->body_room, 1);
-	t->client_codec->begin_body(&t->req_in, &t->req, false);
+	t->client_codec->begin_body(&t->req_in, &t->req, true);
 	flow_init(&t->up, &t->client->conn, NULL, &t->req_in, false);
 	return c->body.p != NULL;
 }
