@@ -42,6 +42,7 @@ SRC      = $(filter-out src/host/% src/tidectl/%,$(wildcard src/*/*.c))
 OBJ      = $(SRC:%.c=$(OUT)/%.o)
 LIB_OBJ  = $(filter-out $(OUT)/src/main/main.o,$(OBJ))
 CTL_OBJ  = $(patsubst %.c,$(OUT)/%.o,$(wildcard src/tidectl/*.c))
+HOST_LUA = $(wildcard src/host/lua/*.[ch] include/tidegate/*.h)
 VARS_OBJ = $(filter $(OUT)/src/vars/% $(OUT)/src/base/%,$(LIB_OBJ))
 UNIT     = $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ     = $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
@@ -121,10 +122,11 @@ $(OUT)/libtidevars.a: $(VARS_OBJ)
 $(OUT)/libtidevars.so: $(VARS_OBJ) src/vars/libtidevars.map
 	$(call say,LINK,$@) $(CC) -shared $(LDFLAGS) -Wl,-soname,libtidevars.so.0 \
 	    -Wl,--version-script=src/vars/libtidevars.map $(VARS_OBJ) -lm -o $@
-$(OUT)/lua5.%/tidevars.so: src/host/lua/lua_tidevars.c $(OUT)/libtidevars.a
+$(OUT)/lua5.%/tidevars.so: $(HOST_LUA) $(OUT)/libtidevars.a
 	@mkdir -p $(@D)
-	$(call say,LINK,$@) $(CC) $(CPPFLAGS) -isystem /usr/include/lua5.$* $(CFLAGS) -shared \
-	    $(LDFLAGS) $< $(OUT)/libtidevars.a -Wl,--exclude-libs,ALL -lm -o $@
+	$(call say,LINK,$@) $(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) -isystem /usr/include/lua5.$* \
+	    $(CFLAGS) -fvisibility=hidden -shared $(LDFLAGS) $(filter %.c %.a,$^) \
+	    -Wl,--exclude-libs,ALL -lm -o $@
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libtidegate.a
 	$(call say,LINK,$@) $(CC) $(LDFLAGS) $(WRAP) $^ $(LIBS) -o $@

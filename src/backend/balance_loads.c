@@ -6,7 +6,7 @@
 // busy as the tree says. So the choice is exact where there are no more servers than that, and
 // costs O(log n) where there are: then a server that became less busy by what other workers did is
 // noticed after n / REFRESH choices at the latest, and one that became busier before it is chosen.
-#include "backend/balance_priv.h"
+#include "backend/balance_tree.h"
 #include "base/mem.h"
 
 #define REFRESH 16
@@ -20,11 +20,10 @@ struct leaf {
 };
 
 struct balance_loads {
-	uint32_t n, size; // leaves; and the power of two that has room for them
-	uint32_t at;      // the next to be looked at
+	uint32_t n;  // leaves
+	uint32_t at; // the next to be looked at
 	uint64_t stamp;
-	uint16_t
-	    *winner; // [1]: of all; [i]: of [2i] and [2i+1]; [size + i]: leaf i, or BALANCE_NOBODY
+	struct balance_tree tree;
 	struct leaf leaf[];
 };
 
@@ -32,27 +31,23 @@ void
 balance_loads_free(struct balance_loads **t)
 {
 	if (*t != NULL)
-		mem_free((*t)->winner);
+		balance_tree_fini(&(*t)->tree);
 	mem_free(*t);
 	*t = NULL;
 }
 
-static uint16_t
-better(const struct balance_loads *t, uint16_t a, uint16_t b)
+static bool
+is_less_busy(const void *of, uint16_t a, uint16_t b)
 {
-	if (a == BALANCE_NOBODY || b == BALANCE_NOBODY)
-		return a == BALANCE_NOBODY ? b : a;
+	const struct balance_loads *t = of;
 	const struct leaf *x = &t->leaf[a], *y = &t->leaf[b];
-	if (x->load != y->load)
-		return x->load < y->load ? a : b;
-	return x->stamp <= y->stamp ? a : b;
+	return y->load != x->load ? y->load < x->load : y->stamp < x->stamp;
 }
 
 static void
 play(struct balance_loads *t, uint32_t leaf)
 {
-	for (uint32_t i = (t->size + leaf) / 2; i >= 1; i /= 2)
-		t->winner[i] = better(t, t->winner[2 * i], t->winner[2 * i + 1]);
+	balance_tree_play(&t->tree, leaf, is_less_busy, t);
 }
 
 // HAProxy's measure: idle ones are equal whatever they weigh, the others are compared as they
@@ -80,34 +75,20 @@ look_at(struct balance_loads *t, uint32_t leaf)
 	return true;
 }
 
-static uint32_t
-first_power(size_t n)
-{
-	uint32_t size = 1;
-	while (size < n)
-		size *= 2;
-	return size;
-}
-
 static void
 build_loads(struct backend_worker *w, struct balance_candidate *c, size_t n)
 {
 	balance_loads_free(&w->loads);
 	struct balance_loads *t = mem_zalloc(sizeof(*t) + n * sizeof(t->leaf[0]));
 	t->n = (uint32_t)n;
-	t->size = first_power(n);
-	t->winner = mem_alloc(2 * t->size * sizeof(*t->winner));
 	t->stamp = n;
-	for (uint32_t i = 0; i < t->size; i++)
-		t->winner[t->size + i] = i < n ? (uint16_t)i : BALANCE_NOBODY;
 	for (uint32_t i = 0; i < n; i++) {
 		struct leaf *l = &t->leaf[i];
 		l->server = w->backend->servers[c[i].index];
 		l->load = load_of(l->server);
 		l->stamp = (i + n - w->id % n) % n; // worker k begins with the kth
 	}
-	for (uint32_t i = t->size - 1; i >= 1; i--)
-		t->winner[i] = better(t, t->winner[2 * i], t->winner[2 * i + 1]);
+	balance_tree_init(&t->tree, n, is_less_busy, t);
 	w->loads = t;
 	w->n_turn = (uint32_t)n;
 }
@@ -115,9 +96,9 @@ build_loads(struct backend_worker *w, struct balance_candidate *c, size_t n)
 static uint32_t
 least_of(struct balance_loads *t)
 {
-	uint32_t least = t->winner[1];
+	uint32_t least = balance_tree_best(&t->tree);
 	for (uint32_t i = 0; i < t->n && look_at(t, least); i++)
-		least = t->winner[1];
+		least = balance_tree_best(&t->tree);
 	return least;
 }
 
@@ -127,7 +108,7 @@ least_but(struct balance_loads *t, uint32_t avoided)
 {
 	t->leaf[avoided].load = HIDDEN;
 	play(t, avoided);
-	uint32_t least = t->winner[1];
+	uint32_t least = balance_tree_best(&t->tree);
 	(void)look_at(t, avoided);
 	return least;
 }

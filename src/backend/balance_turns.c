@@ -5,7 +5,7 @@
 // different places so that a restart does not send the first N requests to one server.
 #include <stdlib.h>
 
-#include "backend/balance_priv.h"
+#include "backend/balance_tree.h"
 #include "base/mem.h"
 
 static uint32_t
@@ -119,25 +119,25 @@ const struct balance_table balance_turns = {build_turns, choose_turn, false};
 // weight times in all, at turns known beforehand, and a tree of winners has the highest at its top.
 struct ranks {
 	struct balance_candidate *c; // score: the rank
-	uint32_t total, size;        // size: the power of two that has room for the candidates
-	uint16_t *winner; // [1]: of all; [i]: of [2i] and [2i+1]; [size + i]: i, or NOBODY
+	uint32_t total;
+	struct balance_tree highest;
 	uint16_t *due;    // by turn: the first who is raised then, or NOBODY
 	uint16_t *next;   // who is raised at the same turn
 	uint32_t *raised; // how often
 };
 
-static uint16_t
-higher(const struct ranks *r, uint16_t a, uint16_t b)
+static bool
+is_higher(const void *of, uint16_t a, uint16_t b)
 {
-	return b != BALANCE_NOBODY && r->c[b].score > r->c[a].score ? b : a;
+	const struct ranks *r = of;
+	return r->c[b].score > r->c[a].score;
 }
 
 static void
 change_rank(struct ranks *r, uint16_t i, int by)
 {
 	r->c[i].score += by;
-	for (uint32_t at = (r->size + i) / 2; at >= 1; at /= 2)
-		r->winner[at] = higher(r, r->winner[2 * at], r->winner[2 * at + 1]);
+	balance_tree_play(&r->highest, i, is_higher, r);
 }
 
 // To be raised at turn ceil(k * total / weight), for the kth time.
@@ -167,19 +167,12 @@ raise_due(struct ranks *r, uint32_t turn)
 static void
 begin_ranks(struct ranks *r, size_t n)
 {
-	r->size = 1;
-	while (r->size < n)
-		r->size *= 2;
-	r->winner = mem_alloc(2 * r->size * sizeof(*r->winner));
+	balance_tree_init(&r->highest, n, is_higher, r);
 	r->due = mem_alloc((r->total + 1) * sizeof(*r->due));
 	r->next = mem_alloc(n * sizeof(*r->next));
 	r->raised = mem_zalloc(n * sizeof(*r->raised));
 	for (uint32_t i = 0; i <= r->total; i++)
 		r->due[i] = BALANCE_NOBODY;
-	for (uint32_t i = 0; i < r->size; i++)
-		r->winner[r->size + i] = i < n ? (uint16_t)i : BALANCE_NOBODY;
-	for (uint32_t i = r->size - 1; i >= 1; i--)
-		r->winner[i] = r->winner[2 * i]; // all alike: the first
 	for (uint16_t i = 0; i < n; i++)
 		await_raise(r, i);
 }
@@ -191,10 +184,11 @@ balance_fill_map(uint16_t *turn, uint32_t total, struct balance_candidate *c, si
 	begin_ranks(&r, n);
 	for (uint32_t t = 0; t < total; t++) {
 		raise_due(&r, t + 1);
-		turn[t] = c[r.winner[1]].index;
-		change_rank(&r, r.winner[1], -1);
+		uint16_t best = balance_tree_best(&r.highest);
+		turn[t] = c[best].index;
+		change_rank(&r, best, -1);
 	}
-	mem_free(r.winner);
+	balance_tree_fini(&r.highest);
 	mem_free(r.due);
 	mem_free(r.next);
 	mem_free(r.raised);

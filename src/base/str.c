@@ -9,6 +9,20 @@
 #include "base/arena.h"
 
 bool
+str_unhex(struct str hex, char *out)
+{
+	if (hex.n % 2 != 0)
+		return false;
+	for (size_t i = 0; i < hex.n; i += 2) {
+		int high = byte_hex(hex.p[i]), low = byte_hex(hex.p[i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		out[i / 2] = (char)(high * 16 + low);
+	}
+	return true;
+}
+
+bool
 str_eq_nocase(struct str a, struct str b)
 {
 	if (a.n != b.n)

@@ -44,6 +44,19 @@ byte_lower(unsigned char c)
 	return (unsigned char)(c - 'A') < 26 ? (unsigned char)(c | 0x20) : c;
 }
 
+// 0..15; -1: no hexadecimal digit.
+static inline int
+byte_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)byte_lower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// The bytes that hexadecimal digits stand for, two each, into hex.n / 2 bytes. False: an odd number
+// of them, or a byte that is none.
+bool str_unhex(struct str hex, char *out);
 bool str_eq_nocase(struct str a, struct str b);
 // <0, 0, >0 like memcmp, the shorter first on a tie.
 int str_cmp(struct str a, struct str b);

@@ -107,8 +107,31 @@ void cli_out_raw(struct cli_session *s, struct str text);
 // audit.c: after the function of a command, which may still wait for the outcome.
 void cli_audit(const struct cli_session *s);
 
-// session.c
+// session.c: goes on until something is waited for.
 void cli_session_run(struct cli_session *s);
+
+static inline struct str
+cli_unread(const struct cli_session *s)
+{
+	return str_of(s->in.p != NULL ? s->in.p + s->in_at : "", s->in.n - s->in_at);
+}
+
+// session_line.c
+// Takes a line, one of its payload, or what is dropped; false when there is none yet.
+bool cli_line_step(struct cli_session *s);
+void cli_drop_input(struct cli_session *s, size_t n);
+// The next line, or the end where the session has had its one.
+void cli_await_line(struct cli_session *s);
+
+// session_command.c
+// Runs the line's next command, or ends the line.
+bool cli_command_next(struct cli_session *s);
+// One step of the command under way; false when it must wait.
+bool cli_command_go_on(struct cli_session *s);
+// What the function of the command under way returned, or is taken to have.
+void cli_command_settle(struct cli_session *s, enum cli_status status);
+// Ends the command under way, if any, and what was kept for it.
+void cli_command_end(struct cli_session *s);
 
 // registry.c: the row that these words begin with, the longest first; *n_words how many it took.
 const struct cli_command *cli_match(const struct cli *cli, const struct cli_words *words,

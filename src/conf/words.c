@@ -69,15 +69,6 @@ is_name_byte(char c, bool first)
 	return (lower >= 'a' && lower <= 'z') || c == '_' || (!first && c >= '0' && c <= '9');
 }
 
-static int
-hex_digit(char c)
-{
-	unsigned char lower = byte_lower((unsigned char)c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static char
 peek(const struct cursor *cur, size_t ahead)
 {
@@ -120,7 +111,7 @@ take_escape(struct cursor *cur)
 		     {'"', '"'}, {'t', '\t'},  {'n', '\n'}, {'r', '\r'}};
 	char next = peek(cur, 1);
 	if (next == 'x') {
-		int high = hex_digit(peek(cur, 2)), low = hex_digit(peek(cur, 3));
+		int high = byte_hex(peek(cur, 2)), low = byte_hex(peek(cur, 3));
 		if (high < 0 || low < 0)
 			return CONF_CUT_HEX;
 		if (high == 0 && low == 0)

@@ -6,15 +6,6 @@
 
 static const char hex_digits[] = "0123456789ABCDEF";
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)byte_lower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 conv_hex(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *smp)
 {
@@ -34,7 +25,7 @@ conv_hex2i(const struct expr_arg *args UNUSED, struct sample_ctx *ctx UNUSED, st
 {
 	uint64_t value = 0;
 	for (size_t i = 0; i < smp->s.n; i++) {
-		int digit = hex_value(smp->s.p[i]);
+		int digit = byte_hex(smp->s.p[i]);
 		if (digit < 0)
 			return false;
 		value = value << 4 | (unsigned)digit;
@@ -154,8 +145,8 @@ conv_url_dec(const struct expr_arg *args, struct sample_ctx *ctx, struct sample 
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		if (c == '%') {
-			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
-			int low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+			int high = i + 2 < s.n ? byte_hex(s.p[i + 1]) : -1;
+			int low = i + 2 < s.n ? byte_hex(s.p[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return false;
 			c = (char)(high * 16 + low);

@@ -50,15 +50,6 @@ fetch_str(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sam
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)byte_lower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // The text becomes the bytes themselves.
 static bool
 check_bin(struct expr_arg *args, struct expr_env *env, enum sample_type *out UNUSED,
@@ -71,12 +62,8 @@ check_bin(struct expr_arg *args, struct expr_env *env, enum sample_type *out UNU
 		return err_set(err, "a hexadecimal number is missing");
 	if (text.n % 2 != 0)
 		return err_set(err, "'%.*s' has an odd number of digits", STR_ARG(text));
-	for (size_t i = 0; i < text.n; i += 2) {
-		int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
-		if (high < 0 || low < 0)
-			return err_set(err, "'%.*s' is not hexadecimal", STR_ARG(text));
-		p[i / 2] = (char)(high * 16 + low);
-	}
+	if (!str_unhex(text, p))
+		return err_set(err, "'%.*s' is not hexadecimal", STR_ARG(text));
 	args[0].s = str_of(p, text.n / 2);
 	return true;
 }

@@ -201,29 +201,16 @@ parse_net(struct str text, struct pattern_net *net, struct err *err)
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)byte_lower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 parse_hex(struct arena *arena, struct str text, struct str *out, struct err *err)
 {
 	char *p = arena_alloc(arena, text.n / 2 + 1, 1);
 	ASSERT(p != NULL);
-	for (size_t i = 0; i + 1 < text.n + (text.n & 1); i += 2) {
-		int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
-		if (high < 0 || low < 0)
-			return err_set(err, "'%.*s' is not hexadecimal", STR_ARG(text));
-		p[i / 2] = (char)(high * 16 + low);
-	}
-	if (text.n & 1)
+	if (text.n % 2 != 0)
 		return err_set(err, "'%.*s' has an odd number of hexadecimal digits",
 			       STR_ARG(text));
+	if (!str_unhex(text, p))
+		return err_set(err, "'%.*s' is not hexadecimal", STR_ARG(text));
 	*out = str_of(p, text.n / 2);
 	return true;
 }

@@ -112,15 +112,6 @@ regex_match(const struct regex *re, struct str text, struct regex_groups *groups
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)byte_lower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 struct expansion {
 	size_t used;    // bytes of the template
 	struct str add; // what they stand for
@@ -141,9 +132,9 @@ expand_one(struct str t, struct str text, const struct regex_groups *g, struct e
 		int i = t.p[1] - '0';
 		bool there = i < g->n && g->from[i] != SIZE_MAX;
 		x->add = there ? str_slice(text, g->from[i], g->to[i]) : STR("");
-	} else if (t.p[1] == 'x' && t.n >= 4 && hex_digit(t.p[2]) >= 0 && hex_digit(t.p[3]) >= 0) {
+	} else if (t.p[1] == 'x' && t.n >= 4 && byte_hex(t.p[2]) >= 0 && byte_hex(t.p[3]) >= 0) {
 		x->used = 4;
-		x->byte = (char)(hex_digit(t.p[2]) * 16 + hex_digit(t.p[3]));
+		x->byte = (char)(byte_hex(t.p[2]) * 16 + byte_hex(t.p[3]));
 		x->add.p = &x->byte;
 	}
 }

@@ -175,22 +175,6 @@ http_method_name(enum http_method m)
 	return methods[m];
 }
 
-bool
-http_method_is_idempotent(enum http_method m)
-{
-	switch (m) {
-	case HTTP_METHOD_GET:
-	case HTTP_METHOD_HEAD:
-	case HTTP_METHOD_PUT:
-	case HTTP_METHOD_DELETE:
-	case HTTP_METHOD_OPTIONS:
-	case HTTP_METHOD_TRACE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 enum http_field_id
 http_field_id_of(struct str name)
 {

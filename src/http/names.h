@@ -86,7 +86,21 @@ enum http_method http_method_of(struct str s);
 struct str http_method_name(enum http_method m); // empty for OTHER
 // May be repeated without harm when the connection broke before any answer (RFC 9110
 // section 9.2.2).
-bool http_method_is_idempotent(enum http_method m);
+static inline bool
+http_method_is_idempotent(enum http_method m)
+{
+	switch (m) {
+	case HTTP_METHOD_GET:
+	case HTTP_METHOD_HEAD:
+	case HTTP_METHOD_PUT:
+	case HTTP_METHOD_DELETE:
+	case HTTP_METHOD_OPTIONS:
+	case HTTP_METHOD_TRACE:
+		return true;
+	default:
+		return false;
+	}
+}
 
 // HTTP_FIELD_OTHER when not known; any case.
 enum http_field_id http_field_id_of(struct str name);

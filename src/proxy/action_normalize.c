@@ -94,22 +94,13 @@ strip_dotdot(struct str from, struct str *to, bool full, struct arena *scratch U
 
 // --- percent-encoding --------------------------------------------------------------------------
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // The byte that "%XX" at s.p[i] stands for, or -1.
 static int
 encoded(struct str s, size_t i)
 {
-	if (i + 2 >= s.n || digit(s.p[i + 1]) < 0 || digit(s.p[i + 2]) < 0)
+	if (i + 2 >= s.n || byte_hex(s.p[i + 1]) < 0 || byte_hex(s.p[i + 2]) < 0)
 		return -1;
-	return digit(s.p[i + 1]) << 4 | digit(s.p[i + 2]);
+	return byte_hex(s.p[i + 1]) << 4 | byte_hex(s.p[i + 2]);
 }
 
 // RFC 3986 section 2.3.

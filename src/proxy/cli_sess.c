@@ -171,11 +171,10 @@ cli_parse_txn_id(struct str text, uint64_t *id)
 	if (text.n < 3 || text.n > 18 || !str_starts(text, STR("0x")))
 		return false;
 	for (size_t i = 2; i < text.n; i++) {
-		unsigned char c = byte_lower((unsigned char)text.p[i]);
-		unsigned digit = c >= 'a' && c <= 'f' ? c - 'a' + 10u : (unsigned)c - '0';
-		if (digit > 15)
+		int digit = byte_hex(text.p[i]);
+		if (digit < 0)
 			return false;
-		n = n << 4 | digit;
+		n = n << 4 | (unsigned)digit;
 	}
 	*id = n;
 	return n != 0;

@@ -59,16 +59,8 @@ check_line_take_hex(struct check_line *l, const char *what, struct str *out)
 	char *to = conf_alloc(l->conf, hex.n / 2 + 1);
 	if (hex.n == 0 || hex.n % 2 != 0)
 		return err_set(l->err, "'%s' expects an even number of hexadecimal digits", what);
-	for (size_t i = 0; i < hex.n; i++) {
-		unsigned char c = byte_lower((unsigned char)hex.p[i]);
-		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)c - '0'
-				 : c >= 'a' && c <= 'f' ? c - 'a' + 10u
-							: 16u;
-		if (digit > 15)
-			return err_set(l->err, "'%s': '%c' is no hexadecimal digit", what,
-				       hex.p[i]);
-		to[i / 2] = (char)((unsigned)(unsigned char)to[i / 2] << 4 | digit);
-	}
+	if (!str_unhex(hex, to))
+		return err_set(l->err, "'%s': '%.*s' is not hexadecimal", what, STR_ARG(hex));
 	*out = str_of(to, hex.n / 2);
 	return true;
 }

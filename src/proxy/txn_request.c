@@ -317,23 +317,6 @@ add_own_fields(struct txn *t)
 }
 
 static bool
-is_idempotent(const struct http_head *h)
-{
-	// RFC 9110 section 9.2.2
-	switch (h->method) {
-	case HTTP_METHOD_GET:
-	case HTTP_METHOD_HEAD:
-	case HTTP_METHOD_PUT:
-	case HTTP_METHOD_DELETE:
-	case HTTP_METHOD_OPTIONS:
-	case HTTP_METHOD_TRACE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
 has_no_body(const struct http_head *h)
 {
 	return h->framing == HTTP_BODY_NONE ||
@@ -349,7 +332,7 @@ run_prepare(struct txn *t)
 	if (UNLIKELY(t->req.method == HTTP_METHOD_OPTIONS || t->req.method == HTTP_METHOD_TRACE) &&
 	    !txn_lower_max_forwards(t, &verdict))
 		return verdict;
-	if (no_body && is_idempotent(&t->req))
+	if (no_body && http_method_is_idempotent(t->req.method))
 		t->flags |= TXN_REPLAYABLE;
 	http_head_strip_hop_by_hop(&t->req, t->req.flags & HTTP_HEAD_UPGRADE);
 	if (t->req.flags & HTTP_HEAD_UPGRADE)

@@ -92,10 +92,22 @@ test_arena(void)
 	arena_fini(&a);
 }
 
+static void
+test_hex(void)
+{
+	char out[4] = "....";
+	OK(byte_hex('0') == 0 && byte_hex('9') == 9 && byte_hex('a') == 10 && byte_hex('F') == 15);
+	OK(byte_hex('/') < 0 && byte_hex(':') < 0 && byte_hex('g') < 0 && byte_hex('@') < 0);
+	OK(byte_hex('\x10') < 0 && byte_hex('\xe1') < 0);
+	OK(str_unhex(STR("00fFA1"), out) && memcmp(out, "\x00\xff\xa1.", 4) == 0);
+	OK(str_unhex(STR(""), out) && !str_unhex(STR("123"), out) && !str_unhex(STR("1x"), out));
+}
+
 int
 main(void)
 {
 	test_numbers();
+	test_hex();
 	test_cutting();
 	test_tame();
 	test_suggest();

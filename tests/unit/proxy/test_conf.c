@@ -116,7 +116,7 @@ static const struct {
 	  " http-check expect status 200\n http-check connect\n http-check expect status 200\n",
      "stands before anything is sent", true},
     {HEAD " tcp-check send-binary 123\n", "even number", true},
-    {HEAD " tcp-check send-binary 12g4\n", "no hexadecimal digit", true},
+    {HEAD " tcp-check send-binary 12g4\n", "'12g4' is not hexadecimal", true},
     {HEAD " tcp-check expect status 200\n", "string, rstring, binary and rbinary", true},
     {HEAD " server t 127.0.0.1:2 weight 300\n", "256", true},
     {HEAD " stick-table type ip size 1k\n", "comes in a later tidegate", true},

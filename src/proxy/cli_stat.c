@@ -1,114 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Reports: show info, stat, metrics, errors, activity. Numbers are sums over workers of relaxed
-// loads.
-#include "proxy/cli_proxy_priv.h"
-
-#include <inttypes.h>
+// show stat and show metrics: a line for each frontend, listener, server and backend, as CSV, JSON
+// or for Prometheus. Numbers are sums over workers of relaxed loads.
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/sbuf.h"
-#include "net/worker.h"
-#include "proxy/conns.h"
-#include "proxy/bad_message.h"
+#include "proxy/cli_proxy_priv.h"
 #include "proxy/health.h"
 #include "proxy/policy_metrics.h"
 #include "proxy/stats.h"
-#include "proxy/txn.h"
-#include "proxy/worker.h"
 
-static const struct proxy_set *
-set_of(const struct cli_session *s)
-{
-	const struct proxy_set *set = cli_bound(s, "proxy");
-	ASSERT(set != NULL);
-	return set;
-}
-
-static uint64_t
-sum_proc(const struct proxy_set *set, size_t offset, enum metric_kind kind)
-{
-	const struct metric_row row = {.name = "", .offset = offset, .kind = kind};
-	return metrics_read(&set->stats, &row);
-}
-
-#define PROC(set, m, kind) sum_proc((set), offsetof(struct proc_counters, m), METRIC_##kind)
-
-// --- show info -----------------------------------------------------------------------------------
-
-struct info {
-	struct cli_session *s;
-	bool json, first;
-};
-
-static void
-info_name(struct info *i, const char *name)
-{
-	if (i->json)
-		cli_printf(i->s, "%s\"%s\":", i->first ? "{" : ",", name);
-	else
-		cli_printf(i->s, "%s: ", name);
-	i->first = false;
-}
-
-static void
-info_text(struct info *i, const char *name, struct str value)
-{
-	info_name(i, name);
-	if (i->json)
-		cli_add_json(i->s, value);
-	else
-		cli_printf(i->s, "%.*s\n", STR_ARG(value));
-}
-
-static void
-info_int(struct info *i, const char *name, uint64_t value)
-{
-	info_name(i, name);
-	cli_printf(i->s, "%llu%s", (unsigned long long)value, i->json ? "" : "\n");
-}
-
-enum cli_status
-cli_show_info(struct cli_session *s, const struct cli_args *a)
-{
-	const struct proxy_set *set = set_of(s);
-	bool json = a->argc > 0 && str_eq(a->argv[0], STR("json"));
-	if (a->argc > 0 && !json)
-		return cli_usage(s, a);
-	struct info i = {.s = s, .json = json, .first = true};
-	uint64_t up_s = (clock_mono_ns() - set->started_mono_ns) / NS_PER_S;
-	char uptime[64];
-	(void)snprintf(uptime, sizeof(uptime), "%llud %lluh%02llum%02llus", // room for any
-		       (unsigned long long)(up_s / 86400), (unsigned long long)(up_s / 3600 % 24),
-		       (unsigned long long)(up_s / 60 % 60), (unsigned long long)(up_s % 60));
-	info_text(&i, "Name", STR("tidegate"));
-	info_text(&i, "Version", STR(TIDEGATE_VERSION));
-	info_int(&i, "Nbthread", set->n_workers);
-	info_int(&i, "Nbproc", 1);
-	info_int(&i, "Process_num", 1);
-	info_int(&i, "Pid", (uint64_t)getpid());
-	info_text(&i, "Uptime", str_from_c(uptime));
-	info_int(&i, "Uptime_sec", up_s);
-	info_int(&i, "Start_time_sec", set->started_real_ns / NS_PER_S);
-	info_int(&i, "Maxconn", set->global.maxconn);
-	info_int(&i, "CurrConns", proxy_current_connections(set));
-	info_int(&i, "CumConns", PROC(set, conns, COUNTER));
-	info_int(&i, "CumReq", PROC(set, requests, COUNTER));
-	info_int(&i, "BytesIn", PROC(set, bytes_in, COUNTER));
-	info_int(&i, "TotalBytesOut", PROC(set, bytes_out, COUNTER));
-	info_int(&i, "DroppedLogs", PROC(set, log_dropped, COUNTER));
-	info_text(&i, "Engine", str_from_c(net_engine_name(workers_engine(set->threads))));
-	info_text(&i, "node", set->global.node);
-	info_text(&i, "description", set->global.description);
-	if (json)
-		cli_add(s, STR("}\n"));
-	return CLI_DONE;
-}
-
-// --- show stat, show metrics ---------------------------------------------------------------------
-
-#define MAX_TEXTS 42
+#define MAX_TEXTS    42
+#define STATUS_BYTES 16
 
 // One line of show stat: texts and labels live as long as it.
 struct line {
@@ -116,7 +19,8 @@ struct line {
 	struct metric_label labels[3];
 	char numbers[24][24];
 	size_t n_texts, n_numbers, n_labels;
-	char state[HEALTH_STATE_BYTES], check[16], agent[16], tracked[HEALTH_STATE_BYTES];
+	char state[HEALTH_STATE_BYTES], check[STATUS_BYTES], agent[STATUS_BYTES],
+	    tracked[HEALTH_STATE_BYTES];
 	struct health_gauges gauges;
 	struct agent_gauges agent_gauges;
 	struct metric_blocks gauge_blocks;
@@ -229,49 +133,61 @@ seconds_since(const _Atomic uint64_t *real_ns)
 	return now > at ? (now - at) / NS_PER_S : 0;
 }
 
+// What a server's checks, or its agent, said last.
+struct finding_columns {
+	const char *status, *code, *duration, *last, *desc, *rise, *fall, *health;
+};
+static const struct finding_columns of_check = {
+    .status = "check_status",
+    .code = "check_code",
+    .duration = "check_duration",
+    .last = "last_chk",
+    .desc = "check_desc",
+    .rise = "check_rise",
+    .fall = "check_fall",
+    .health = "check_health",
+};
+static const struct finding_columns of_agent = {
+    .status = "agent_status",
+    .code = "agent_code",
+    .duration = "agent_duration",
+    .last = "last_agt",
+    .desc = "agent_desc",
+    .rise = "agent_rise",
+    .fall = "agent_fall",
+    .health = "agent_health",
+};
+
+static void
+add_finding(struct line *l, const struct finding_columns *of, const struct check *c,
+	    char status[STATUS_BYTES])
+{
+	const struct health_finding *f = &c->health.last;
+	(void)snprintf(status, STATUS_BYTES, "%s%s", c->running ? "* " : "",
+		       health_status_rows[f->status].word); // fits
+	add_text(l, of->status, str_from_c(status));
+	if (health_has_code(f->status))
+		add_number(l, of->code, f->code);
+	if (f->duration_ms >= 0)
+		add_number(l, of->duration, (uint64_t)f->duration_ms);
+	add_text(l, of->last, str_from_c(f->info));
+	add_text(l, of->desc, str_from_c(health_status_rows[f->status].text));
+	add_number(l, of->rise, c->health.rise);
+	add_number(l, of->fall, c->health.fall);
+	add_number(l, of->health, c->health.points);
+}
+
 // A server in maintenance is not checked: nothing is said of it.
 static void
 add_check(struct line *l, const struct server *srv)
 {
-	const struct check *c = srv->check;
 	add_number(l, "chkfail", check_count(&srv->checked, failures));
 	add_number(l, "chkdown", check_count(&srv->checked, downs));
 	add_number(l, "downtime", server_down_ms(srv) / 1000);
 	if (srv->observed != NULL)
 		add_number(l, "hanafail", check_count(&srv->checked, observed));
-	if (atomic_load_explicit(&srv->admin, memory_order_relaxed) & SERVER_MAINT)
-		return;
-	const struct health_finding *f = &c->health.last;
-	(void)snprintf(l->check, sizeof(l->check), "%s%s", c->running ? "* " : "",
-		       health_status_rows[f->status].word); // fits
-	add_text(l, "check_status", str_from_c(l->check));
-	if (health_has_code(f->status))
-		add_number(l, "check_code", f->code);
-	if (f->duration_ms >= 0)
-		add_number(l, "check_duration", (uint64_t)f->duration_ms);
-	add_text(l, "last_chk", str_from_c(f->info));
-	add_text(l, "check_desc", str_from_c(health_status_rows[f->status].text));
-	add_number(l, "check_rise", c->health.rise);
-	add_number(l, "check_fall", c->health.fall);
-	add_number(l, "check_health", c->health.points);
-}
-
-static void
-add_agent(struct line *l, const struct check *c)
-{
-	const struct health_finding *f = &c->health.last;
-	(void)snprintf(l->agent, sizeof(l->agent), "%s%s", c->running ? "* " : "",
-		       health_status_rows[f->status].word); // fits
-	add_text(l, "agent_status", str_from_c(l->agent));
-	if (health_has_code(f->status))
-		add_number(l, "agent_code", f->code);
-	if (f->duration_ms >= 0)
-		add_number(l, "agent_duration", (uint64_t)f->duration_ms);
-	add_text(l, "last_agt", str_from_c(f->info));
-	add_text(l, "agent_desc", str_from_c(health_status_rows[f->status].text));
-	add_number(l, "agent_rise", c->health.rise);
-	add_number(l, "agent_fall", c->health.fall);
-	add_number(l, "agent_health", c->health.points);
+	if (!(atomic_load_explicit(&srv->admin, memory_order_relaxed) & SERVER_MAINT))
+		add_finding(l, &of_check, srv->check, l->check);
 }
 
 static void
@@ -290,7 +206,7 @@ add_server(struct table *t, const struct proxy *p, const struct server *srv, boo
 	if (srv->check != NULL && srv->check->enabled)
 		add_check(l, srv);
 	if (srv->agent != NULL && srv->agent->enabled)
-		add_agent(l, srv->agent);
+		add_finding(l, &of_agent, srv->agent, l->agent);
 	if (srv->track != NULL) {
 		(void)snprintf(l->tracked, sizeof(l->tracked), "%.*s/%.*s", // or is cut
 			       STR_ARG(srv->track->backend->name), STR_ARG(srv->track->name));
@@ -440,7 +356,7 @@ render_policies(const struct proxy_set *set, struct sbuf *out)
 static enum cli_status
 render(struct cli_session *s, const struct filter *f, bool prometheus)
 {
-	const struct proxy_set *set = set_of(s);
+	const struct proxy_set *set = cli_bound(s, "proxy");
 	struct table t = {0};
 	struct sbuf out;
 	sbuf_init(&out, (size_t)64 << 20);
@@ -497,98 +413,4 @@ cli_show_metrics(struct cli_session *s, const struct cli_args *a)
 	(void)a;
 	const struct filter f = {.iid = -1, .type = -1, .sid = -1};
 	return render(s, &f, true);
-}
-
-// --- show errors, show activity ------------------------------------------------------------------
-
-static void
-print_reasons(struct cli_session *s, const struct proxy_set *set, const char *what, size_t offset)
-{
-	for (unsigned i = HTTP_REASON_NONE + 1; i < HTTP_REASONS; i++) {
-		uint64_t n = sum_proc(set, offset + i * sizeof(struct metric), METRIC_COUNTER);
-		const struct http_reason *r = http_reason((enum http_reason_id)i);
-		if (n > 0)
-			cli_printf(s, "%s %s %llu: %s\n", what, r->name, (unsigned long long)n,
-				   r->text);
-	}
-}
-
-enum cli_status
-cli_show_errors(struct cli_session *s, const struct cli_args *a)
-{
-	const struct proxy_set *set = set_of(s);
-	struct str which = a->argc > 0 ? a->argv[0] : STR("-1"), kind = STR("");
-	if (a->argc > 1)
-		kind = a->argv[1];
-	bool response = str_eq(kind, STR("response")), request = str_eq(kind, STR("request"));
-	if (a->argc > 1 && !request && !response)
-		return cli_usage(s, a);
-	int64_t id = 0;
-	bool all = str_to_int(which, &id) && id == -1, found = all;
-	for (size_t i = 0; i < set->n_all; i++) {
-		const struct proxy *p = set->all[i];
-		if (!all && p->id != id && !str_eq(p->name, which))
-			continue;
-		found = true;
-		bad_message_print(s, p, !response, !request);
-	}
-	if (!found)
-		return cli_error(s, "No such proxy.");
-	if (a->argc > 0)
-		return CLI_DONE;
-	print_reasons(s, set, "request", offsetof(struct proc_counters, bad_request));
-	print_reasons(s, set, "response", offsetof(struct proc_counters, bad_response));
-	return CLI_DONE;
-}
-
-enum cli_status
-cli_show_activity(struct cli_session *s, const struct cli_args *a)
-{
-	(void)a;
-	const struct proxy_set *set = set_of(s);
-	cli_add(s, STR("# worker conns turns enters recvs sends accepts no_bufs\n"));
-	for (unsigned i = 1; i <= set->n_workers; i++) {
-		const struct worker *w = workers_get(set->threads, i);
-		const struct loop_stats *l = loop_stats(w->loop);
-		const struct proxy_worker *p = set->workers[i - 1];
-		unsigned long long v[] = {p != NULL ? atomic_load_explicit(&p->n_clients,
-									   memory_order_relaxed)
-						    : 0,
-					  atomic_load_explicit(&l->turns, memory_order_relaxed),
-					  atomic_load_explicit(&l->enters, memory_order_relaxed),
-					  atomic_load_explicit(&l->recvs, memory_order_relaxed),
-					  atomic_load_explicit(&l->sends, memory_order_relaxed),
-					  atomic_load_explicit(&l->accepts, memory_order_relaxed),
-					  atomic_load_explicit(&l->no_bufs, memory_order_relaxed)};
-		cli_printf(s, "%u %llu %llu %llu %llu %llu %llu %llu\n", i, v[0], v[1], v[2], v[3],
-			   v[4], v[5], v[6]);
-	}
-	return CLI_DONE;
-}
-
-// --- show logs -----------------------------------------------------------------------------------
-
-static void
-print_targets(struct cli_session *s, struct str owner, const struct log_target *l)
-{
-	for (; l != NULL; l = l->next) {
-		cli_printf(s, "%.*s %.*s dropped %" PRIu64, STR_ARG(owner), STR_ARG(l->text),
-			   atomic_load_explicit(&l->dropped, memory_order_relaxed));
-		if (l->rate > 0)
-			cli_printf(s, " rate-limit %" PRIu32 " limited %" PRIu64, l->rate,
-				   atomic_load_explicit(&l->limited, memory_order_relaxed));
-		cli_add(s, STR("\n"));
-	}
-}
-
-enum cli_status
-cli_show_logs(struct cli_session *s, const struct cli_args *a)
-{
-	(void)a;
-	const struct proxy_set *set = set_of(s);
-	cli_add(s, STR("# proxy target lines\n"));
-	print_targets(s, STR("global"), set->global.logs);
-	for (size_t i = 0; i < set->n_all; i++)
-		print_targets(s, set->all[i]->name, set->all[i]->logs);
-	return CLI_DONE;
 }
