@@ -43,43 +43,6 @@ item_text(const struct pattern_item *item)
 	return str_of(item->n_text <= PATTERN_INSIDE ? item->inside : item->outside, item->n_text);
 }
 
-// What hashes lead to when it is no item: open addressing, no more than half full. A slot is 32
-// bits of the hash beside a reference; of the hash again the first bits say where it stands.
-struct pattern_index {
-	uint64_t *slot; // 0: free
-	unsigned shift; // of a hash to its place
-};
-void pattern_index_init(struct pattern_index *x, size_t n);
-// ref is not 0. Hashes may be there already: a walk then gives each reference.
-void pattern_index_add(struct pattern_index *x, uint64_t hash, uint32_t ref);
-
-static inline size_t
-index_place(const struct pattern_index *x, uint64_t hash)
-{
-	return (size_t)(hash >> x->shift);
-}
-
-static inline void
-index_prefetch(const struct pattern_index *x, uint64_t hash)
-{
-	__builtin_prefetch(&x->slot[index_place(x, hash)]);
-}
-
-// The next reference of this hash from *at, which starts as index_place and is moved on; 0: none.
-// Another hash's is possible, if unlikely.
-static inline uint32_t
-index_next(const struct pattern_index *x, uint64_t hash, size_t *at)
-{
-	size_t mask = SIZE_MAX >> x->shift;
-	uint64_t slot;
-	while ((slot = x->slot[*at & mask]) != 0) {
-		++*at;
-		if (slot >> 32 == (uint32_t)hash)
-			return (uint32_t)slot;
-	}
-	return 0;
-}
-
 // Disjoint, ascending.
 struct pattern_range_node {
 	int64_t min, max;

@@ -1,233 +1,239 @@
 // SPDX-License-Identifier: MIT
 // Looking into the trie of pattern_trie.h.
 
+#include "base/vec16.h"
 #include "expr/pattern_trie.h"
 
-// The reference behind `label`; 0: none.
-static inline uint32_t
-kid_of(const struct pattern_trie *trie, const uint32_t *node, uint8_t label)
-{
-	uint32_t n = node[0] & ~ENDS;
-	const uint32_t *kids = node + HEAD_WORDS + (node[0] & ENDS ? 1 : 0);
-	if (n > FEW_KIDS)
-		return kids[trie->class[label]];
-	// the byte that is 0 behind the exclusive or, found without a branch
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t x = (kids[0] | (uint64_t)kids[1] << 32) ^ ones * label;
-	uint64_t zero = (x - ones) & ~x & ones << 7;
-	uint32_t i = zero != 0 ? (uint32_t)__builtin_ctzll(zero) / 8 : n;
-	return i < n ? kids[LABEL_WORDS + i] : 0;
-}
-
-// A lookup under way: the text from one place on.
-struct look {
-	const struct pattern_list *l;
-	struct str rest;
-	bool back, longest, words, dom;
-	const struct pattern_entry *best;
-};
+#define SPOTS 32u // texts that are waited for together
+#define CHUNK 64u // places that are looked at before waiting
 
 enum { DIR = 1, DOM = 2 };
 static const uint8_t delims[256] = {['/'] = DIR | DOM, ['?'] = DIR | DOM, ['.'] = DOM, [':'] = DOM};
 
+// A lookup under way.
+struct look {
+	const struct pattern_list *l;
+	const struct pattern_trie *trie;
+	const struct pattern_entry *best;
+	uint8_t delim; // DIR, DOM; 0: no words
+	bool back, longest;
+	bool done; // no other one is needed
+	uint32_t n_spots;
+	struct spot { // where an item may be
+		struct str rest;
+		const struct pattern_item *item;
+	} spot[SPOTS];
+};
+
 static inline bool
-is_delim(char c, bool dom)
+is_delim(const struct look *k, char c)
 {
-	return delims[(unsigned char)c] & (dom ? DOM : DIR);
+	return delims[(unsigned char)c] & k->delim;
 }
 
-// The first living item of this text, if it counts: it is the longest so far, or the first in the
-// list. True: no other one is needed.
+// Whether the item is there and lives. Then it counts if it is the longest so far, or the first in
+// the list.
 static bool
-visit(struct look *k, uint32_t at)
+visit(struct look *k, struct str rest, const struct pattern_item *item)
 {
-	const struct pattern_item *item = &k->l->items[at];
-	size_t n = item->n_text;
-	if (k->words && n < k->rest.n && !is_delim(k->rest.p[n], k->dom))
+	struct str text = item_text(item);
+	if (!(k->back ? str_ends(rest, text) : str_starts(rest, text)))
+		return false;
+	if (k->delim != 0 && text.n < rest.n && !is_delim(k, rest.p[text.n]))
 		return false;
 	if ((item = item_living(k->l, item)) == NULL)
 		return false;
 	if (k->best == NULL || k->longest || item->entry.id < k->best->id)
 		k->best = &item->entry;
-	return !k->l->opts.map;
+	k->done = !k->l->opts.map;
+	return true;
 }
 
-// Items that end on the way from `ref` to a wide node, as far as it was right.
-static bool
-visit_path(struct look *k, uint32_t ref, size_t right)
+// From the end, for of one place the longest stand last.
+static void
+visit_spots(struct look *k)
 {
-	const struct pattern_trie *trie = k->l->trie;
-	while (ref != 0 && !(ref & LEAF)) {
-		const uint32_t *node = trie->pool + ref;
-		if (node[1] > right || node[0] & WIDE)
-			return false;
-		if (node[0] & ENDS && visit(k, node[3]))
-			return true;
-		if (node[1] == k->rest.n)
-			return false;
-		ref = kid_of(trie, node, byte_at(k->rest, node[1], k->back));
+	uint32_t n = k->n_spots;
+	k->n_spots = 0;
+	for (bool found = false; n > 0 && !(found && k->longest) && !k->done; n--)
+		found = visit(k, k->spot[n - 1].rest, k->spot[n - 1].item);
+}
+
+static inline void
+add_item(struct look *k, struct str rest, uint32_t i)
+{
+	const struct pattern_item *item = &k->l->items[i];
+	item_prefetch(item);
+	if (UNLIKELY(k->n_spots == SPOTS))
+		visit_spots(k);
+	k->spot[k->n_spots++] = (struct spot){rest, item};
+}
+
+// What passed the filter needs no look at the tags, but where they tell which of some it is.
+static inline void
+add_name(struct look *k, struct str rest, uint64_t hash)
+{
+	struct rank_range r = ranks_find(&k->l->ranks, hash);
+	if (LIKELY(r.n == 1)) {
+		add_item(k, rest, r.first);
+		return;
 	}
-	uint32_t item = ref & ITEM_MASK;
-	return ref != 0 && k->l->items[item].n_text <= right && visit(k, item);
+	for (uint32_t i = r.first; i < r.first + r.n; i++)
+		if (ranks_tag_is(&k->l->ranks, i, hash))
+			add_item(k, rest, i);
 }
 
-// Every item of one tree that the rest of the text begins with; *wide: where more may follow, 0:
-// nowhere. Most texts end their way at a missing kid or a leaf that checks out differently: no item
-// is looked at.
-static bool
-look_in(struct look *k, uint32_t root, size_t at, uint32_t *wide)
+// Texts that end with fewer bytes than a step behind `depth`.
+static void
+look_ends(struct look *k, struct str rest, size_t depth, uint64_t hash, unsigned lengths)
 {
-	const struct pattern_trie *trie = k->l->trie;
-	uint32_t ref = root, ends = 0, some = 0;
-	*wide = 0;
-	while (ref != 0 && !(ref & LEAF)) {
-		const uint32_t *node = trie->pool + ref;
-		at = node[1];
-		if (at > k->rest.n)
-			break;
-		ends |= node[0] & ENDS;
-		some = node[2];
-		if (node[0] & WIDE) {
-			*wide = ref;
-			break;
-		}
-		ref = at < k->rest.n ? kid_of(trie, node, byte_at(k->rest, at, k->back)) : 0;
-		at++;
-	}
-	uint32_t check = ref >> CHECK_SHIFT & CHECK_NONE;
-	bool leaf = ref & LEAF && (check == CHECK_NONE || check == check_of(k->rest, at, k->back));
-	if (!leaf && !ends)
-		return false;
-	if (leaf)
-		some = ref & ITEM_MASK;
-	const struct pattern_item *item = &k->l->items[some];
-	__builtin_prefetch(&item->entry.value);
-	size_t right = common(k->rest, item_text(item), 0, k->back);
-	if (ends)
-		return visit_path(k, root, right);
-	return item->n_text <= right && visit(k, some);
-}
-
-static inline bool
-may_follow(const struct pattern_trie *trie, uint64_t hash)
-{
-	uint64_t bits = filter_bits(hash);
-	return trie->filter == NULL || (trie->filter[filter_place(trie, hash)] & bits) == bits;
-}
-
-// The items that are found by the hash alone. What passed the filter needs no look at the tags.
-static bool
-look_single(struct look *k, struct rank_range r, uint64_t hash)
-{
-	bool filtered = k->l->trie->filter != NULL && r.n == 1;
-	for (uint32_t i = r.first; i < r.first + r.n; i++) {
-		if (!filtered && !ranks_tag_is(&k->l->ranks, i, hash))
+	size_t left = rest.n - depth;
+	if (left < STEP)
+		lengths &= (2u << left) - 1;
+	if (lengths == 0)
+		return;
+	uint64_t step =
+	    left >= STEP ? step_at(rest, depth, k->back) : few_at(rest, depth, left, k->back);
+	for (; lengths != 0; lengths &= lengths - 1) {
+		unsigned n = (unsigned)__builtin_ctz(lengths);
+		if (k->delim != 0 && n < left && !is_delim(k, rest.p[depth + n]))
 			continue;
-		struct str text = item_text(&k->l->items[i]);
-		if ((k->back ? str_ends(k->rest, text) : str_starts(k->rest, text)) && visit(k, i))
-			return true;
+		uint64_t end = hash_step(hash, step_cut(step, n, k->back), n);
+		uint64_t bits = filter_any(end) | filter_text(end);
+		if ((*filter_word(k->trie->filter, end) & bits) == bits)
+			add_name(k, rest, end);
 	}
-	return false;
 }
 
-static bool look_from(struct look *k, uint32_t wide);
-
-// All behind the eight bytes at `depth`.
-static bool
-look_behind(struct look *k, size_t depth, struct rank_range r, uint64_t hash)
+// All behind the first step, whose hash the filter knows.
+static void
+look_behind(struct look *k, struct str rest, uint64_t hash)
 {
-	const struct pattern_trie *trie = k->l->trie;
-	size_t at = index_place(&trie->nodes, hash);
-	uint32_t ref, wide;
-	if (look_single(k, r, hash))
-		return true;
-	while (trie->any_nodes && (ref = index_next(&trie->nodes, hash, &at)) != 0) {
-		if (look_in(k, ref, depth + HEAD_BYTES, &wide) || look_from(k, wide))
-			return true;
+	const struct pattern_trie *trie = k->trie;
+	for (uint32_t steps = 1;; steps++) {
+		uint64_t word = *filter_word(trie->filter, hash), any = filter_any(hash);
+		size_t depth = (size_t)steps * STEP;
+		if ((word & any) != any)
+			return;
+		if (word & filter_text(hash))
+			add_name(k, rest, hash);
+		if ((word & filter_on(hash)) != filter_on(hash) || steps == trie->n_steps)
+			return;
+		look_ends(k, rest, depth, hash, trie->ends[steps]);
+		if (rest.n < depth + STEP)
+			return;
+		hash = hash_step(hash, step_at(rest, depth, k->back), STEP);
 	}
-	return false;
 }
 
-// All from a wide node on.
-static bool
-look_from(struct look *k, uint32_t wide)
+static inline unsigned
+first_ends(const struct look *k, struct str t)
 {
-	const struct pattern_list *l = k->l;
-	const uint32_t *node = l->trie->pool + wide;
-	size_t depth = node[1];
-	uint32_t next;
-	if (wide == 0)
-		return false;
-	if (node[HEAD_WORDS] != 0 && look_in(k, node[HEAD_WORDS], depth, &next))
-		return true;
-	if (k->rest.n < depth + HEAD_BYTES)
-		return false;
-	uint64_t hash = hash_head(head_at(k->rest, depth, k->back), wide);
-	if (!may_follow(l->trie, hash))
-		return false;
-	struct rank_range r = ranks_find(&l->ranks, hash);
-	items_prefetch(l, r, hash);
-	return look_behind(k, depth, r, hash);
+	if (t.n < 2)
+		return k->trie->ends[0];
+	return k->trie->lead[lead_place(byte_at(t, 0, k->back), byte_at(t, 1, k->back))];
 }
 
-// A place of the text where one of the list may begin.
-struct spot {
-	uint64_t hash; // of the eight bytes there
-	size_t at;
-	bool may; // something may begin with them
-	struct rank_range r;
-};
-#define SPOTS 32 // that are looked at together, the cache fetching for the first of them meanwhile
-
-// The next places from *i on, at most SPOTS. Returns how many. What a word's hash leads to is
-// fetched with the filter; where each byte begins a place, only what the filter lets through.
-static size_t
-gather(const struct look *k, struct str t, size_t *i, struct spot *restrict v)
+static ALWAYS_INLINE void
+look_short(struct look *k, struct str rest)
 {
-	const struct pattern_list *l = k->l;
-	const struct pattern_trie *trie = l->trie;
-	bool any_short = trie->pool[trie->root + HEAD_WORDS] != 0;
-	size_t n = 0, at = *i;
-	for (; n < SPOTS && (at < t.n || at == 0); at++) {
-		if (k->words && at > 0 && !is_delim(t.p[at - 1], k->dom))
-			continue;
-		bool may = at + HEAD_BYTES <= t.n;
-		if (may) {
-			uint64_t hash = hash_head(head_at(t, at, false), trie->root);
-			if (k->words)
-				ranks_prefetch(&l->ranks, hash);
-			may = may_follow(trie, hash);
-			v[n].hash = hash;
-		}
-		v[n].at = at;
-		v[n].may = may;
-		n += may || any_short;
-	}
-	*i = at;
-	return n;
+	look_ends(k, rest, 0, HASH_ROOT, first_ends(k, rest));
+}
+
+// Where places are few, what leads to an item is fetched beside the filter; where they are many,
+// for those that the filter lets through.
+static ALWAYS_INLINE void
+look_long(struct look *k, struct trie_filter f, struct str rest, bool back, bool few)
+{
+	uint64_t hash = hash_step(HASH_ROOT, step_at(rest, 0, back), STEP);
+	uint64_t any = filter_any(hash);
+	if (few)
+		ranks_prefetch(&k->l->ranks, hash);
+	if ((*filter_word(f, hash) & any) == any)
+		look_behind(k, rest, hash);
 }
 
 static void
-fetch_items(const struct pattern_list *l, struct spot *v, size_t n)
+look_edge(struct look *k, struct str t)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (!v[i].may)
-			continue;
-		if (l->trie->any_nodes)
-			index_prefetch(&l->trie->nodes, v[i].hash);
-		v[i].r = ranks_find(&l->ranks, v[i].hash);
-		items_prefetch(l, v[i].r, v[i].hash);
-	}
+	if (k->trie->ends[0] != 0)
+		look_short(k, t);
+	if (t.n >= STEP)
+		look_long(k, k->trie->filter, t, k->back, true);
+	visit_spots(k);
 }
 
-static bool
-look_at(struct look *k, const struct spot *s)
+static void
+look_parts(struct look *k, struct str t)
 {
-	const struct pattern_trie *trie = k->l->trie;
-	uint32_t ends = trie->pool[trie->root + HEAD_WORDS], next;
-	if (ends != 0 && look_in(k, ends, 0, &next))
-		return true;
-	return s->may && look_behind(k, 0, s->r, s->hash);
+	struct trie_filter f = k->trie->filter; // in registers
+	if (t.n == 0 && k->trie->ends[0] != 0)  // an empty part
+		look_short(k, t);
+	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
+		size_t to = MIN(at + CHUNK, t.n);
+		for (size_t i = at; k->trie->ends[0] != 0 && i < to; i++)
+			look_short(k, str_of(t.p + i, t.n - i));
+		for (size_t i = at; i < to && i + STEP <= t.n; i++)
+			look_long(k, f, str_of(t.p + i, t.n - i), false, false);
+		visit_spots(k);
+	}
+	visit_spots(k);
+}
+
+// Bit i: byte at + i is a delimiter.
+static uint64_t
+delim_mask(const struct look *k, struct str t, size_t at)
+{
+	uint64_t mask = 0;
+	for (size_t i = 0; i < CHUNK && at + i < t.n; i += sizeof(vec16)) {
+		size_t left = t.n - at - i, over = 0;
+		char few[sizeof(vec16)] = {0};
+		const char *p = t.p + at + i;
+		if (left < sizeof(vec16) && t.n >= sizeof(vec16)) {
+			over = sizeof(vec16) - left;
+			p -= over;
+		} else if (left < sizeof(vec16)) {
+			p = memcpy(few, p, left);
+		}
+		vec16 v = vec16_load(p), is = vec16_eq(v, '/') | vec16_eq(v, '?');
+		if (k->delim == DOM)
+			is |= vec16_eq(v, '.') | vec16_eq(v, ':');
+		mask |= (uint64_t)(vec16_mask(is) >> over) << i;
+	}
+	return mask;
+}
+
+// Bit i, from 0 to CHUNK - 1: n bytes or more follow.
+static inline uint64_t
+places_before(struct str t, size_t at, size_t n)
+{
+	size_t left = t.n - at;
+	if (left < n)
+		return 0;
+	left -= n;
+	return left >= CHUNK - 1 ? UINT64_MAX : (UINT64_C(2) << left) - 1;
+}
+
+// A word begins behind a delimiter, and not with one.
+static void
+look_words(struct look *k, struct str t)
+{
+	struct trie_filter f = k->trie->filter;
+	bool begins = true;
+	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
+		uint64_t delim = delim_mask(k, t, at);
+		uint64_t words = (delim << 1 | begins) & ~delim & places_before(t, at, 1);
+		begins = delim >> (CHUNK - 1);
+		for (uint64_t x = k->trie->ends[0] != 0 ? words : 0; x != 0; x &= x - 1) {
+			size_t i = at + (size_t)__builtin_ctzll(x);
+			look_short(k, str_of(t.p + i, t.n - i));
+		}
+		for (uint64_t x = words & places_before(t, at, STEP); x != 0; x &= x - 1) {
+			size_t i = at + (size_t)__builtin_ctzll(x);
+			look_long(k, f, str_of(t.p + i, t.n - i), false, true);
+		}
+		visit_spots(k);
+	}
 }
 
 // HAProxy takes the longest beginning from its tree, but the first in order where it keeps a
@@ -236,27 +242,20 @@ const struct pattern_entry *
 pattern_trie_match(const struct pattern_list *l, struct str t)
 {
 	enum pat_match m = l->opts.match;
-	struct look k = {.l = l,
-			 .rest = t,
-			 .back = m == PAT_END,
-			 .longest = m == PAT_BEG && !l->opts.icase,
-			 .words = m == PAT_DIR || m == PAT_DOM,
-			 .dom = m == PAT_DOM};
-	struct spot spots[SPOTS];
-	size_t i = 0, n;
-	if (l->trie->root == 0)
-		return NULL;
-	if (m == PAT_BEG || m == PAT_END) {
-		(void)look_from(&k, l->trie->root);
-		return k.best;
-	}
-	while ((n = gather(&k, t, &i, spots)) > 0) {
-		fetch_items(l, spots, n);
-		for (size_t at = 0; at < n; at++) {
-			k.rest = str_slice(t, spots[at].at, t.n);
-			if (look_at(&k, &spots[at]))
-				return k.best;
-		}
-	}
+	struct look k;
+	k.l = l;
+	k.trie = l->trie;
+	k.best = NULL;
+	k.delim = m == PAT_DIR ? DIR : m == PAT_DOM ? DOM : 0;
+	k.back = m == PAT_END;
+	k.longest = m == PAT_BEG && !l->opts.icase;
+	k.done = false;
+	k.n_spots = 0; // the spots stay as they are: clearing them would cost as much as a lookup
+	if (m == PAT_BEG || m == PAT_END)
+		look_edge(&k, t);
+	else if (m == PAT_SUB)
+		look_parts(&k, t);
+	else
+		look_words(&k, t);
 	return k.best;
 }

@@ -1,52 +1,37 @@
 // SPDX-License-Identifier: MIT
-// Beginnings, ends, parts and words: all texts of a list in one compressed trie, entered wherever
-// a match may begin. A lookup follows at most one path for each such place, so its cost does not
-// grow with the number of texts. On the way down only the bytes that tell entries apart are looked
-// at; one comparison with an entry below then says how far the path was right, and a second walk
-// over the same nodes, now in the cache, visits the entries that end within that length.
+// Beginnings, ends, parts and words: all texts of a list in one trie, entered wherever a match may
+// begin, so that the cost of a lookup does not grow with the number of texts. A letter of it is a
+// step of eight bytes, and no node stands anywhere. The hash of a step, and of those before it, is
+// a node's name; a filter knows which names there are, and is small enough for the caches. So a
+// lookup goes down without fetching anything from memory, and only the texts that match are fetched
+// (pattern_ranks.h), all of them at once.
 //
-// Where many texts part, eight bytes are gone at once: a wide node leads by a hash of them, and of
-// itself, straight to what follows. Mostly that is a single text: its item then stands where the
-// hash says (pattern_ranks.h), so one item is fetched from memory and hardly anything else. Nodes
-// that follow are found in a table. Texts that end within the eight bytes have a tree of their own
-// there. The root is such a node.
+// A beginning of whole steps that several texts share is a node that goes on. A text is entered
+// behind the longest one that it shares: with one more step, when nobody else has that, or with the
+// few bytes that are left, 0 to 7. Of these, a lookup tries as many as texts there have: all texts
+// behind the same number of steps tell by bits how many bytes were left; at the first step, where a
+// part may begin at each byte, those with about the same two bytes first.
 //
-// A reference is an index into the pool, or a leaf: LEAF, seven bits that most other texts have
-// not, and the number of the only item below. A node is
-//     number of kids, and ENDS when an item ends here; or WIDE
-//     how many bytes all below have in common: the next one tells the kids apart
-//     number of some item below
-//     ENDS: number of the item that ends here; WIDE: the tree of short texts, and no more
-//     up to eight kids: their labels in two words, a reference for each label
-//     more: a reference for each class of bytes; a byte that stands in no text has class 0
+// A word of the filter is shared by five names. Three bits of it tell that there is such a name,
+// which is wrong for one in a hundred others; a fourth, that a text ends here or later and alone;
+// three more, that others follow.
 #pragma once
 
 #include "expr/pattern_priv.h"
 
-#define LEAF        0x80000000u
-#define ITEM_MASK   0x00ffffffu
-#define CHECK_SHIFT 24
-#define CHECK_NONE  0x7fu // too few bytes are left to be checked
-#define CHECK_BYTES 3u
-#define ENDS        0x200u
-#define WIDE        0x400u
-#define FEW_KIDS    8u
-#define LABEL_WORDS 2u
-#define HEAD_WORDS  3u
-#define HEAD_BYTES  8u  // that a wide node takes
-#define WIDE_FROM   256 // items
+#define STEP  8u
+#define LEADS 1024u // of first two bytes; many share one
 
-_Static_assert(PATTERN_MAX_TRIE == ITEM_MASK + 1, "a leaf holds an item's number");
+struct trie_filter {
+	uint64_t *word;
+	uint64_t n;
+};
 
 struct pattern_trie {
-	uint8_t class[256];
-	uint32_t n_classes; // class 0 included
-	uint32_t *pool;
-	uint32_t root;
-	struct pattern_index nodes; // that follow eight bytes behind a wide node; items: l->ranks
-	bool any_nodes;
-	uint64_t *filter; // sub, dir, dom: three bits for each of both, in a word for five
-	uint32_t n_filter;
+	struct trie_filter filter;
+	uint32_t n_steps;    // behind fewer than this many, texts are entered
+	uint8_t *ends;       // behind i steps: bit n is set when a text is entered with n bytes
+	uint8_t lead[LEADS]; // the same behind none, by the first two bytes
 };
 
 static inline uint8_t
@@ -55,56 +40,78 @@ byte_at(struct str s, size_t i, bool from_end)
 	return (uint8_t)s.p[from_end ? s.n - 1 - i : i];
 }
 
-// The eight bytes from `at` on.
+// The eight bytes from `at` on, in the order of the text.
 static inline uint64_t
-head_at(struct str s, size_t at, bool back)
+step_at(struct str s, size_t at, bool back)
 {
-	uint64_t head;
-	memcpy(&head, s.p + (back ? s.n - at - HEAD_BYTES : at), HEAD_BYTES);
-	bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-	return little == back ? head : __builtin_bswap64(head);
+	uint64_t step;
+	memcpy(&step, s.p + (back ? s.n - at - STEP : at), STEP);
+	return step;
 }
 
-// Both halves of a product, as wyhash and foldhash have it.
+// The n < 8 bytes from `at` on, as if others followed.
 static inline uint64_t
-hash_head(uint64_t head, uint32_t wide)
+few_at(struct str s, size_t at, size_t n, bool back)
+{
+	uint64_t step = 0;
+	if (n == 0)
+		return 0;
+	memcpy((char *)&step + (back ? STEP - n : 0), s.p + (back ? s.n - at - n : at), n);
+	return step;
+}
+
+// What the first n < 8 bytes of a step are, whatever follows.
+static inline uint64_t
+step_cut(uint64_t step, unsigned n, bool back)
+{
+	bool first_is_low = (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) != back;
+	unsigned others = 8 * (STEP - n) % 64;
+	step = n == 0 ? 0 : step;
+	return first_is_low ? step << others : step >> others;
+}
+
+#define HASH_ROOT UINT64_C(0x9e3779b97f4a7c15) // of no step
+
+// Of n bytes behind those that have the hash `before`: both halves of a product, as wyhash and
+// foldhash have it.
+static inline uint64_t
+hash_step(uint64_t before, uint64_t step, unsigned n)
 {
 	unsigned __int128 m =
-	    (unsigned __int128)(head ^ UINT64_C(0x9e3779b97f4a7c15) * (wide + 1u)) *
+	    (unsigned __int128)(step ^ (before + n * UINT64_C(0xa0761d6478bd642f))) *
 	    UINT64_C(0xd6e8feb86659fd93);
 	return (uint64_t)(m >> 64) ^ (uint64_t)m;
 }
 
-// How many bytes a and b have in common, `least` being known.
-static inline size_t
-common(struct str a, struct str b, size_t least, bool back)
+// Where the name's bits are.
+static inline uint64_t *
+filter_word(struct trie_filter f, uint64_t hash)
 {
-	size_t n = MIN(a.n, b.n), i = least;
-	while (i < n && byte_at(a, i, back) == byte_at(b, i, back))
-		i++;
-	return i;
-}
-
-static inline uint32_t
-check_of(struct str s, size_t depth, bool back)
-{
-	if (s.n < depth + CHECK_BYTES)
-		return CHECK_NONE;
-	uint32_t h = byte_at(s, depth, back) * 31u + byte_at(s, depth + 1, back);
-	h = h * 31u + byte_at(s, depth + 2, back);
-	return (h * 2654435761u >> 16) % CHECK_NONE;
+	return &f.word[(hash >> 32) * f.n >> 32];
 }
 
 static inline uint64_t
-filter_bits(uint64_t hash)
+filter_any(uint64_t hash)
 {
 	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63) |
 	       UINT64_C(1) << (hash >> 12 & 63);
 }
 
-// In a word of 64 bits that five of them share: one in a hundred others passes.
-static inline size_t
-filter_place(const struct pattern_trie *trie, uint64_t hash)
+static inline uint64_t
+filter_text(uint64_t hash)
 {
-	return (hash >> 32) * trie->n_filter >> 32;
+	return UINT64_C(1) << (hash >> 18 & 63);
+}
+
+static inline uint64_t
+filter_on(uint64_t hash)
+{
+	return UINT64_C(1) << (hash >> 24 & 63) | UINT64_C(1) << (hash >> 30 & 63) |
+	       UINT64_C(1) << (hash >> 36 & 63);
+}
+
+static inline uint32_t
+lead_place(uint8_t first, uint8_t second)
+{
+	return (uint32_t)(first << 5 ^ second) % LEADS;
 }
