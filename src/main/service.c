@@ -247,18 +247,44 @@ use_state_dir(struct service *s)
 	expr_vars_default_file(s->conf, conf_printf(s->conf, "%s/vars", dir), !serves);
 }
 
+// Whether a start could make the folder, as far as what stands there says: rights are of whoever
+// serves. NULL, or why not.
+static const char *
+why_no_folder(struct conf *conf, const char *dir)
+{
+	struct stat st;
+	size_t n = strlen(dir);
+	if (stat(dir, &st) == 0)
+		return S_ISDIR(st.st_mode) ? NULL : strerror(ENOTDIR);
+	if (errno != ENOENT)
+		return errno == EACCES ? NULL : strerror(errno);
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	while (n > 0 && dir[n - 1] != '/')
+		n--;
+	const char *parent = n > 0 ? conf_printf(conf, "%.*s", (int)n, dir) : ".";
+	if (stat(parent, &st) == 0 || errno == EACCES)
+		return NULL;
+	return conf_printf(conf, "it cannot be made in %s: %s", parent, strerror(errno));
+}
+
 // A check leaves no trace: whoever checks may be another user than who serves, or serve nothing
 // yet.
-static void
-look_at_table(struct service *s)
+static bool
+look_at_state(struct service *s)
 {
-	const char *dir = s->set->global.state_dir.p;
+	const char *dir = s->set->global.state_dir.p, *why = NULL;
+	if (s->set->global.state_dir.n > 0)
+		why = why_no_folder(s->conf, dir);
+	if (why != NULL)
+		return conf_error(s->conf, NULL, "state-dir %s: %s", dir, why);
 	if (s->set->global.state_dir.n > 0 && expr_vars_file(s->conf) == NULL) {
 		const char *path = conf_printf(s->conf, "%s/vars", dir);
 		if (access(path, F_OK) == 0)
 			expr_vars_default_file(s->conf, path, true);
 	}
 	expr_vars_check_only(s->conf);
+	return true;
 }
 
 static int
@@ -355,8 +381,8 @@ open_vars(struct service *s)
 		       s->options->task == TASK_BUILD;
 	if (offline || service_supervises(s))
 		expr_vars_private(s->conf); // a master's are its worker's business
-	else if (s->options->task == TASK_CHECK)
-		look_at_table(s);
+	else if (s->options->task == TASK_CHECK && !look_at_state(s))
+		return false;
 	else if (s->link != NULL && has_dir && !has_table && expr_vars_file(s->conf) == NULL)
 		use_state_dir(s);
 	const char *path = expr_vars_file(s->conf);
