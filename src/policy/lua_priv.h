@@ -75,6 +75,8 @@ int policy_lua_tide_cidr_set(lua_State *L); // tide.cidr_set{...}
 
 // ---- lua_vars.c
 void policy_lua_vars_open(lua_State *L); // pushes `vars`. [-0, +1, e]
+// The t.vars of a self-test, empty: setting a name that is not declared throws. [-0, +1, m]
+void policy_lua_push_test_vars(lua_State *L);
 // The handle of the variable whose name is the string at index; unknown names throw. [-0, +0, e]
 uint32_t policy_lua_var(lua_State *L, int index);
 // Pushes a reading. [-0, +1, e]

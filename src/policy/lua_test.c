@@ -2,6 +2,7 @@
 // `test` blocks: kept while the script loads in a throw-away state, run one by one afterwards,
 // each with a fresh `t` that stands for the variables, the time, the backends and requests.
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/sbuf.h"
@@ -29,13 +30,31 @@ policy_lua_test(lua_State *L)
 	return 0;
 }
 
+// t.vars = {...}. [-3, +0, e]
+static int
+set_vars(lua_State *L)
+{
+	luaL_checktype(L, 3, LUA_TTABLE);
+	luaL_getmetafield(L, 1, "__index");
+	policy_lua_push_test_vars(L);
+	for (lua_pushnil(L); lua_next(L, 3);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_settable(L, -4);
+	}
+	lua_setfield(L, -2, "vars");
+	return 0;
+}
+
 // t.now = seconds sets the call's time. [-3, +0, e]
 static int
 t_newindex(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
 	const char *key = luaL_checkstring(L, 2);
-	if (key[0] != 'n' || key[1] != 'o' || key[2] != 'w' || key[3] != '\0')
+	if (strcmp(key, "vars") == 0)
+		return set_vars(L);
+	if (strcmp(key, "now") != 0)
 		return luaL_error(L, "t.%s: there are t.vars, t.txn, t.run, t.now and t.backends",
 				  key);
 	lua_Number now = luaL_checknumber(L, 3);
@@ -53,8 +72,6 @@ push_t(lua_State *L)
 {
 	lua_newtable(L);
 	lua_newtable(L);
-	lua_setfield(L, -2, "vars");
-	lua_newtable(L);
 	lua_setfield(L, -2, "backends");
 	lua_pushcfunction(L, policy_lua_test_txn);
 	lua_setfield(L, -2, "txn");
@@ -62,9 +79,13 @@ push_t(lua_State *L)
 	lua_setfield(L, -2, "run");
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key_written);
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, 2);
 	lua_pushcfunction(L, t_newindex);
 	lua_setfield(L, -2, "__newindex");
+	lua_createtable(L, 0, 1); // behind it, so that assigning to t.vars is seen
+	policy_lua_push_test_vars(L);
+	lua_setfield(L, -2, "vars");
+	lua_setfield(L, -2, "__index");
 	lua_setmetatable(L, -2);
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key_t);

@@ -2,7 +2,8 @@
 // `vars`: the shared table as scripts read it. A name is looked up once per state; afterwards its
 // handle is found by the address of the interned string. While nothing is written, what predicates
 // read stands in a Lua table behind `vars`, where Lua finds it without a call. In a self-test the
-// test's t.vars stands for the table: what it does not set reads as the declared default.
+// test's t.vars stands for the table: what it does not set reads as the declared default, and what
+// is not declared cannot be set.
 #include <string.h>
 
 #include "policy/lua_priv.h"
@@ -29,14 +30,14 @@ policy_lua_push_reading(lua_State *L, const struct tidevars_value *v)
 	}
 }
 
-// [-0, +0, e]
+// `of` is what the script calls the table. [-0, +0, e]
 static uint32_t
-find_handle(lua_State *L, struct policy_state *s, int index)
+find_handle(lua_State *L, struct policy_state *s, int index, const char *of)
 {
 	size_t n;
 	const char *name = lua_tolstring(L, index, &n);
 	if (s->policy->engine->vars == NULL)
-		luaL_error(L, "vars.%s: there is no variable table%s", name,
+		luaL_error(L, "%s.%s: there is no variable table%s", of, name,
 			   s->testing ? " (tidegate test -f CONFIG makes one)" : "");
 	uint32_t handle = TIDEVARS_NO_HANDLE;
 	struct tidevars_error err;
@@ -44,8 +45,33 @@ find_handle(lua_State *L, struct policy_state *s, int index)
 	int rc = tidevars_find(s->policy->engine->vars, name, n, &handle, &err);
 	guard_resume(s->guard);
 	if (rc != TIDEVARS_OK)
-		luaL_error(L, "vars.%s: %s", name, err.text);
+		luaL_error(L, "%s.%s: %s", of, name, err.text);
 	return handle;
+}
+
+// ---- t.vars ---------------------------------------------------------------------------------
+
+// A variable that the test sets first. Without a table nothing is known of names. [-3, +0, e]
+static int
+test_vars_newindex(lua_State *L)
+{
+	struct policy_state *s = state_of(L);
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return luaL_error(L, "t.vars[...]: a variable's name is a string");
+	if (s->policy->engine->vars != NULL)
+		(void)find_handle(L, s, 2, "t.vars");
+	lua_rawset(L, 1);
+	return 0;
+}
+
+void
+policy_lua_push_test_vars(lua_State *L)
+{
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, test_vars_newindex);
+	lua_setfield(L, -2, "__newindex");
+	lua_setmetatable(L, -2);
 }
 
 // The test's value for the name at index 2, or its declared default. [-0, +1, e]
@@ -66,7 +92,7 @@ read_in_test(lua_State *L, struct policy_state *s)
 		    "vars.%s is not set in this test (t.vars.%s = ...), and there is no "
 		    "variable table with its default (tidegate test -f CONFIG makes one)",
 		    lua_tostring(L, 2), lua_tostring(L, 2));
-	uint32_t handle = find_handle(L, s, 2);
+	uint32_t handle = find_handle(L, s, 2, "vars");
 	guard_postpone(s->guard);
 	int rc = tidevars_info(s->policy->engine->vars, handle, s->call->now_boot_ns, &info, &err);
 	guard_resume(s->guard);
@@ -132,7 +158,7 @@ vars_index(lua_State *L)
 	int64_t known = policy_name_get(&s->var_names, name);
 	uint32_t handle = (uint32_t)known;
 	if (UNLIKELY(known < 0)) {
-		handle = find_handle(L, s, 2);
+		handle = find_handle(L, s, 2, "vars");
 		policy_name_put(L, &s->var_names, 2, handle);
 	}
 	struct tidevars_value v;
@@ -163,7 +189,7 @@ vars_newindex(lua_State *L)
 uint32_t
 policy_lua_var(lua_State *L, int index)
 {
-	return find_handle(L, state_of(L), index);
+	return find_handle(L, state_of(L), index, "vars");
 }
 
 void
