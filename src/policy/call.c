@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "policy/policy_priv.h"
 #include "policy/run_priv.h"
 
 #define SAMPLE_EVERY       64
 #define REPORTS_PER_SECOND 5
+#define NEW_PER_SECOND     16 // of faults that are kept though not logged
 
 const char *
 policy_error_name(enum policy_error e)
@@ -28,27 +30,21 @@ policy_error_name(enum policy_error e)
 
 // ---- reports --------------------------------------------------------------------------------
 
-// "file:line" in front of the message, or all of it.
-static struct str
-place_of(const struct policy_report_text *t)
+// The place is "file:line" in front of the message, or all of it.
+uint64_t
+policy_fault_of(const void *whose, uint32_t gen, enum policy_error error, const char *text)
 {
-	struct str text = str_from_c(t->text);
-	return str_slice(text, 0, MIN(str_find(text, STR(": ")), text.n));
-}
-
-static bool
-is_same_fault(const struct policy_report_text *a, const struct policy_report_text *b)
-{
-	return a->policy == b->policy && a->gen == b->gen && a->error == b->error &&
-	       str_eq(str_from_c(a->name), str_from_c(b->name)) && str_eq(place_of(a), place_of(b));
+	struct str t = str_from_c(text);
+	uint64_t seed = (uint64_t)(uintptr_t)whose ^ (uint64_t)gen << 32 ^ (uint64_t)error << 56;
+	return hash_bytes(t.p, MIN(str_find(t, STR(": ")), t.n), seed);
 }
 
 // One entry for each fault, the newest last, so that one that comes again and again hides no other.
-static void
-keep(struct policy_engine *e, const struct policy_report_text *t)
+void
+policy_keep_report(struct policy_engine *e, const struct policy_report_text *t)
 {
 	size_t i = 0;
-	while (i < e->n_errors && !is_same_fault(&e->errors[i], t))
+	while (i < e->n_errors && e->errors[i].fault != t->fault)
 		i++;
 	uint64_t times = i < e->n_errors ? e->errors[i].times : 0;
 	if (i == POLICY_ERRORS_KEPT)
@@ -56,18 +52,19 @@ keep(struct policy_engine *e, const struct policy_report_text *t)
 	if (i < e->n_errors)
 		memmove(&e->errors[i], &e->errors[i + 1],
 			(--e->n_errors - i) * sizeof(e->errors[0]));
-	e->errors[e->n_errors] = *t;
-	e->errors[e->n_errors++].times = times + 1;
+	struct policy_report_text *kept = &e->errors[e->n_errors++];
+	*kept = *t;
+	kept->times = times + t->times;
+	str_tame(kept->text, ""); // an error may hold what a request brought
 }
 
 void
-policy_keep_report(struct policy_engine *e, const struct policy_report_text *t, uint32_t missed)
+policy_log_report(const struct policy_report_text *t, uint32_t missed)
 {
 	struct policy_report_text told = *t;
-	str_tame(told.text, ""); // an error may hold what a request brought
-	keep(e, &told);
+	str_tame(told.text, "");
 	log_line(LOG_WARNING, "policy %s gen %u: %s failed (%s): %s%s", t->policy->name, t->gen,
-		 t->name, policy_error_name(t->error), t->text,
+		 t->name, policy_error_name(t->error), told.text,
 		 missed > 0 ? " (and more that were not logged)" : "");
 }
 
@@ -76,7 +73,9 @@ static void
 take_report(struct policy_msg *m)
 {
 	struct policy_report *r = CONTAINER_OF(m, struct policy_report, msg);
-	policy_keep_report(r->engine, &r->text, r->missed);
+	policy_keep_report(r->engine, &r->text);
+	if (!r->quiet)
+		policy_log_report(&r->text, r->missed);
 	atomic_store_explicit(&r->busy, false, memory_order_release);
 }
 
@@ -89,22 +88,34 @@ free_report(struct policy_worker *w)
 	return NULL;
 }
 
-static void
-report(struct policy_worker *w, const struct policy_state *s, const struct policy_fn *fn,
-       const struct policy_call *call)
+static struct policy_fault *
+find_fault(struct policy_worker *w, uint64_t fault)
 {
-	if (!log_rate_ok(&w->rate, call->now_real_ns, REPORTS_PER_SECOND))
-		return;
-	struct policy_report *r = free_report(w);
-	if (r == NULL)
-		return;
+	for (size_t i = 0; i < ARRAY_LEN(w->faults); i++)
+		if (atomic_load_explicit(&w->faults[i].fault, memory_order_relaxed) == fault)
+			return &w->faults[i];
+	return NULL;
+}
+
+static struct policy_fault *
+new_fault(struct policy_worker *w, uint64_t fault)
+{
+	struct policy_fault *f = &w->faults[w->next_fault++ % ARRAY_LEN(w->faults)];
+	atomic_store_explicit(&f->withheld, 0, memory_order_relaxed);
+	atomic_store_explicit(&f->fault, fault, memory_order_relaxed);
+	return f;
+}
+
+static void
+send_report(struct policy_worker *w, struct policy_report *r, const struct policy_state *s,
+	    const struct policy_fn *fn, const struct policy_call *call)
+{
 	atomic_store_explicit(&r->busy, true, memory_order_relaxed);
-	r->missed = log_rate_missed(&w->rate);
 	r->engine = w->engine;
-	r->text = (struct policy_report_text){.at_real_ns = call->now_real_ns,
-					      .policy = fn->policy,
-					      .gen = s->gen->info.number,
-					      .error = call->error};
+	r->text.at_real_ns = call->now_real_ns;
+	r->text.policy = fn->policy;
+	r->text.gen = s->gen->info.number;
+	r->text.error = call->error;
 	(void)snprintf(r->text.name, sizeof(r->text.name), "%s", fn->name);
 	(void)snprintf(r->text.text, sizeof(r->text.text), "%.319s", s->error);
 	const struct policy_host *host = w->engine->host;
@@ -117,6 +128,32 @@ report(struct policy_worker *w, const struct policy_state *s, const struct polic
 	r->msg.run = take_report;
 	r->msg.to = POLICY_KEEPER;
 	host->post(w->engine->data, POLICY_KEEPER, &r->msg);
+}
+
+// What is logged is told at once. A fault that the keeper does not know is too, or one that comes
+// all the time would hide it; any other is counted.
+static void
+report(struct policy_worker *w, const struct policy_state *s, const struct policy_fn *fn,
+       const struct policy_call *call)
+{
+	uint64_t id = policy_fault_of(fn, s->gen->info.number, call->error, s->error);
+	struct policy_fault *f = find_fault(w, id);
+	bool loud = log_rate_ok(&w->rate, call->now_real_ns, REPORTS_PER_SECOND);
+	if (f == NULL && !loud && !log_rate_ok(&w->new_rate, call->now_real_ns, NEW_PER_SECOND))
+		return;
+	struct policy_report *r = loud || f == NULL ? free_report(w) : NULL;
+	if (r == NULL) {
+		if (f != NULL)
+			policy_count(&f->withheld);
+		return;
+	}
+	if (f == NULL)
+		f = new_fault(w, id);
+	r->text.fault = id;
+	r->text.times = 1 + atomic_exchange_explicit(&f->withheld, 0, memory_order_relaxed);
+	r->quiet = !loud;
+	r->missed = loud ? log_rate_missed(&w->rate) : 0;
+	send_report(w, r, s, fn, call);
 }
 
 // ---- the circuit ----------------------------------------------------------------------------

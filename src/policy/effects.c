@@ -86,15 +86,18 @@ tell(struct policy *p, struct policy_effect *x, enum policy_error error, uint64_
 {
 	struct policy_effects *fx = p->effects;
 	policy_count(&x->count.errors[error]);
-	if (!log_rate_ok(&fx->rate, now_real_ns, POLICY_EFFECTS_PER_S))
-		return;
+	uint32_t gen = fx->state->gen->info.number;
 	struct policy_report_text t = {.at_real_ns = now_real_ns,
+				       .times = 1,
+				       .fault = policy_fault_of(x, gen, error, fx->state->error),
 				       .policy = p,
-				       .gen = fx->state->gen->info.number,
+				       .gen = gen,
 				       .error = error};
 	(void)snprintf(t.name, sizeof(t.name), "%s", x->name);
 	(void)snprintf(t.text, sizeof(t.text), "%.319s", fx->state->error);
-	policy_keep_report(p->engine, &t, log_rate_missed(&fx->rate));
+	policy_keep_report(p->engine, &t);
+	if (log_rate_ok(&fx->rate, now_real_ns, POLICY_EFFECTS_PER_S))
+		policy_log_report(&t, log_rate_missed(&fx->rate));
 }
 
 // A state that was stopped hard is made anew at once; the effects keep their times and counts.

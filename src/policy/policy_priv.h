@@ -112,7 +112,8 @@ struct policy {
 
 // One entry of `show policy errors`: what fails for one reason at one place.
 struct policy_report_text {
-	uint64_t at_real_ns, times; // last reported; how often
+	uint64_t at_real_ns, times; // last reported; how often by then
+	uint64_t fault;             // policy_fault_of
 	const struct policy *policy;
 	char name[96]; // of the function
 	uint32_t gen;
@@ -125,8 +126,16 @@ struct policy_report {
 	struct policy_msg msg;
 	struct policy_engine *engine;
 	_Atomic bool busy; // the worker takes it, the keeper gives it back
-	uint32_t missed;   // reports withheld before this one
+	uint32_t missed;   // reports that were not logged before this one
+	bool quiet;        // kept, not logged
 	struct policy_report_text text;
+};
+
+// A fault that a worker has told the keeper of. When it comes again faster than faults are logged
+// it is counted here; the next report takes the count along, `show policy errors` adds it
+// meanwhile.
+struct policy_fault {
+	_Atomic uint64_t fault, withheld; // the worker writes
 };
 
 struct policy_engine {
@@ -180,8 +189,10 @@ struct policy_worker {
 	struct policy_run *run;  // under way, or NULL
 	struct list views;       // all, the newest included
 	uint64_t n_calls, rand;
-	struct log_rate rate, log_rate; // of error reports; of tide.log
+	struct log_rate rate, new_rate, log_rate; // of error reports, of new faults; of tide.log
 	struct policy_report reports[POLICY_REPORTS];
+	struct policy_fault faults[POLICY_ERRORS_KEPT];
+	unsigned next_fault; // the place that a new one takes
 	struct guard guard;
 };
 
@@ -197,9 +208,13 @@ bool policy_gen_check(struct policy_gen *gen, const struct policy_test_sink *sin
 bool policy_gen_build(struct policy_gen *gen, struct err *err); // a state per worker
 struct policy_view *policy_view_new(const struct policy_engine *e);
 void policy_state_send_rebuild(struct policy_state *s); // from its worker, after a hard stop
-// call.c: kept for `show policy errors`, and logged. `missed`: failures withheld before. Keeper.
-void policy_keep_report(struct policy_engine *e, const struct policy_report_text *t,
-			uint32_t missed);
+// call.c: what makes two failures one fault: whose they are, what kind, and the place in the text.
+uint64_t policy_fault_of(const void *whose, uint32_t gen, enum policy_error error,
+			 const char *text);
+// Kept for `show policy errors`; t->times are added to what was kept of that fault. Keeper.
+void policy_keep_report(struct policy_engine *e, const struct policy_report_text *t);
+// One line. `missed`: failures that were not logged before. Keeper.
+void policy_log_report(const struct policy_report_text *t, uint32_t missed);
 void policy_circuit_failed(struct policy_fn_count *c, enum policy_error e, uint64_t now_ns);
 // lua_state.c: text of the error on L's stack, or of `end` itself, into s->error; the error it is.
 enum policy_error policy_state_error(struct policy_state *s, struct lua_State *L,

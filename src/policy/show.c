@@ -276,6 +276,20 @@ policy_show(struct policy_engine *e, bool json, struct sbuf *out)
 		sbuf_add(out, STR("]\n"));
 }
 
+// How often it came since a worker told of it.
+static uint64_t
+withheld(const struct policy_engine *e, uint64_t fault)
+{
+	uint64_t n = 0;
+	for (unsigned w = 0; w < e->n_workers; w++) {
+		const struct policy_fault *f = e->workers[w]->faults;
+		for (size_t i = 0; i < POLICY_ERRORS_KEPT; i++)
+			if (atomic_load_explicit(&f[i].fault, memory_order_relaxed) == fault)
+				n += atomic_load_explicit(&f[i].withheld, memory_order_relaxed);
+	}
+	return n;
+}
+
 void
 policy_show_errors(struct policy_engine *e, struct sbuf *out)
 {
@@ -289,7 +303,7 @@ policy_show_errors(struct policy_engine *e, struct sbuf *out)
 			when[0] = '\0';
 		sbuf_printf(out, "%s policy %s gen %u %s %s: %s; times %" PRIu64, when,
 			    t->policy->name, t->gen, t->name, policy_error_name(t->error), t->text,
-			    t->times);
+			    t->times + withheld(e, t->fault));
 		if (t->request[0] != '\0')
 			sbuf_printf(out, "; request %s", t->request);
 		sbuf_add_byte(out, '\n');

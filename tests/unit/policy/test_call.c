@@ -52,7 +52,8 @@ static const char script[] =
     "    table.concat(list, ',') == '3,1,2' and rawlen(list) == 3 and rawget(list, 'k') == 'v' "
     "and\n"
     "    select('#', table.unpack(list)) == 3 end\n"
-    "function globals() local n = 0 for k in pairs(_G) do n = n + 1 end return n > 20 end\n";
+    "function globals() local n = 0 for k in pairs(_G) do n = n + 1 end return n > 20 end\n"
+    "function t_fresh() error('fresh') end\n";
 
 static struct fake f;
 
@@ -235,7 +236,7 @@ resolve_all(void)
 	    "unknown", "write",      "fields",       "header",    "cookie",  "within",  "in_set",
 	    "args",    "conv",       "fetch",        "nested",    "backend", "nofield", "change",
 	    "log",     "hash",       "pick",         "pick_same", "rand",    "now",     "co",
-	    "class",   "same_class", "frozen_reads", "globals"};
+	    "class",   "same_class", "frozen_reads", "globals",   "t_fresh"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (policy_resolve(f.engine, str_from_c(names[i]), &err) == NULL)
 			printf("# %s\n", err.text);
@@ -261,6 +262,30 @@ test_counts(void)
 	sbuf_fini(&out);
 }
 
+// Faster than is logged: all are counted, and what fails for the first time is there.
+static void
+test_flood(void)
+{
+	unsigned second = f.asked + 10;
+	struct sbuf out;
+	sbuf_init(&out, 1 << 20);
+	for (int i = 0; i < 1000; i++) {
+		f.asked = second;
+		(void)ask("t_error");
+		if (i % 100 == 0)
+			pump(&f);
+	}
+	pump(&f);
+	f.asked = second;
+	(void)ask("t_fresh");
+	pump(&f);
+	policy_show_errors(f.engine, &out);
+	OK(str_find(sbuf_str(&out), STR("t_error runtime: maint:10: no good; times 1102; ")) !=
+	   SIZE_MAX);
+	OK(str_find(sbuf_str(&out), STR(": fresh; times 1; ")) != SIZE_MAX);
+	sbuf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -277,6 +302,7 @@ main(void)
 			test_tide();
 			test_faults();
 			test_counts();
+			test_flood();
 			fake_stop(&f);
 		}
 	}
