@@ -49,6 +49,13 @@ struct server_addr {
 	char text[ADDR_TEXT_BYTES];
 };
 
+// What a PROXY header of version 2 says besides the client's ends.
+enum server_proxy_option {
+	SERVER_PROXY_UNIQUE_ID = 1 << 0,
+	SERVER_PROXY_AUTHORITY = 1 << 1,
+	SERVER_PROXY_CRC32C = 1 << 2
+};
+
 #define SERVER_MAGIC 0xba5e0002u
 struct server {
 	uint32_t magic;
@@ -61,6 +68,8 @@ struct server {
 	struct str
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
+	uint8_t proxy_version; // of the PROXY protocol's header in front of a connection; 0: none
+	uint8_t proxy_options; // enum server_proxy_option bits
 	uint32_t weight_configured;             // 0..256
 	uint32_t max_queue;                     // maxqueue, which only connslots reads; 0: none
 	struct limit limit;                     // maxconn: requests at once, of all workers

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "net/loop.h"
+#include "net/proxy_header.h"
 #include "net/reason.h"
 
 #define STATE_LINE_BYTES 1024
@@ -38,6 +39,7 @@ check_free(struct check **c)
 	(*c)->magic = 0;
 	agent_free(&(*c)->agent);
 	mem_free((*c)->state_line);
+	mem_free((*c)->header);
 	mem_free(*c);
 	*c = NULL;
 }
@@ -217,6 +219,27 @@ connected(struct check *c)
 		conn_deadline(&c->conn, now_of(c) + c->plan->check_ns);
 }
 
+// Whose addresses: a connection of our own, which version 1 tells by its two ends. False: none is
+// sent.
+static bool
+send_header(struct check *c)
+{
+	const struct check_step *s = c->step;
+	bool own = (s->number == 0 || s->as_server) && c->conf.send_proxy;
+	if (!own && !s->send_proxy)
+		return false;
+	struct proxy_header_out o = {.version = c->server->proxy_version == 2 ? 2 : 1,
+				     .local = true,
+				     .crc32c = c->server->proxy_options & SERVER_PROXY_CRC32C};
+	conn_local(&c->conn, &o.src);
+	conn_peer(&c->conn, &o.dst);
+	if (c->header == NULL)
+		c->header = mem_alloc(PROXY_HEADER_OUT_BYTES);
+	c->iov[0] = (struct iovec){c->header, proxy_header_write(&o, c->header)};
+	conn_send(&c->conn, c->iov, 1, 0);
+	return true;
+}
+
 // --- send ----------------------------------------------------------------------------------------
 
 static char *
@@ -381,7 +404,8 @@ check_event(struct conn *conn, enum conn_event ev, const struct reason *why)
 	switch (ev) {
 	case CONN_CONNECTED:
 		connected(c);
-		next_step(c);
+		if (!send_header(c))
+			next_step(c);
 		break;
 	case CONN_SENT:
 		next_step(c);

@@ -76,6 +76,8 @@ struct check_step {
 	// CHECK_CONNECT
 	uint16_t port;    // 0: the server's
 	struct addr addr; // len 0: the server's
+	bool as_server;   // with a PROXY header if the check's configuration says so
+	bool send_proxy;  // with one
 	// CHECK_SEND
 	struct str bytes;
 	size_t state_at;     // where the state's header line goes in; SIZE_MAX: nowhere
@@ -106,6 +108,7 @@ struct check_conf {
 	uint64_t inter_ns, fastinter_ns, downinter_ns; // the latter two 0: inter_ns
 	struct addr addr;                              // len 0: the server's
 	uint16_t port;                                 // 0: the server's
+	bool send_proxy;                               // a PROXY header stands in front
 };
 
 #define CHECK_MAGIC_VALUE 0xba5e0010u
@@ -132,6 +135,7 @@ struct check {
 	struct check_answer *answer; // while HTTP is read
 	struct iovec iov[3];         // being sent
 	char *state_line;            // being sent; or NULL
+	char *header;                // likewise: of the PROXY protocol
 };
 
 // rise and fall at least 1. The plan must outlive it.

@@ -15,9 +15,9 @@ hash_avalanche(uint32_t a)
 
 // Bit by bit is slow, but what asks for it is rare.
 static uint32_t
-crc_reflected(struct str s, uint32_t poly)
+crc_reflected(uint32_t before, struct str s, uint32_t poly)
 {
-	uint32_t crc = ~0u;
+	uint32_t crc = ~before;
 	for (size_t i = 0; i < s.n; i++) {
 		crc ^= (uint8_t)s.p[i];
 		for (int bit = 0; bit < 8; bit++)
@@ -29,13 +29,19 @@ crc_reflected(struct str s, uint32_t poly)
 uint32_t
 hash_crc32(struct str s)
 {
-	return crc_reflected(s, 0xedb88320u);
+	return crc_reflected(0, s, 0xedb88320u);
+}
+
+uint32_t
+hash_crc32c_more(uint32_t crc, struct str s)
+{
+	return crc_reflected(crc, s, 0x82f63b78u);
 }
 
 uint32_t
 hash_crc32c(struct str s)
 {
-	return crc_reflected(s, 0x82f63b78u);
+	return hash_crc32c_more(0, s);
 }
 
 uint32_t

@@ -3,6 +3,7 @@
 // the kernel without waiting. What does not go out at once is dropped and counted with its target.
 #include "proxy/accesslog.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/uio.h>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/nowait.h"
 #include "expr/logfmt.h"
+#include "proxy/client_header.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/stats.h"
@@ -38,8 +40,11 @@ fill_times(const struct txn *t, struct log_values *v)
 	if (m->end_ns == 0) // the line is early
 		m->end_ns = loop_now_ns(t->worker->loop);
 	uint64_t start = m->idle_ns;
-	v->th_ms = 0;
-	v->ti_ms = ms_between(m->accept_ns, start);
+	uint64_t ready = m->accept_ns;
+	if (UNLIKELY(t->client != NULL && t->client->header != NULL && !(t->flags & TXN_NOT_FIRST)))
+		ready += t->client->header->took_ns;
+	v->th_ms = ms_between(m->accept_ns, ready);
+	v->ti_ms = ms_between(ready, start);
 	v->tr_ms = ms_between(start, m->head_ns);
 	v->tq_ms = ms_between(m->accept_ns, m->head_ns);
 	v->tw_ms = ms_between(m->head_ns, m->queue_ns);
@@ -332,21 +337,32 @@ put_line(const struct subject *about, struct log_target *l, struct str line, int
 }
 
 static void
-send_line(struct txn *t, struct log_target *l, struct str line, int level)
+send_line(struct proxy_worker *w, const struct subject *about, struct log_target *l,
+	  struct str line, int level)
 {
-	struct proc_counters *p = metrics_of(&t->worker->set->stats, t->worker->id);
+	struct proc_counters *p = metrics_of(&w->set->stats, w->id);
 	if (level > l->level_max || !is_sampled(l))
 		return;
-	if (!is_within_rate(l, loop_now_ns(t->worker->loop))) {
+	if (!is_within_rate(l, loop_now_ns(w->loop))) {
 		METRIC_ADD(&p->log_limited, 1);
 		return;
 	}
-	const struct subject about = {t->worker->set, t->frontend, t,
-				      loop_real_ns(t->worker->loop)};
-	if (put_line(&about, l, line, level, &t->worker->log_head))
+	if (put_line(about, l, line, level, &w->log_head))
 		METRIC_ADD(&p->log_lines, 1);
 	else
 		METRIC_ADD(&p->log_dropped, 1);
+}
+
+// To all targets of a frontend.
+static void
+send_to_all(struct proxy_worker *w, const struct subject *about, struct str line, int level)
+{
+	for (struct log_target *l = about->proxy->logs; l != NULL; l = l->next)
+		send_line(w, about, l, line, level);
+	if (!about->proxy->log_global)
+		return;
+	for (struct log_target *l = w->set->global.logs; l != NULL; l = l->next)
+		send_line(w, about, l, line, level);
 }
 
 static void
@@ -425,12 +441,51 @@ write_line(struct txn *t)
 	if (t->log_level == 0 && t->frontend->options & PROXY_OPT_LOG_SEPARATE_ERRORS &&
 	    went_wrong(t))
 		level = LOG_LEVEL_ERR;
-	for (struct log_target *l = t->frontend->logs; l != NULL; l = l->next)
-		send_line(t, l, sbuf_str(line), level);
-	if (!t->frontend->log_global)
+	const struct subject about = {t->worker->set, t->frontend, t,
+				      loop_real_ns(t->worker->loop)};
+	send_to_all(t->worker, &about, sbuf_str(line), level);
+}
+
+// "127.0.0.1:4711 [29/Nov/2026:05:01:02.345] frontend/bind: error".
+static void
+put_refused(const struct client *c, uint64_t real_ns, struct str error, struct sbuf *line)
+{
+	char ip[INET6_ADDRSTRLEN] = "unix", date[40] = "";
+	const struct bind *b = c->bind;
+	time_t when = (time_t)(real_ns / NS_PER_S);
+	struct tm tm;
+	if (c->src.family == 4 || c->src.family == 6)
+		(void)inet_ntop(c->src.family == 4 ? AF_INET : AF_INET6, c->src.ip, ip, sizeof(ip));
+	if (localtime_r(&when, &tm) != NULL)
+		(void)strftime(date, sizeof(date), "%d/%b/%Y:%H:%M:%S", &tm);
+	sbuf_clear(line);
+	sbuf_printf(line, "%s:%u [%s.%03u] %.*s/", ip, c->src.port, date,
+		    (unsigned)(real_ns / NS_PER_MS % 1000), STR_ARG(b->frontend->name));
+	if (b->name.n > 0)
+		sbuf_printf(line, "%.*s: %.*s", STR_ARG(b->name), STR_ARG(error));
+	else
+		sbuf_printf(line, "%u: %.*s", b->id, STR_ARG(error));
+}
+
+void
+accesslog_write_refused(struct client *c, struct str error)
+{
+	struct proxy_worker *w = c->worker;
+	const struct proxy *p = c->bind->frontend;
+	if (p->options & PROXY_OPT_DONTLOGNULL && conn_unread(&c->conn) == 0)
 		return;
-	for (struct log_target *l = t->worker->set->global.logs; l != NULL; l = l->next)
-		send_line(t, l, sbuf_str(line), level);
+	if (p->logfmt_error != NULL) {
+		struct txn *t = txn_new(c);
+		if (t != NULL) {
+			write_line(t);
+			txn_forget(t);
+		}
+		return;
+	}
+	uint64_t ago = loop_now_ns(w->loop) - c->accept_ns;
+	const struct subject about = {w->set, p, NULL, loop_real_ns(w->loop)};
+	put_refused(c, about.real_ns - ago, error, &w->log_line);
+	send_to_all(w, &about, sbuf_str(&w->log_line), LOG_LEVEL_INFO);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct client;
 struct log_target;
 struct log_values;
 struct proxy;
@@ -22,6 +23,9 @@ void accesslog_event(const struct proxy_set *set, const struct proxy *p, int lev
 		     struct str line);
 // How many lines of the frontend all workers wrote so far, whatever became of them.
 uint64_t accesslog_count(const struct proxy *frontend);
+// A connection that was refused before its first request: HAProxy's line of the error, or that of
+// error-log-format.
+void accesslog_write_refused(struct client *c, struct str error);
 // do-log: a line more, now.
 void accesslog_write_more(struct txn *t);
 // option logasap: now instead of at its end; what is not known yet is marked '+'.

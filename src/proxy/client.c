@@ -42,6 +42,23 @@ client_sample_addr(const struct addr *a, struct sample_addr *out)
 	}
 }
 
+void
+client_addr_of(const struct sample_addr *a, struct addr *out)
+{
+	*out = (struct addr){0};
+	if (a->family == 4) {
+		out->len = sizeof(out->in);
+		out->in.sin_family = AF_INET;
+		memcpy(&out->in.sin_addr, a->ip, 4);
+	} else if (a->family == 6) {
+		out->len = sizeof(out->in6);
+		out->in6.sin6_family = AF_INET6;
+		memcpy(&out->in6.sin6_addr, a->ip, 16);
+	}
+	if (out->len != 0)
+		addr_set_port(out, a->port);
+}
+
 static void
 arm_idle(struct client *c)
 {
@@ -97,7 +114,7 @@ linger_event(struct client *c, enum conn_event ev)
 	conn_recv(&c->conn);
 }
 
-static void
+void
 client_event(struct conn *conn, enum conn_event ev, const struct reason *why)
 {
 	struct client *c = CONTAINER_OF(conn, struct client, conn);

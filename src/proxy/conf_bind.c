@@ -9,7 +9,7 @@
 struct bind_options {
 	struct str name, mode, user, group;
 	int64_t backlog, maxconn, id, uid, gid;
-	bool v6only, v4v6, transparent;
+	bool v6only, v4v6, transparent, accept_proxy;
 };
 
 #define OPT(member) offsetof(struct bind_options, member)
@@ -101,8 +101,9 @@ const struct conf_word conf_bind_words[] = {
      .help = "other protocols than HTTP/1 come in a later tidegate"},
     {.name = "accept-proxy",
      .type = CONF_FLAG,
-     .flags = CONF_WORD_REFUSED,
-     .help = "the PROXY protocol comes in a later tidegate"},
+     .offset = OPT(accept_proxy),
+     .help = "Connections begin with a header of the PROXY protocol, version 1 or 2, that says who "
+	     "the client is; others are refused."},
     {.name = "interface",
      .type = CONF_STR,
      .flags = CONF_WORD_REFUSED,
@@ -202,6 +203,7 @@ add_bind(struct conf *conf, struct proxy *p, const struct conf_line *line,
 	b->unix_uid = (int)o->uid;
 	b->unix_gid = (int)o->gid;
 	b->v6only = o->v6only && !o->v4v6;
+	b->accept_proxy = o->accept_proxy;
 	b->file = line->file;
 	b->line = line->line;
 	if (!parse_mode(o->mode, &b->unix_mode, err) || !fill_address(b, a, err))

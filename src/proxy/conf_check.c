@@ -69,6 +69,8 @@ check_tcp(struct conf *conf, struct proxy *p)
 						&p->http_after_response};
 	p->at_accept =
 	    p->mode == PROXY_TCP || p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
+	for (const struct bind *b = p->binds; b != NULL; b = b->next)
+		p->at_accept |= b->accept_proxy;
 	if (p->mode != PROXY_TCP)
 		return;
 	if (p->backend != NULL)

@@ -42,6 +42,7 @@ struct health_words {
 	uint64_t inter_ns, fastinter_ns, downinter_ns;
 	int64_t rise, fall, port;
 	struct addr addr;
+	bool send_proxy; // check-send-proxy
 	bool agent;
 	uint64_t agent_inter_ns; // 0: inter_ns
 	int64_t agent_port;

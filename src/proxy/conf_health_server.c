@@ -116,7 +116,9 @@ conf_health_server(struct conf *conf, const struct conf_line *line, struct proxy
 			       .fastinter_ns = w->fastinter_ns,
 			       .downinter_ns = w->downinter_ns,
 			       .addr = w->addr,
-			       .port = (uint16_t)w->port};
+			       .port = (uint16_t)w->port,
+			       .send_proxy = w->send_proxy || (s->proxy_version != 0 &&
+							       w->port == 0 && w->addr.len == 0)};
 	s->check = check_new(s, &c, (uint32_t)w->rise, (uint32_t)w->fall, NULL);
 	if (w->observe)
 		s->observed =

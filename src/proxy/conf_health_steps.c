@@ -67,10 +67,25 @@ parse_addr(struct check_line *l, const char *name)
 	return true;
 }
 
+// As the server is connected to, with what 'check-send-proxy' says.
 static bool
 parse_default(struct check_line *l, const char *name)
 {
-	(void)l; // nothing but the server's own is there to be taken
+	(void)name;
+	return l->step->as_server = true;
+}
+
+static bool
+parse_send_proxy(struct check_line *l, const char *name)
+{
+	(void)name;
+	return l->step->send_proxy = true;
+}
+
+static bool
+parse_nothing(struct check_line *l, const char *name)
+{
+	(void)l;
 	(void)name;
 	return true;
 }
@@ -80,12 +95,12 @@ static const struct check_word connect_words[] = {
     {"port", parse_port},
     {"addr", parse_addr},
     {"comment", check_line_comment},
-    {"linger", parse_default},
+    {"linger", parse_nothing},
     {"ssl", check_line_refuse},
     {"sni", check_line_refuse},
     {"alpn", check_line_refuse},
     {"proto", check_line_refuse},
-    {"send-proxy", check_line_refuse},
+    {"send-proxy", parse_send_proxy},
     {"via-socks4", check_line_refuse},
     {NULL, NULL},
 };

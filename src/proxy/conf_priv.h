@@ -31,7 +31,8 @@
 struct server_options {
 	int64_t weight, maxconn, maxqueue, id, pool_max_conn;
 	uint64_t pool_purge_ns;
-	bool backup, disabled;
+	bool backup, disabled, send_proxy, send_proxy_v2;
+	unsigned proxy_options; // enum server_proxy_option bits
 	struct str cookie;
 	struct health_words health;
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `server` and `default-server`. Words whose work comes later are accepted with a warning where a
-// configuration serves correctly without them, and refused where it does not (TLS, the PROXY
-// protocol).
+// configuration serves correctly without them, and refused where it does not (TLS).
 #include "http/names.h"
 #include "proxy/conf_priv.h"
 
@@ -73,6 +72,42 @@ parse_observe(struct conf *conf, void *obj, const struct conf_line *line, struct
 	(void)err;
 	w->observe_layer = (int)value->i;
 	return w->observe = true;
+}
+
+// "unique-id,authority": the words of proxy-v2-options take the place of those before.
+static bool
+parse_proxy_options(struct conf *conf, void *obj, const struct conf_line *line,
+		    struct conf_value *value, struct err *err)
+{
+	static const struct {
+		const char *name;
+		unsigned option; // 0: it speaks of TLS
+	} known[] = {{"unique-id", SERVER_PROXY_UNIQUE_ID},
+		     {"authority", SERVER_PROXY_AUTHORITY},
+		     {"crc32c", SERVER_PROXY_CRC32C},
+		     {"ssl", 0},
+		     {"cert-cn", 0},
+		     {"ssl-cipher", 0},
+		     {"cert-sig", 0},
+		     {"cert-key", 0}};
+	struct server_options *o = obj;
+	struct str rest = value->s, word;
+	(void)conf;
+	(void)line;
+	o->proxy_options = 0;
+	while (str_next(&rest, ',', &word)) {
+		size_t i = 0;
+		while (i < ARRAY_LEN(known) && !str_eq(word, str_from_c(known[i].name)))
+			i++;
+		if (i == ARRAY_LEN(known))
+			return err_set(err, "'%.*s' is none of unique-id, authority, crc32c",
+				       STR_ARG(word));
+		if (known[i].option == 0)
+			return err_set(err, "'%.*s' speaks of TLS, which comes in a later tidegate",
+				       STR_ARG(word));
+		o->proxy_options |= known[i].option;
+	}
+	return true;
 }
 
 static const char *const down_words[] = {"shutdown-sessions", NULL};
@@ -250,6 +285,31 @@ const struct conf_word conf_server_words[] = {
      .words = up_words,
      .parse = parse_marked_up,
      .help = "shutdown-backup-sessions: requests on backups are ended when it comes back."},
+    {.name = "send-proxy",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_NO,
+     .offset = OPT(send_proxy),
+     .help =
+	 "Each connection to it begins with a header of the PROXY protocol, version 1, that says "
+	 "who the client is; such a connection serves that client alone."},
+    {.name = "send-proxy-v2",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_NO,
+     .offset = OPT(send_proxy_v2),
+     .help = "The same with version 2."},
+    {.name = "proxy-v2-options",
+     .type = CONF_STR,
+     .parse = parse_proxy_options,
+     .help = "unique-id, authority, crc32c, joined by commas: what send-proxy-v2 adds: the id of "
+	     "unique-id-format, the authority that the client's own header had, a checksum."},
+    {.name = "check-send-proxy",
+     .type = CONF_FLAG,
+     .flags = CONF_WORD_NO,
+     .offset = OPT(health.send_proxy),
+     .help = "Checks begin with such a header. So they do with send-proxy, unless 'addr' or 'port' "
+	     "is given."},
+    {.name = "send-proxy-v2-ssl", .type = CONF_FLAG, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
+    {.name = "send-proxy-v2-ssl-cn", .type = CONF_FLAG, .flags = CONF_WORD_REFUSED, .help = NO_TLS},
     {.name = "agent-check",
      .type = CONF_FLAG,
      .flags = CONF_WORD_NO,
@@ -315,14 +375,6 @@ const struct conf_word conf_server_words[] = {
      .type = CONF_STR,
      .flags = CONF_WORD_REFUSED,
      .help = "it comes in a later tidegate; 'http-request redirect' can do it"},
-    {.name = "send-proxy",
-     .type = CONF_FLAG,
-     .flags = CONF_WORD_REFUSED,
-     .help = "the PROXY protocol comes in a later tidegate"},
-    {.name = "send-proxy-v2",
-     .type = CONF_FLAG,
-     .flags = CONF_WORD_REFUSED,
-     .help = "the PROXY protocol comes in a later tidegate"},
     {.name = "namespace",
      .type = CONF_STR,
      .flags = CONF_WORD_REFUSED,
@@ -389,6 +441,8 @@ apply(struct server *s, const struct server_options *o)
 	s->cookie = o->cookie;
 	server_set_maxconn(s, (uint32_t)o->maxconn);
 	s->max_queue = (uint32_t)o->maxqueue;
+	s->proxy_version = o->send_proxy_v2 ? 2 : o->send_proxy ? 1 : 0;
+	s->proxy_options = (uint8_t)o->proxy_options;
 	s->weight_configured = (uint32_t)o->weight;
 	atomic_store_explicit(&s->weight, s->weight_configured, memory_order_relaxed);
 	atomic_store_explicit(&s->admin, o->disabled ? SERVER_MAINT : 0, memory_order_relaxed);

@@ -12,6 +12,7 @@
 #include "expr/expr.h"
 #include "expr/logfmt.h"
 #include "proxy/accesslog.h"
+#include "proxy/client_header.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/proxy.h"
@@ -200,7 +201,7 @@ FETCH(bc_reused)
 static bool
 give_end(const struct sample_addr *a, bool port, struct sample *out)
 {
-	if (a->family != 4 && a->family != 6)
+	if (a == NULL || (a->family != 4 && a->family != 6))
 		return false;
 	if (port) {
 		sample_set_int(out, a->port);
@@ -211,31 +212,36 @@ give_end(const struct sample_addr *a, bool port, struct sample *out)
 	return true;
 }
 
-#define END(name, end, port)                                                                     \
-	FETCH(name)                                                                              \
-	{                                                                                        \
-		const struct txn *t = txn_of(ctx);                                               \
-		return t != NULL && t->client != NULL && give_end(&t->client->end, (port), out); \
+static const struct sample_addr *
+own_end(const struct sample_ctx *ctx, bool dst)
+{
+	const struct txn *t = txn_of(ctx);
+	const struct client *c = t != NULL ? t->client : NULL;
+	if (c == NULL)
+		return NULL;
+	if (c->header != NULL)
+		return dst ? &c->header->dst : &c->header->src;
+	return dst ? &c->dst : &c->src;
+}
+
+#define END(name, dst, port)                                     \
+	FETCH(name)                                              \
+	{                                                        \
+		return give_end(own_end(ctx, dst), (port), out); \
 	}
-END(fc_src, src, false)
-END(fc_src_port, src, true)
-END(fc_dst, dst, false)
-END(fc_dst_port, dst, true)
+END(fc_src, false, false)
+END(fc_src_port, false, true)
+END(fc_dst, true, false)
+END(fc_dst_port, true, true)
 
 // Whether the host has that address: then a socket can be bound to it. Asked of the kernel each
 // time, as addresses come and go.
 static bool
 is_local(const struct sample_addr *a)
 {
-	struct addr addr = {.len = sizeof(addr.in)};
-	if (a->family == 6) {
-		addr.len = sizeof(addr.in6);
-		addr.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
-		__builtin_memcpy(&addr.in6.sin6_addr, a->ip, 16);
-	} else {
-		addr.in = (struct sockaddr_in){.sin_family = AF_INET};
-		__builtin_memcpy(&addr.in.sin_addr, a->ip, 4);
-	}
+	struct addr addr;
+	client_addr_of(a, &addr);
+	addr_set_port(&addr, 0);
 	int fd = socket(addr.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool local = fd >= 0 && bind(fd, &addr.sa, addr.len) == 0;
 	if (fd >= 0)
@@ -264,14 +270,12 @@ FETCH(dst_is_local)
 
 FETCH(fc_src_is_local)
 {
-	const struct txn *t = txn_of(ctx);
-	return t != NULL && t->client != NULL && give_local(&t->client->src, out);
+	return give_local(own_end(ctx, false), out);
 }
 
 FETCH(fc_dst_is_local)
 {
-	const struct txn *t = txn_of(ctx);
-	return t != NULL && t->client != NULL && give_local(&t->client->dst, out);
+	return give_local(own_end(ctx, true), out);
 }
 
 // HAProxy's numbers of what becomes of a connection before its first byte. A client's has no such
@@ -297,14 +301,7 @@ conn_error_of(const struct txn *t)
 	return i;
 }
 
-NUMBER(fc_err, 0)
 NUMBER(bc_err, conn_errors[conn_error_of(t)].number)
-
-FETCH(fc_err_str)
-{
-	sample_set_str(out, STR("Success"));
-	return txn_of(ctx) != NULL;
-}
 
 FETCH(bc_err_str)
 {
@@ -490,15 +487,9 @@ static const struct fetch_row fetches[] = {
 	"as src_is_local, of the address that the connection has"),
     ROW("fc_dst_is_local", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, fc_dst_is_local, NULL,
 	"as dst_is_local, of the address that the connection has"),
-    INT("fc_err", CONN, fc_err, "0: no connection of a client fails before its first byte"),
-    ROW("fc_err_str", NULL, NULL, SMP_STR, SMP_NEED_CONN, fc_err_str, NULL, "fc_err in words"),
     INT("bc_err", RES, bc_err,
 	"HAProxy's number of why connecting to the server failed; 0: it did not"),
     ROW("bc_err_str", NULL, NULL, SMP_STR, SMP_NEED_RES, bc_err_str, NULL, "bc_err in words"),
-    ROW("fc_rcvd_proxy", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, no, NULL,
-	"false: clients do not speak the PROXY protocol here"),
-    ROW("fc_pp_unique_id", NULL, NULL, SMP_STR, SMP_NEED_CONN, nothing, NULL,
-	"the PROXY protocol's identifier: never there"),
     ROW("ssl_fc", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, no, NULL,
 	"false: clients do not speak TLS here"),
     ROW("ssl_bc", NULL, NULL, SMP_BOOL, SMP_NEED_RES, no, NULL,

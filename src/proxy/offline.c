@@ -177,7 +177,7 @@ judge_connection(struct offline *o, struct client *c)
 	struct txn *t = new_txn(c, &o->err);
 	if (t == NULL)
 		return false;
-	bool admitted = tcp_admits(c, t);
+	bool admitted = tcp_admits_connection(c, t) && tcp_admits_session(c, t);
 	take_text(t, &o->out);
 	if (!admitted) {
 		sbuf_add(&o->out, STR("outcome: the connection is refused"));

@@ -87,6 +87,7 @@ struct bind {
 	uint32_t index;      // over all binds; indexes per-worker tables
 	struct limit *limit; // of maxconn
 	bool v6only;
+	bool accept_proxy; // connections begin with a header of the PROXY protocol
 	const char *file;
 	int line;
 };

@@ -82,6 +82,24 @@ server_conn_from_pool(struct proxy_worker *w, struct server *s, bool ask)
 }
 
 struct server_conn *
+server_conn_find_idle(struct proxy_worker *w, struct server *s, bool ask,
+		      bool (*fits)(const struct server_conn *sc, const void *arg), const void *arg)
+{
+	struct list *idle = &pool_of(w, s)->idle;
+	LIST_FOREACH_SAFE (it, idle) {
+		struct server_conn *sc = LIST_ENTRY(it, struct server_conn, idle);
+		if (!fits(sc, arg))
+			continue;
+		leave_pool(sc);
+		bool quiet = ask ? conn_is_quiet_now(&sc->conn) : conn_is_quiet(&sc->conn);
+		if (LIKELY(quiet && !has_moved(sc)))
+			return sc;
+		conn_close(&sc->conn);
+	}
+	return NULL;
+}
+
+struct server_conn *
 server_conn_new(struct proxy_worker *w, struct server *s, struct txn *t)
 {
 	struct server_conn *sc = pool_get(&w->server_conns);
@@ -106,7 +124,8 @@ server_conn_release(struct server_conn *sc, bool reuse)
 	const struct backend *b = s->backend;
 	struct server_worker *sw = pool_of(sc->worker, s);
 	bool keep = reuse && !sc->worker->draining && b->reuse != BACKEND_REUSE_NEVER &&
-		    sw->n_idle < b->pool_max_idle && conn_is_quiet(&sc->conn) && !has_moved(sc);
+		    sw->n_idle < b->pool_max_idle && conn_is_quiet(&sc->conn) && !has_moved(sc) &&
+		    !sc->for_one;
 	if (!keep) {
 		conn_close(&sc->conn);
 		return;

@@ -18,8 +18,11 @@ struct txn_step;
 bool tcp_enter(struct client *c);
 // Makes a new transaction one of mode tcp: its steps begin with the inspection of what came.
 void tcp_begin(struct txn *t);
-// What tcp-request connection and session say, on a transaction made for that alone.
-bool tcp_admits(struct client *c, struct txn *t);
+// A header of the PROXY protocol has told who the client is: what tcp_enter left over.
+void tcp_greeted(struct client *c);
+// What tcp-request connection, and session, say, on a transaction made for that alone.
+bool tcp_admits_connection(struct client *c, struct txn *t);
+bool tcp_admits_session(struct client *c, struct txn *t);
 // The tcp-request content rules of p on a request in mode http, whose head is there. What waits
 // among them does so until inspect-delay is over.
 enum rule_verdict tcp_judge_request(struct txn *t, const struct proxy *p);

@@ -7,6 +7,7 @@
 
 #include "proxy/accesslog.h"
 #include "proxy/action_lua.h"
+#include "proxy/client_header.h"
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
@@ -14,28 +15,46 @@
 
 // --- at accept -----------------------------------------------------------------------------------
 
-bool
-tcp_admits(struct client *c, struct txn *t)
+static bool
+admits(struct client *c, struct txn *t, const struct rule_list *list)
 {
-	const struct proxy *p = c->bind->frontend;
-	enum rule_verdict v = rule_list_run(&p->tcp_connection, t);
-	if (v == RULE_NEXT || v == RULE_ALLOW)
-		v = rule_list_run(&p->tcp_session, t);
+	enum rule_verdict v = rule_list_run(list, t);
 	struct sample_addr src = *t->ctx.src, dst = *t->ctx.dst; // of set-src and its kin
 	c->src = src;
 	c->dst = dst;
 	return v == RULE_NEXT || v == RULE_ALLOW;
 }
 
-// The rules see a transaction, which is gone again before the connection's first one.
+bool
+tcp_admits_connection(struct client *c, struct txn *t)
+{
+	return admits(c, t, &c->bind->frontend->tcp_connection);
+}
+
+bool
+tcp_admits_session(struct client *c, struct txn *t)
+{
+	return admits(c, t, &c->bind->frontend->tcp_session);
+}
+
+// Rules of a session see who the client is, which a header may yet have to tell.
 static bool
-is_admitted(struct client *c)
+admits_for_now(struct client *c, struct txn *t)
+{
+	return tcp_admits_connection(c, t) && (c->expects_header || tcp_admits_session(c, t));
+}
+
+// The rules see a transaction, which is gone again before the connection's first one. False: the
+// connection is refused.
+static bool
+is_admitted(struct client *c, bool (*rules)(struct client *c, struct txn *t))
 {
 	struct txn *t = txn_new(c);
-	if (t == NULL)
-		return false;
-	bool admitted = tcp_admits(c, t);
-	txn_forget(t);
+	bool admitted = t != NULL && rules(c, t);
+	if (t != NULL)
+		txn_forget(t);
+	if (!admitted)
+		conn_abort(&c->conn);
 	return admitted;
 }
 
@@ -49,16 +68,11 @@ tcp_begin(struct txn *t)
 	t->step = &step_tcp_inspect;
 }
 
-bool
-tcp_enter(struct client *c)
+// False: it speaks HTTP.
+static bool
+enter_relay(struct client *c)
 {
-	const struct proxy *p = c->bind->frontend;
-	bool judged = p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
-	if (judged && !is_admitted(c)) {
-		conn_abort(&c->conn);
-		return true;
-	}
-	if (p->mode != PROXY_TCP)
+	if (c->bind->frontend->mode != PROXY_TCP)
 		return false;
 	struct txn *t = txn_new(c);
 	if (t == NULL) {
@@ -68,6 +82,29 @@ tcp_enter(struct client *c)
 	tcp_begin(t);
 	txn_run(t);
 	return true;
+}
+
+bool
+tcp_enter(struct client *c)
+{
+	const struct proxy *p = c->bind->frontend;
+	bool judged = p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
+	c->expects_header = c->bind->accept_proxy;
+	if (judged && !is_admitted(c, admits_for_now))
+		return true;
+	if (!c->expects_header)
+		return enter_relay(c);
+	client_header_await(c);
+	return true;
+}
+
+void
+tcp_greeted(struct client *c)
+{
+	if (c->bind->frontend->tcp_session.first != NULL && !is_admitted(c, tcp_admits_session))
+		return;
+	if (!enter_relay(c))
+		client_next(c);
 }
 
 // --- inspect -------------------------------------------------------------------------------------

@@ -251,10 +251,11 @@ void txn_error_page(struct txn *t, unsigned status);
 // Gives up without an answer: both connections are cut.
 enum step_verdict txn_cut(struct txn *t, const char *term);
 
-// What a final response lacks of a Date goes out with it (RFC 9110 section 6.6.1). Before its head
-// is written.
+// Before a final response's head is written: it gets the Date it lacks (RFC 9110 section 6.6.1).
 void txn_add_date(struct txn *t);
 
+// Of steps that connect. False: somebody left or it failed, *verdict says what to return.
+bool txn_connect_goes_on(struct txn *t, enum step_verdict *verdict);
 // Lets go of the server connection: back to the pool when `reuse`, else closed.
 void txn_release_server(struct txn *t, bool reuse);
 // Our end of the server connection, which must be there, from the kernel.

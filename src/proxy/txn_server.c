@@ -7,6 +7,7 @@
 #include "proxy/proxy.h"
 #include "proxy/tcp.h"
 #include "proxy/observe.h"
+#include "proxy/server_header.h"
 #include "proxy/txn.h"
 
 static void
@@ -78,7 +79,10 @@ connect_to(struct txn *t, struct server *s)
 	t->server = s;
 	t->times.queue_ns = loop_now_ns(t->worker->loop);
 	bool ask = !may_repeat(t);
-	struct server_conn *sc = may_reuse(t) ? server_conn_from_pool(t->worker, s, ask) : NULL;
+	struct server_conn *sc = NULL;
+	if (may_reuse(t))
+		sc = LIKELY(s->proxy_version == 0) ? server_conn_from_pool(t->worker, s, ask)
+						   : server_header_from_pool(t, s, ask);
 	if (sc != NULL) {
 		t->flags |= TXN_REUSED;
 		attach(t, sc);
@@ -145,7 +149,7 @@ static enum step_verdict
 connect_failed(struct txn *t)
 {
 	bool timeout = t->seen & SEEN_SERVER_TIMEOUT;
-	t->seen &= ~(uint32_t)SEEN_SERVER_TIMEOUT;
+	t->seen &= ~(uint32_t)(SEEN_SERVER_TIMEOUT | SEEN_SERVER_SEND_FAILED);
 	count_connect_failure(t);
 	txn_observed(t, OBSERVE_NO_CONNECTION);
 	txn_release_server(t, false);
@@ -159,20 +163,33 @@ connect_failed(struct txn *t)
 	return txn_go(t, &step_connect);
 }
 
+bool
+txn_connect_goes_on(struct txn *t, enum step_verdict *verdict)
+{
+	if (t->seen & SEEN_CLIENT_FAILED)
+		*verdict = txn_cut(t, "CC");
+	else if (txn_client_gave_up(t))
+		*verdict = txn_fail(t, 400, "CC");
+	else if (t->seen & (SEEN_SERVER_FAILED | SEEN_SERVER_SEND_FAILED | SEEN_SERVER_TIMEOUT))
+		*verdict = connect_failed(t);
+	else
+		return true;
+	return false;
+}
+
 static enum step_verdict
 run_connecting(struct txn *t)
 {
-	if (t->seen & SEEN_CLIENT_FAILED)
-		return txn_cut(t, "CC");
-	if (txn_client_gave_up(t))
-		return txn_fail(t, 400, "CC");
-	if (t->seen & (SEEN_SERVER_FAILED | SEEN_SERVER_TIMEOUT))
-		return connect_failed(t);
+	enum step_verdict verdict;
+	if (!txn_connect_goes_on(t, &verdict))
+		return verdict;
 	if (!(t->seen & SEEN_SERVER_CONNECTED))
 		return STEP_WAIT;
 	txn_observed(t, OBSERVE_CONNECTED);
 	t->seen &= ~(uint32_t)SEEN_SERVER_CONNECTED;
 	t->reason = NULL;
+	if (UNLIKELY(t->server->proxy_version != 0))
+		return txn_go(t, &step_send_header);
 	return txn_go(t, UNLIKELY(t->flags & TXN_TCP) ? &step_tcp_begin : &step_send_head);
 }
 
