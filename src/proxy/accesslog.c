@@ -123,8 +123,8 @@ accesslog_values(const struct txn *t, struct log_values *v)
 	*v = (struct log_values){0};
 	v->frontend = t->frontend->name;
 	v->backend = t->backend != NULL ? t->backend->name : t->frontend->name;
-	if (t->server != NULL)
-		v->server = t->server->name;
+	if (t->server != NULL || t->wanted != NULL) // the one that it waited for in vain
+		v->server = (t->server != NULL ? t->server : t->wanted)->name;
 	if (t->client != NULL) {
 		v->listener = t->client->bind->name;
 		v->client = *t->ctx.src;
