@@ -208,15 +208,15 @@ cookie_read_request(struct txn *t)
 
 // --- persistence ---------------------------------------------------------------------------------
 
-void
+bool
 cookie_judge_persistence(struct txn *t)
 {
-	for (const struct persist_rule *r = t->backend->persist_rules; r != NULL; r = r->next) {
-		if (!cond_pass(r->cond, &t->ctx))
-			continue;
+	const struct persist_rule *r = t->backend->persist_rules;
+	while (r != NULL && !cond_pass(r->cond, &t->ctx))
+		r = r->next;
+	if (r != NULL)
 		t->flags |= r->force ? TXN_FORCE_PERSIST : TXN_IGNORE_PERSIST;
-		return;
-	}
+	return !t->ctx.failed;
 }
 
 // `option redispatch N`: with each Nth attempt, or, below zero, with the Nth from the end.

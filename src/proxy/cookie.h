@@ -44,8 +44,8 @@ struct txn_cookies {
 	struct str in, out;             // captured; .p NULL: nothing
 };
 
-// force-persist and ignore-persist of its backend. Its ctx.failed: no room.
-void cookie_judge_persistence(struct txn *t);
+// force-persist and ignore-persist of its backend. False: no room.
+bool cookie_judge_persistence(struct txn *t);
 // Before a server is chosen. False: no room.
 bool cookie_read_request(struct txn *t);
 // On a final response, a server's or a service's. False: no room.

@@ -198,9 +198,7 @@ run_route(struct txn *t)
 	count_routed(t);
 	if (b->disabled)
 		return txn_fail(t, 503, "SC");
-	if (UNLIKELY(b->persist_rules != NULL))
-		cookie_judge_persistence(t);
-	if (UNLIKELY(t->ctx.failed))
+	if (UNLIKELY(b->persist_rules != NULL) && !cookie_judge_persistence(t))
 		return txn_fail(t, 500, "PR");
 	return txn_go(t, b == t->frontend ? &step_prepare : &step_backend_rules);
 }

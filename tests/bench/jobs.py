@@ -12,6 +12,7 @@ has no such job), which words the load generator gets, and what else differs fro
 import fnmatch
 
 SERVER = "    server o 127.0.0.1:{origin}"
+STICKY = "    cookie SRV insert indirect\n" + SERVER + " cookie s1"
 NGINX_PROXY = ('proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; '
                "proxy_pass http://app;")
 
@@ -113,6 +114,8 @@ JOBS = {
                             NGINX_LUA_HEADER, "-u", "/app/########"),
     "return": returned(floor="page"),
     "connection-each": plain("-k", n=500),
+    "cookie": plain("-H", "Cookie: theme=dark; SRV=s1; lang=en",
+                    tidegate={"back": STICKY}, haproxy={"back": STICKY}, nginx=None),
     "headers-40": plain(*(w for i in range(40) for w in ("-H", f"X-Header-{i}: value number {i}"))),
     "pipeline-16": plain("-w", "16"),
     "return-pipeline-16": returned("-w", "16"),
