@@ -75,6 +75,7 @@ set_target(struct cli_session *s, struct check *c, const struct addr *addr, uint
 		c->conf.addr = *addr;
 	if (port != 0)
 		c->conf.port = port;
+	kept_health(c->server);
 	if (c->conf.addr.len != 0)
 		(void)addr_host_text(&c->conf.addr, text);
 	log_msg(LOG_WARNING, "%s of server %.*s/%.*s is asked at %s%sport %u, set by %.*s",

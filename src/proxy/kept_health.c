@@ -3,6 +3,7 @@
 // what the one before knew to be down. Points and their result are one word each, and what follows
 // from them is derived anew: a process may be killed between two words.
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "proxy/health.h"
 #include "proxy/kept_priv.h"
@@ -14,6 +15,9 @@ struct check_state {
 	struct metric points, rise, fall; // rise and fall as they were when points were counted
 	struct metric status, code, duration_ms, stopping, enabled;
 	struct metric conf_target; // hash of what is checked, as configured
+	// Where it is asked, set by a command: family and port, 0 for as configured; 16 bytes of
+	// the address. A process may be killed between two of these words: their sum tells.
+	struct metric asked, asked_0, asked_1, asked_sum;
 	struct metric info[INFO_WORDS];
 };
 
@@ -23,9 +27,9 @@ struct check_state {
 	}
 
 static const struct metric_row state_rows[] = {
-    WORD(points),      WORD(rise),        WORD(fall),     WORD(status),
-    WORD(code),        WORD(duration_ms), WORD(stopping), WORD(enabled),
-    WORD(conf_target), WORD(info),        {.name = NULL},
+    WORD(points),      WORD(rise),     WORD(fall),      WORD(status),      WORD(code),
+    WORD(duration_ms), WORD(stopping), WORD(enabled),   WORD(conf_target), WORD(asked),
+    WORD(asked_0),     WORD(asked_1),  WORD(asked_sum), WORD(info),        {.name = NULL},
 };
 
 #define COUNTER(m)                                                                               \
@@ -71,6 +75,72 @@ blocks_of(const struct check *c)
 	return c->agent != NULL ? &c->server->agent_state : &c->server->checked_state;
 }
 
+// --- where it is asked ---------------------------------------------------------------------------
+
+#define ASKED_SET   (UINT64_C(1) << 63)
+#define ASKED_SHIFT 16 // family above the port
+
+struct asked {
+	uint64_t what, at[2]; // as in check_state
+};
+
+static uint64_t
+sum_of_asked(const struct asked *a)
+{
+	return hash_bytes((const char *)a, sizeof(*a), 1);
+}
+
+static struct asked
+asked_of(const struct check *c)
+{
+	const struct addr *a = &c->conf.addr;
+	struct asked out = {.what = ASKED_SET | c->conf.port};
+	if (a->len == 0)
+		return out;
+	out.what |= (uint64_t)a->sa.sa_family << ASKED_SHIFT;
+	if (a->sa.sa_family == AF_INET)
+		memcpy(out.at, &a->in.sin_addr, sizeof(a->in.sin_addr));
+	else
+		memcpy(out.at, &a->in6.sin6_addr, sizeof(a->in6.sin6_addr));
+	return out;
+}
+
+static void
+keep_asked(const struct check *c, struct check_state *w)
+{
+	bool set = target_of(c) != METRIC_GET(&w->conf_target);
+	struct asked a = set ? asked_of(c) : (struct asked){0};
+	METRIC_SET(&w->asked, a.what);
+	METRIC_SET(&w->asked_0, a.at[0]);
+	METRIC_SET(&w->asked_1, a.at[1]);
+	METRIC_SET(&w->asked_sum, sum_of_asked(&a));
+}
+
+// False: of no address that a command could have set.
+static bool
+addr_of_asked(const struct asked *a, struct addr *out)
+{
+	*out = (struct addr){0};
+	switch ((a->what & ~ASKED_SET) >> ASKED_SHIFT) {
+	case 0:
+		return true;
+	case AF_INET:
+		out->len = sizeof(out->in);
+		out->in.sin_family = AF_INET;
+		memcpy(&out->in.sin_addr, a->at, sizeof(out->in.sin_addr));
+		return true;
+	case AF_INET6:
+		out->len = sizeof(out->in6);
+		out->in6.sin6_family = AF_INET6;
+		memcpy(&out->in6.sin6_addr, a->at, sizeof(out->in6.sin6_addr));
+		return true;
+	default:
+		return false;
+	}
+}
+
+// --- keeping -------------------------------------------------------------------------------------
+
 static void
 keep(const struct check *c)
 {
@@ -91,6 +161,7 @@ keep(const struct check *c)
 	METRIC_SET(&w->duration_ms, h->last.duration_ms);
 	METRIC_SET(&w->stopping, (bits & SERVER_STOPPING) != 0);
 	METRIC_SET(&w->enabled, c->enabled);
+	keep_asked(c, w);
 }
 
 void
@@ -160,14 +231,44 @@ take_finding(const struct kept *k, const struct ledger_object *o, struct health_
 	f->info[sizeof(f->info) - 1] = '\0';
 }
 
+// Where the configuration says another thing to check than it said then, that counts.
+static void
+take_asked(struct kept *k, const struct ledger_object *o, struct check *c, bool unchanged)
+{
+	const char *kind = c->agent != NULL ? "agent" : "check";
+	struct asked a = {word_of(k, o, "asked"),
+			  {word_of(k, o, "asked_0"), word_of(k, o, "asked_1")}};
+	char host[ADDR_TEXT_BYTES] = "its own";
+	struct addr at;
+	if (a.what == 0 || word_of(k, o, "asked_sum") != sum_of_asked(&a) ||
+	    !addr_of_asked(&a, &at))
+		return;
+	if (at.len != 0)
+		(void)addr_host_text(&at, host);
+	unsigned port = a.what & UINT16_MAX;
+	if (!unchanged) {
+		log_msg(LOG_NOTICE,
+			"%.*s: %s-addr %s %s-port %u were set while the configuration said "
+			"another place to ask than it says now, which counts",
+			STR_ARG(o->name), kind, host, kind, port);
+		return;
+	}
+	sbuf_printf(&k->set, "%s%.*s %s-addr %s %s-port %u", k->n_set++ > 0 ? ", " : "",
+		    STR_ARG(o->name), kind, host, kind, port);
+	c->conf.addr = at;
+	c->conf.port = (uint16_t)port;
+	keep_asked(c, kept_state_of(blocks_of(c)));
+}
+
 // True: *points is what there was, and counts.
 static bool
 take(struct kept *k, const struct ledger_object *o, struct check *c, uint32_t *points_out)
 {
 	uint64_t points = word_of(k, o, "points"), rise = word_of(k, o, "rise");
 	uint64_t fall = word_of(k, o, "fall"), status = word_of(k, o, "status");
-	if (word_of(k, o, "conf_target") != target_of(c) ||
-	    !is_plausible(points, rise, fall, status))
+	bool unchanged = word_of(k, o, "conf_target") == target_of(c);
+	take_asked(k, o, c, unchanged);
+	if (!unchanged || !is_plausible(points, rise, fall, status))
 		return false;
 	take_finding(k, o, &c->health.last);
 	c->enabled = word_of(k, o, "enabled") != 0;
