@@ -65,6 +65,7 @@ struct server {
 	struct backend *backend;
 	_Atomic(const struct server_addr *) addr; // server_addr()
 	const struct server_addr *addr_configured;
+	const struct addr *source; // that connections to it come from; NULL: any
 	struct str
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
@@ -185,6 +186,13 @@ static inline const struct server_addr *
 server_addr(const struct server *s)
 {
 	return atomic_load_explicit(&s->addr, memory_order_acquire);
+}
+// Where a connection to that address, the server's or one that is checked, comes from; NULL:
+// anywhere.
+static inline const struct addr *
+server_source(const struct server *s, const struct addr *to)
+{
+	return UNLIKELY(s->source != NULL) && !addr_is_unix(to) ? s->source : NULL;
 }
 // Publishes another address; returns the one before, for server_addr_free. Keeper, or before the
 // threads.

@@ -206,7 +206,7 @@ connect_begin(struct check *c)
 	c->is_open = true;
 	check_target(c, c->step, &to);
 	conn_init(&c->conn, checks_loop_of(c->all), check_event);
-	conn_connect(&c->conn, &to, NULL);
+	conn_connect(&c->conn, &to, server_source(c->server, &to));
 	conn_deadline(&c->conn, connect_deadline(c));
 	return WALK_WAITS;
 }

@@ -74,7 +74,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "persist"),
     REFUSED(ALL, "rate-limit"),
     REFUSED(ALL, "server-template"),
-    REFUSED(ALL, "source"),
     REFUSED(ALL, "stick"),
     REFUSED(ALL, "stick-table"),
     REFUSED(ALL, "transparent"),

@@ -34,6 +34,7 @@ struct server_options {
 	bool backup, disabled, send_proxy, send_proxy_v2;
 	unsigned proxy_options; // enum server_proxy_option bits
 	struct str cookie;
+	const struct addr *source; // NULL: the backend's
 	struct health_words health;
 };
 
@@ -50,6 +51,7 @@ struct proxy_conf {
 	const struct conf_line *begin;
 	struct server_options default_server;
 	struct health_conf health;
+	const struct addr *source; // of its servers that have none; NULL: none
 	enum backend_reuse reuse;
 	struct balance balance; // row and arguments; the rest is filled in at the end
 	const struct conf_line *balance_line;

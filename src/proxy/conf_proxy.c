@@ -166,6 +166,7 @@ take_over(struct proxy *p, const struct proxy *d)
 	struct proxy_conf *c = p->conf, *from = d->conf;
 	c->default_server = from->default_server;
 	conf_health_take_over(&c->health, &from->health);
+	c->source = from->source;
 	c->reuse = from->reuse;
 	c->balance = from->balance;
 	c->balance_line = from->balance_line;

@@ -3,6 +3,7 @@
 // configuration serves correctly without them, and refused where it does not (TLS).
 #include "http/names.h"
 #include "proxy/conf_priv.h"
+#include "proxy/conf_source.h"
 
 #define MOST_INTER  ((int64_t)INT32_MAX * 1000000) // haproxy's bound: 2^31-1 milliseconds
 #define OPT(member) offsetof(struct server_options, member)
@@ -72,6 +73,16 @@ parse_observe(struct conf *conf, void *obj, const struct conf_line *line, struct
 	(void)err;
 	w->observe_layer = (int)value->i;
 	return w->observe = true;
+}
+
+static bool
+parse_source(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *value,
+	     struct err *err)
+{
+	struct server_options *o = obj;
+	(void)line;
+	o->source = conf_source_of(conf, value->addr, err);
+	return o->source != NULL;
 }
 
 // "unique-id,authority": the words of proxy-v2-options take the place of those before.
@@ -285,6 +296,12 @@ const struct conf_word conf_server_words[] = {
      .words = up_words,
      .parse = parse_marked_up,
      .help = "shutdown-backup-sessions: requests on backups are ended when it comes back."},
+    {.name = "source",
+     .type = CONF_ADDR,
+     .addr_flags = CONF_ADDR_PORT_OPTIONAL | CONF_ADDR_ANY | CONF_ADDR_RESOLVE,
+     .parse = parse_source,
+     .help = "ADDRESS[:PORT] that connections to it come from, checks among them, instead of the "
+	     "backend's; 0.0.0.0 and :: leave it to the system."},
     {.name = "send-proxy",
      .type = CONF_FLAG,
      .flags = CONF_WORD_NO,
@@ -367,10 +384,16 @@ const struct conf_word conf_server_words[] = {
      .type = CONF_STR,
      .flags = CONF_WORD_REFUSED,
      .help = "other protocols than HTTP/1 come in a later tidegate"},
-    {.name = "source",
+    {.name = "usesrc",
      .type = CONF_STR,
      .flags = CONF_WORD_REFUSED,
-     .help = "a source address comes in a later tidegate"},
+     .help =
+	 "tidegate does not take its clients' addresses; 'send-proxy' tells them to the server"},
+    {.name = "interface",
+     .type = CONF_STR,
+     .flags = CONF_WORD_REFUSED,
+     .help = "it comes in a later tidegate; an address of the interface behind 'source' often does "
+	     "as well"},
     {.name = "redir",
      .type = CONF_STR,
      .flags = CONF_WORD_REFUSED,
@@ -472,5 +495,6 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 		return false;
 	s->addr_written = conf_strdup(conf, from->text);
 	apply(s, &o);
+	conf_source_server(conf, line, p, s, o.source);
 	return conf_health_server(conf, line, p, s, &o.health, err);
 }

@@ -112,7 +112,7 @@ server_conn_new(struct proxy_worker *w, struct server *s, struct txn *t)
 	sc->addr_epoch = to->epoch;
 	client_sample_addr(&to->addr, &sc->peer);
 	conn_init(&sc->conn, w->loop, server_conn_event);
-	conn_connect(&sc->conn, &to->addr, NULL);
+	conn_connect(&sc->conn, &to->addr, server_source(s, &to->addr));
 	return sc;
 }
 
