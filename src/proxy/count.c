@@ -166,29 +166,48 @@ count_aborts(const struct txn *t)
 		ADD_ALL(t, server_aborts, 1);
 }
 
+// Of a backend or a server.
+static inline void
+count_work(struct be_counters *c, const struct txn *t)
+{
+	METRIC_ADD(&c->bytes_in, t->bytes_in);
+	METRIC_ADD(&c->bytes_out, t->bytes_out);
+	METRIC_ADD(&c->requests, 1);
+	if (t->flags & TXN_REDISPATCHED)
+		METRIC_ADD(&c->redispatches, 1);
+}
+
+static inline void
+count_times(const struct txn_times *at, struct be_counters *b, struct be_counters *s)
+{
+	uint64_t total_ms = ms_between(at->idle_ns, at->end_ns);
+	if (total_ms == 0)
+		return; // nor is there any in its parts
+	uint64_t queue_ms = ms_between(at->head_ns, at->queue_ns);
+	uint64_t connect_ms = ms_between(at->queue_ns, at->connected_ns);
+	uint64_t response_ms = ms_between(at->connected_ns, at->response_ns);
+	for (struct be_counters *c = b; c != NULL; c = c == b ? s : NULL) {
+		METRIC_ADD(&c->total_ms, total_ms);
+		METRIC_ADD(&c->queue_ms, queue_ms);
+		METRIC_ADD(&c->connect_ms, connect_ms);
+		METRIC_ADD(&c->response_ms, response_ms);
+	}
+}
+
 static void
 count_backend_end(const struct txn *t)
 {
-	struct be_counters *b = of_backend(t);
+	struct be_counters *b = of_backend(t), *s = t->server != NULL ? of_server(t) : NULL;
 	METRIC_ADD(&b->sessions_now, -1);
-	ADD_ALL(t, bytes_in, t->bytes_in);
-	ADD_ALL(t, bytes_out, t->bytes_out);
-	ADD_ALL(t, requests, 1);
+	count_work(b, t);
 	if (LIKELY(!(t->flags & TXN_TCP)))
 		stats_count_status(&b->responses, t->res.status);
-	if (t->flags & TXN_REDISPATCHED)
-		ADD_ALL(t, redispatches, 1);
-	if (t->server == NULL)
+	if (s == NULL)
 		return;
+	count_work(s, t);
 	if (!(t->flags & (TXN_REPLIED | TXN_TCP)))
-		stats_count_status(&of_server(t)->responses, t->res.status);
-	uint64_t total_ms = ms_between(t->times.idle_ns, t->times.end_ns);
-	if (total_ms == 0)
-		return; // nor is there any in its parts
-	ADD_ALL(t, total_ms, total_ms);
-	ADD_ALL(t, queue_ms, ms_between(t->times.head_ns, t->times.queue_ns));
-	ADD_ALL(t, connect_ms, ms_between(t->times.queue_ns, t->times.connected_ns));
-	ADD_ALL(t, response_ms, ms_between(t->times.connected_ns, t->times.response_ns));
+		stats_count_status(&s->responses, t->res.status);
+	count_times(&t->times, b, s);
 }
 
 void
