@@ -271,13 +271,23 @@ try_live(struct policy_worker *w, struct policy_state *s, struct policy_fn_count
 	enum policy_error e = try_state(w, s, c, fn, call);
 	if (UNLIKELY(e != POLICY_E_NONE))
 		policy_circuit_failed(c, e, call->now_boot_ns);
-	else if (UNLIKELY(c->failures > 0))
+	else if (UNLIKELY(s->count->failures > 0))
 		c->back_off_ns = c->failures = 0;
 	return e;
 }
 
-// One call in SAMPLE_EVERY is timed.
-static SELDOM void
+static inline enum policy_verdict
+call_now(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
+	 struct policy_call *call)
+{
+	struct policy_fn_count *c = &at->live->counts->fn[fn->slot];
+	policy_count(&c->calls);
+	call->error = try_live(w, at->live, c, fn, call);
+	return LIKELY(call->error == POLICY_E_NONE) ? verdict_of(call, at->live->count)
+						    : on_error(w, at, fn, call);
+}
+
+static void
 sample(const struct policy_state *s, struct policy_fn_count *c, uint64_t start_ns)
 {
 	uint64_t ns = MAX(clock_mono_ns() - start_ns, UINT64_C(1));
@@ -292,21 +302,25 @@ sample(const struct policy_state *s, struct policy_fn_count *c, uint64_t start_n
 		policy_count_memory(s->counts, &s->region);
 }
 
+static SELDOM enum policy_verdict
+call_timed(struct policy_worker *w, struct policy_view_entry *at, const struct policy_fn *fn,
+	   struct policy_call *call)
+{
+	uint64_t start_ns = clock_mono_ns();
+	enum policy_verdict v = call_now(w, at, fn, call);
+	sample(at->live, &at->live->counts->fn[fn->slot], start_ns);
+	return v;
+}
+
+// One call in SAMPLE_EVERY is timed.
 enum policy_verdict
 policy_call(struct policy_worker *w, struct policy_view *view, const struct policy_fn *fn,
 	    struct policy_call *call)
 {
 	struct policy_view_entry *at = &view->e[fn->policy->index];
-	struct policy_fn_count *c = &at->live->counts->fn[fn->slot];
-	bool timed = w->n_calls++ % SAMPLE_EVERY == 0;
-	uint64_t start_ns = UNLIKELY(timed) ? clock_mono_ns() : 0;
-	policy_count(&c->calls);
-	call->error = try_live(w, at->live, c, fn, call);
-	enum policy_verdict v =
-	    LIKELY(call->error == POLICY_E_NONE) ? verdict_of(call, c) : on_error(w, at, fn, call);
-	if (UNLIKELY(timed))
-		sample(at->live, c, start_ns);
-	return v;
+	if (UNLIKELY(w->n_calls++ % SAMPLE_EVERY == 0))
+		return call_timed(w, at, fn, call);
+	return call_now(w, at, fn, call);
 }
 
 // ---- calls that may wait ----------------------------------------------------------------------

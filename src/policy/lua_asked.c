@@ -66,16 +66,13 @@ policy_lua_asked_look(lua_State *L, struct policy_state *s, void *txn)
 		let_go(L, a, changed);
 }
 
-// The place of the name at 2, whose bytes the registry then keeps; POLICY_ASKED: all are taken.
-// [-0, +0, m]
-static unsigned
-place_of(lua_State *L, struct policy_asked *a, uint8_t what, int handle, struct str name)
+// A place for the name at 2, whose bytes the registry then keeps. [-0, +0, m]
+static SELDOM void
+take_place(lua_State *L, struct policy_asked *a, uint8_t what, int handle)
 {
-	unsigned i = 0;
-	while (i < a->n && (a->answer[i].name.p != name.p || a->place[i].what != what))
-		i++;
-	if (i < a->n || i == POLICY_ASKED)
-		return i;
+	unsigned i = a->n;
+	struct str name;
+	name.p = lua_tolstring(L, 2, &name.n);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_asked);
 	lua_pushvalue(L, 2);
 	lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -84,22 +81,14 @@ place_of(lua_State *L, struct policy_asked *a, uint8_t what, int handle, struct 
 	a->place[i].what = what;
 	a->place[i].rest_next = 1;
 	a->n++;
-	return i;
 }
 
-void
-policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int handle,
-		      struct str name)
+// The text on top is the answer of that place. [-0, +0, m]
+static SELDOM void
+keep(lua_State *L, struct policy_state *s, unsigned i)
 {
 	struct policy_asked *a = &s->asked;
-	unsigned i = place_of(L, a, what, handle, name);
 	struct str text;
-	if (i == POLICY_ASKED)
-		return;
-	if (a->place[i].rest > 0) {
-		a->place[i].rest--;
-		return;
-	}
 	text.p = lua_tolstring(L, -1, &text.n);
 	if (text.n > ASKED_BYTES || s->policy->engine->host->changed == NULL)
 		return;
@@ -109,6 +98,25 @@ policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int ha
 	a->answer[i].text = text;
 	a->place[i].since = a->calls;
 	a->kept |= 1u << i;
+}
+
+void
+policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int handle,
+		      const char *name)
+{
+	struct policy_asked *a = &s->asked;
+	unsigned i = 0;
+	while (i < a->n && (a->answer[i].name.p != name || a->place[i].what != what))
+		i++;
+	if (UNLIKELY(i == POLICY_ASKED))
+		return;
+	if (LIKELY(i < a->n) && a->place[i].rest > 0) {
+		a->place[i].rest--;
+		return;
+	}
+	if (i == a->n)
+		take_place(L, a, what, handle);
+	keep(L, s, i);
 }
 
 void

@@ -91,7 +91,7 @@ void policy_lua_asked_open(lua_State *L); // [-0, +0, m]
 // The text on top is the live request's answer to `name`, at 2, and 1 the table that Lua looked
 // into in vain: may keep it there. [-0, +0, m]
 void policy_lua_asked_keep(lua_State *L, struct policy_state *s, uint8_t what, int handle,
-			   struct str name);
+			   const char *name);
 // Before a predicate is called: takes out what is not so in this request (NULL: all).
 // [-0, +0, -]
 void policy_lua_asked_look(lua_State *L, struct policy_state *s, void *txn);

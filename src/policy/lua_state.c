@@ -368,10 +368,6 @@ enum policy_error
 policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *call)
 {
 	enum policy_error error = POLICY_E_NONE;
-	if (LIKELY(lua_type(L, -1) == LUA_TBOOLEAN)) {
-		call->out = (struct policy_value){.type = POLICY_T_BOOL, .b = lua_toboolean(L, -1)};
-		return error;
-	}
 	if (UNLIKELY(!policy_lua_get(L, -1, &call->out))) {
 		(void)snprintf(s->error, sizeof(s->error), "the verdict is a %s",
 			       lua_typename(L, lua_type(L, -1)));
@@ -410,6 +406,17 @@ look_at_vars(struct policy_state *s)
 		return;
 	policy_lua_vars_drop(s->L, s);
 	s->kept.changes = changes;
+}
+
+// policy_state_result, quick with what most give.
+static inline enum policy_error
+result(struct policy_state *s, lua_State *L, struct policy_call *call)
+{
+	if (UNLIKELY(lua_type(L, -1) != LUA_TBOOLEAN))
+		return policy_state_result(s, L, call);
+	call->out.type = POLICY_T_BOOL;
+	call->out.b = lua_toboolean(L, -1);
+	return POLICY_E_NONE;
 }
 
 enum policy_error
@@ -456,7 +463,7 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	s->call = &s->idle;
 	if (LIKELY(end == GUARD_OK)) {
 		s->txn->host_txn = NULL;
-		enum policy_error error = policy_state_result(s, L, call);
+		enum policy_error error = result(s, L, call);
 		if ((!s->guard->outside || stood) && LIKELY(error == POLICY_E_NONE))
 			policy_verdict_keep(s, slot, call, stood);
 		lua_pop(L, 1);

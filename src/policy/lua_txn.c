@@ -57,8 +57,8 @@ policy_lua_resolve(lua_State *L, enum policy_what what, struct str name)
 	return handle;
 }
 
-// [-0, +1, e]
-static ALWAYS_INLINE int
+// Pushes the answer; whether it is a text. [-0, +1, e]
+static ALWAYS_INLINE bool
 ask(lua_State *L, struct policy_state *s, void *txn, int handle, const struct policy_value *args,
     unsigned n)
 {
@@ -69,19 +69,21 @@ ask(lua_State *L, struct policy_state *s, void *txn, int handle, const struct po
 	guard_postpone(s->guard);
 	bool ok = e->host->call(e->data, txn, handle, args, n, &out, &err);
 	guard_resume(s->guard);
-	if (!ok)
-		return luaL_error(L, "%s", err.text);
-	if (LIKELY(out.type == POLICY_T_STR))
+	if (UNLIKELY(!ok))
+		luaL_error(L, "%s", err.text);
+	bool text = LIKELY(out.type == POLICY_T_STR);
+	if (text)
 		lua_pushlstring(L, out.s.p, out.s.n);
 	else
 		policy_lua_push(L, &out);
-	return 1;
+	return text;
 }
 
 int
 policy_lua_ask(lua_State *L, void *txn, int handle, const struct policy_value *args, unsigned n)
 {
-	return ask(L, state_of(L), txn, handle, args, n);
+	(void)ask(L, state_of(L), txn, handle, args, n);
+	return 1;
 }
 
 struct lua_txn *
@@ -102,12 +104,12 @@ policy_lua_host_txn(lua_State *L, const struct lua_txn *t)
 	return t->host_txn;
 }
 
-// Behind an answer to the live request's __index: where predicates run, and can change nothing.
+// Behind a text for the live request's __index: where predicates run, and can change nothing.
 // [-0, +0, m]
 static inline void
-may_keep(lua_State *L, struct policy_state *s, enum policy_what what, int handle, struct str name)
+may_keep(lua_State *L, struct policy_state *s, enum policy_what what, int handle, const char *name)
 {
-	if (LIKELY(s->phase == POLICY_FROZEN && s->run == NULL) && lua_type(L, -1) == LUA_TSTRING)
+	if (LIKELY(s->phase == POLICY_FROZEN && s->run == NULL))
 		policy_lua_asked_keep(L, s, (uint8_t)what, handle, name);
 }
 
@@ -163,12 +165,11 @@ push_method(lua_State *L, uint32_t what)
 }
 
 // The name at 2. A number becomes a string here; it is no name, and not found. [-0, +0, e]
-static struct str
+static const char *
 name_asked(lua_State *L)
 {
-	struct str name;
-	name.p = lua_tolstring(L, 2, &name.n);
-	if (UNLIKELY(name.p == NULL))
+	const char *name = lua_tostring(L, 2);
+	if (UNLIKELY(name == NULL))
 		luaL_error(L, "txn[...]: a field's name is a string");
 	return name;
 }
@@ -178,7 +179,7 @@ static int
 test_index(lua_State *L)
 {
 	struct lua_txn *t = lua_touserdata(L, 1);
-	const char *name = name_asked(L).p;
+	const char *name = name_asked(L);
 	uint32_t what = classify(L, t);
 	if (what >> 24 != IS_FIELD)
 		return push_method(L, what);
@@ -210,15 +211,15 @@ static int
 live_index(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
-	struct str name = name_asked(L);
-	int64_t known = policy_name_get(&s->txn_names, name.p);
+	const char *name = name_asked(L);
+	int64_t known = policy_name_get(&s->txn_names, name);
 	uint32_t what = LIKELY(known >= 0) ? (uint32_t)known : learn(L, s);
 	if (UNLIKELY(what >> 24 != IS_FIELD))
 		return 1;
 	policy_lua_memo_forbid(L, "the request");
 	int handle = (int)(what & 0xffffff);
-	ask(L, s, policy_lua_host_txn(L, s->txn), handle, NULL, 0);
-	may_keep(L, s, POLICY_FIELD, handle, name);
+	if (ask(L, s, policy_lua_host_txn(L, s->txn), handle, NULL, 0))
+		may_keep(L, s, POLICY_FIELD, handle, name);
 	return 1;
 }
 
@@ -256,8 +257,8 @@ live_header(lua_State *L)
 	void *txn = policy_lua_host_txn(L, s->txn);
 	int64_t known = policy_name_get(&s->header_names, name.s.p);
 	int handle = LIKELY(known >= 0) ? (int)known : learn_header(L, s, name.s);
-	ask(L, s, txn, handle, &name, 1);
-	may_keep(L, s, POLICY_HEADER, handle, name.s);
+	if (ask(L, s, txn, handle, &name, 1))
+		may_keep(L, s, POLICY_HEADER, handle, name.s.p);
 	return 1;
 }
 
@@ -276,10 +277,10 @@ entry_index(lua_State *L)
 	}
 	void *txn = policy_lua_host_txn(L, p->txn);
 	if (p->what == POLICY_HEADER)
-		return ask(L, s, txn, policy_lua_resolve(L, p->what, name.s), &name, 1);
+		return policy_lua_ask(L, txn, policy_lua_resolve(L, p->what, name.s), &name, 1);
 	if (UNLIKELY(s->cookie_handle < 0))
 		s->cookie_handle = policy_lua_resolve(L, p->what, STR(""));
-	return ask(L, s, txn, s->cookie_handle, &name, 1);
+	return policy_lua_ask(L, txn, s->cookie_handle, &name, 1);
 }
 
 // ---- f, sf, c, sc ---------------------------------------------------------------------------

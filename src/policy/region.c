@@ -298,17 +298,10 @@ extend(struct region *r, struct region_block *b, size_t size)
 	return true;
 }
 
-void *
-region_realloc(void *ud, void *p, size_t old_bytes, size_t bytes)
+// A block that is there, to another size.
+static __attribute__((noinline)) void *
+resize(struct region *r, void *p, size_t old_bytes, size_t bytes)
 {
-	struct region *r = ud;
-	if (bytes == 0) {
-		if (p != NULL)
-			give(r, p);
-		return NULL;
-	}
-	if (p == NULL) // old_bytes is then the kind of object
-		return take(r, bytes);
 	struct region_block *b = block_of(p);
 	size_t before = block_size(b), size = bytes < r->bytes ? size_for(bytes) : r->bytes;
 	if (size <= before) {
@@ -326,6 +319,19 @@ region_realloc(void *ud, void *p, size_t old_bytes, size_t bytes)
 	memcpy(q, p, MIN(old_bytes, bytes));
 	give(r, p);
 	return q;
+}
+
+void *
+region_realloc(void *ud, void *p, size_t old_bytes, size_t bytes)
+{
+	struct region *r = ud;
+	if (p != NULL && bytes != 0)
+		return resize(r, p, old_bytes, bytes);
+	if (bytes != 0) // old_bytes is then the kind of object
+		return take(r, bytes);
+	if (p != NULL)
+		give(r, p);
+	return NULL;
 }
 
 static bool

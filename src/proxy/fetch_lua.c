@@ -131,7 +131,7 @@ was_read(void *txn, uint32_t handle, const struct tidevars_value *v)
 }
 
 // One call; `input`, when not NULL, is its first argument. The rest of *call is told back.
-static inline enum policy_verdict
+static ALWAYS_INLINE enum policy_verdict
 call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct policy_value *input,
 	  struct policy_call *call)
 {
@@ -145,18 +145,18 @@ call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct poli
 	if (t->policy_view == NULL)
 		t->policy_view = policy_pin(w->policy);
 	struct policy_request request = {POLICY_REQUEST_MAGIC, ctx, w->policy_scratch};
-	*call = (struct policy_call){.txn = &request,
-				     .arena = ctx->arena,
-				     .now_boot_ns = ctx->now_boot_ns,
-				     .now_real_ns = ctx->now_real_ns,
-				     .args = site->args,
-				     .n_args = site->n_args,
-				     // All members: what is left out would be cleared at length.
-				     .output = NULL,
-				     .was_read = ctx->shm_was_read != NULL ? was_read : NULL,
-				     .out = {0},
-				     .error = POLICY_E_NONE,
-				     .gen = 0};
+	// One by one: as a whole, with its padding, it would be cleared first.
+	call->txn = &request;
+	call->arena = ctx->arena;
+	call->now_boot_ns = ctx->now_boot_ns;
+	call->now_real_ns = ctx->now_real_ns;
+	call->args = site->args;
+	call->n_args = site->n_args;
+	call->output = NULL;
+	call->was_read = ctx->shm_was_read != NULL ? was_read : NULL;
+	call->out = (struct policy_value){0};
+	call->error = POLICY_E_NONE;
+	call->gen = 0;
 	if (input != NULL) {
 		memcpy(args, site->args, site->n_args * sizeof(args[0]));
 		args[0] = *input;
