@@ -3,6 +3,7 @@
 // while a script loads brings it in and makes the state follow HAProxy's rules: globals stay
 // writable, nothing is frozen or memoised.
 #include <arpa/inet.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 #include "policy/run_priv.h"
 
 #define MAX_INITS 64
+#define SHIPPED   "=haproxy.lua" // the chunk of lua/haproxy.lua
 
 static const char *const names[] = {"core", "act", "Map"};
 
@@ -22,6 +24,25 @@ static const char *const kinds[] = {[POLICY_PREDICATE] = "",
 				    [POLICY_SERVICE] = "service",
 				    [POLICY_COMMAND] = "command",
 				    NULL};
+
+// ---- errors -----------------------------------------------------------------------------------
+
+int
+policy_lua_fail(lua_State *L, const char *fmt, ...)
+{
+	lua_Debug ar;
+	va_list ap;
+	int level = 0;
+	while (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) != 0 &&
+	       (ar.what[0] == 'C' || strcmp(ar.source, SHIPPED) == 0))
+		level++;
+	luaL_where(L, level);
+	va_start(ap, fmt);
+	lua_pushvfstring(L, fmt, ap);
+	va_end(ap);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
 
 // ---- registering ------------------------------------------------------------------------------
 
@@ -43,11 +64,11 @@ static int
 host_init(lua_State *L)
 {
 	if (state_of(L)->phase != POLICY_LOADING)
-		return luaL_error(L, "core.register_init: only while the script loads");
+		return policy_lua_fail(L, "core.register_init: only while the script loads");
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_inits);
 	lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
 	if (n == MAX_INITS)
-		return luaL_error(L, "core.register_init: more than %d functions", MAX_INITS);
+		return policy_lua_fail(L, "core.register_init: more than %d functions", MAX_INITS);
 	lua_pushvalue(L, 1);
 	lua_rawseti(L, -2, n + 1);
 	return 0;
@@ -95,7 +116,8 @@ static int
 host_wait(lua_State *L)
 {
 	lua_Number ms = luaL_checknumber(L, 1);
-	luaL_argcheck(L, ms >= 0 && ms <= 86400000, 1, "0 to 86400000 ms");
+	if (!(ms >= 0 && ms <= 86400000))
+		return policy_lua_fail(L, "a time to wait is 0 to 86400000 ms");
 	return policy_lua_wait(L, (uint64_t)(ms * (lua_Number)NS_PER_MS));
 }
 
@@ -105,7 +127,7 @@ host_done(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
 	if (s->run == NULL)
-		return luaL_error(L, "only an action, service, command or task can be ended");
+		return policy_lua_fail(L, "only an action, service, command or task can be ended");
 	s->done_code = (int)luaL_checkinteger(L, 1);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&policy_key_done);
 	return lua_error(L);
@@ -119,12 +141,12 @@ host_answer(lua_State *L)
 	size_t n;
 	const char *text = luaL_checklstring(L, 1, &n);
 	if (s->call->output == NULL)
-		return luaL_error(L, "there is nobody to answer to");
+		return policy_lua_fail(L, "there is nobody to answer to");
 	guard_postpone(s->guard);
 	sbuf_add(s->call->output, str_of(text, n));
 	bool full = s->call->output->full;
 	guard_resume(s->guard);
-	return full ? luaL_error(L, "the answer is too long") : 0;
+	return full ? policy_lua_fail(L, "the answer is too long") : 0;
 }
 
 // host.now(): seconds and microseconds, of this moment. [-0, +2, -]
@@ -183,13 +205,13 @@ op_call(lua_State *L)
 	struct policy_value args[POLICY_MAX_ARGS];
 	int first = t != NULL ? 2 : 1, n = lua_gettop(L) - first + 1;
 	if (s->phase == POLICY_LOADING && t != NULL)
-		return luaL_error(L, "there is no request while the script loads");
+		return policy_lua_fail(L, "there is no request while the script loads");
 	luaL_argcheck(L, n <= POLICY_MAX_ARGS, first, "too many arguments");
 	for (int i = 0; i < n; i++)
 		if (!policy_lua_get(L, first + i, &args[i]))
-			return luaL_error(L, "%s: argument %d is a %s",
-					  lua_tostring(L, lua_upvalueindex(1)), i + 1,
-					  luaL_typename(L, first + i));
+			return policy_lua_fail(L, "%s: argument %d is a %s",
+					       lua_tostring(L, lua_upvalueindex(1)), i + 1,
+					       luaL_typename(L, first + i));
 	if (!lua_isinteger(L, lua_upvalueindex(2))) {
 		size_t len;
 		const char *name = lua_tolstring(L, lua_upvalueindex(1), &len);
@@ -246,7 +268,7 @@ bring_in(lua_State *L)
 	state_of(L)->thawed = true;
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key_inits);
-	if (luaL_loadbufferx(L, text.p, text.n, "=haproxy.lua", "t") != LUA_OK)
+	if (luaL_loadbufferx(L, text.p, text.n, SHIPPED, "t") != LUA_OK)
 		lua_error(L);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_globals);
 	lua_setupvalue(L, -2, 1);

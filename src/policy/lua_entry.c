@@ -126,14 +126,14 @@ policy_lua_register(lua_State *L, enum policy_kind kind, const char *name, unsig
 	struct policy_state *s = state_of(L);
 	const struct policy_entry entry = {kind, (char *)(uintptr_t)name, where, n_args, NULL};
 	if (s->phase != POLICY_LOADING)
-		luaL_error(L, "%s '%s': functions are registered while the script loads only",
-			   policy_kind_name(kind), name);
+		policy_lua_fail(L, "%s '%s': functions are registered while the script loads only",
+				policy_kind_name(kind), name);
 	if (!lua_isfunction(L, -1))
-		luaL_error(L, "%s '%s': a function is expected, got a %s", policy_kind_name(kind),
-			   name, luaL_typename(L, -1));
+		policy_lua_fail(L, "%s '%s': a function is expected, got a %s",
+				policy_kind_name(kind), name, luaL_typename(L, -1));
 	push_kind(L, kind);
 	if (lua_getfield(L, -1, name) != LUA_TNIL)
-		luaL_error(L, "%s '%s' is registered already", policy_kind_name(kind), name);
+		policy_lua_fail(L, "%s '%s' is registered already", policy_kind_name(kind), name);
 	lua_pop(L, 1);
 	lua_insert(L, -2);
 	lua_pushstring(L, name);
@@ -146,7 +146,7 @@ policy_lua_register(lua_State *L, enum policy_kind kind, const char *name, unsig
 	bool noted = note_entry(s->gen, &entry);
 	guard_resume(s->guard);
 	if (!noted)
-		luaL_error(L, "more than %d registered functions", MAX_ENTRIES);
+		policy_lua_fail(L, "more than %d registered functions", MAX_ENTRIES);
 }
 
 void

@@ -183,6 +183,8 @@ int policy_lua_run_main(lua_State *L);
 // ---- lua_task.c: the function and its arguments, n values, become a task. [-n, +0, e]
 void policy_lua_task_new(lua_State *L, int n);
 // ---- lua_core.c
+// As luaL_error, but says where the script itself called: not in lua/haproxy.lua. [-0, +0, v]
+int policy_lua_fail(lua_State *L, const char *fmt, ...);
 void policy_lua_core_open(lua_State *L); // brings HAProxy's names in when looked at. [-0, +0, e]
 void policy_lua_run_inits(lua_State *L); // core.register_init's functions. [-0, +0, e]
 

@@ -19,11 +19,11 @@ policy_lua_wait(lua_State *L, uint64_t ns)
 	struct policy_state *s = state_of(L);
 	struct policy_run *run = s->run;
 	if (run == NULL || !run->may_wait || s->policy->engine->host->wake_at == NULL)
-		return luaL_error(L, "waiting is not possible here: fetches, converters and "
-				     "predicates answer at once, and rules on content wait "
-				     "no longer than their inspect-delay");
+		return policy_lua_fail(L, "waiting is not possible here: fetches, converters and "
+					  "predicates answer at once, and rules on content wait "
+					  "no longer than their inspect-delay");
 	if (L != run->co)
-		return luaL_error(L, "waiting inside a coroutine of the script's own");
+		return policy_lua_fail(L, "waiting inside a coroutine of the script's own");
 	run->wake_ns = clock_mono_ns() + ns;
 	return lua_yield(L, 0);
 }

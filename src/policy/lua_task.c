@@ -96,13 +96,13 @@ policy_lua_task_new(lua_State *L, int n)
 {
 	struct policy_state *s = state_of(L);
 	if (s->policy->engine->host->wake_at == NULL)
-		luaL_error(L, "core.register_task: there are no tasks here");
+		policy_lua_fail(L, "core.register_task: there are no tasks here");
 	if (s->n_tasks == MAX_TASKS)
-		luaL_error(L, "core.register_task: more than %d tasks", MAX_TASKS);
+		policy_lua_fail(L, "core.register_task: more than %d tasks", MAX_TASKS);
 	lua_State *co = lua_newthread(L);
 	int ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	if (!lua_checkstack(co, n + 1))
-		luaL_error(L, "core.register_task: too many arguments");
+		policy_lua_fail(L, "core.register_task: too many arguments");
 	lua_pushcfunction(co, policy_lua_run_main);
 	lua_xmove(L, co, n);
 	guard_postpone(s->guard);

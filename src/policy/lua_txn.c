@@ -48,12 +48,12 @@ policy_lua_resolve(lua_State *L, enum policy_what what, struct str name)
 	const struct policy_engine *e = s->policy->engine;
 	struct err err = {0};
 	if (e->host->resolve == NULL)
-		return luaL_error(L, "'%s' is not available here", name.p);
+		return policy_lua_fail(L, "'%s' is not available here", name.p);
 	guard_postpone(s->guard);
 	int handle = e->host->resolve(e->data, what, name, &err);
 	guard_resume(s->guard);
 	if (handle < 0)
-		return luaL_error(L, "%s", err.text);
+		return policy_lua_fail(L, "%s", err.text);
 	return handle;
 }
 
@@ -70,7 +70,7 @@ ask(lua_State *L, struct policy_state *s, void *txn, int handle, const struct po
 	bool ok = e->host->call(e->data, txn, handle, args, n, &out, &err);
 	guard_resume(s->guard);
 	if (UNLIKELY(!ok))
-		luaL_error(L, "%s", err.text);
+		policy_lua_fail(L, "%s", err.text);
 	bool text = LIKELY(out.type == POLICY_T_STR);
 	if (text)
 		lua_pushlstring(L, out.s.p, out.s.n);
@@ -100,7 +100,7 @@ void *
 policy_lua_host_txn(lua_State *L, const struct lua_txn *t)
 {
 	if (t->live && UNLIKELY(t->host_txn == NULL))
-		luaL_error(L, "there is no request in this call");
+		policy_lua_fail(L, "there is no request in this call");
 	return t->host_txn;
 }
 
