@@ -124,10 +124,11 @@ static void
 look_up(struct txn *t, struct txn_cookies *c, struct str name)
 {
 	bool down = false;
-	bool down_too = t->backend->options & PROXY_OPT_PERSIST || t->flags & TXN_FORCE_PERSIST;
+	const struct proxy *b = cookie_backend_of(t);
+	bool down_too = b->options & PROXY_OPT_PERSIST || t->flags & TXN_FORCE_PERSIST;
 	struct server *s = NULL;
 	if (!is_unused(t))
-		s = backend_cookie_find(t->backend->backend, name, down_too, &down);
+		s = backend_cookie_find(b->backend, name, down_too, &down);
 	if (s != NULL) {
 		t->wanted = s;
 		c->client = server_is_up(s) ? 'V' : 'D';
@@ -168,7 +169,7 @@ take_own(struct txn *t, struct http_cookie_edit *e, const struct cookie_conf *co
 static bool
 take_piece(struct txn *t, struct http_cookie_edit *e, const struct http_cookie *k)
 {
-	const struct cookie_conf *conf = t->backend->cookie;
+	const struct cookie_conf *conf = cookie_backend_of(t)->cookie;
 	if (http_cookie_is_attribute(e->in, k)) {
 		http_cookie_follow(e, k);
 		return true;
@@ -250,7 +251,7 @@ cookie_server_changed(struct txn *t)
 void
 cookie_letters(const struct txn *t, char out[2])
 {
-	const struct cookie_conf *c = (t->backend != NULL ? t->backend : t->frontend)->cookie;
+	const struct cookie_conf *c = cookie_backend_of(t)->cookie;
 	bool persists = c != NULL && (c->rewrite || c->insert || c->prefix || c->indirect);
 	const struct txn_cookies *k = t->cookies;
 	out[0] = out[1] = '-';

@@ -46,7 +46,8 @@ struct txn_cookies {
 
 // force-persist and ignore-persist of its backend. False: no room.
 bool cookie_judge_persistence(struct txn *t);
-// Before a server is chosen. False: no room.
+// Before a server is chosen, or, for the log alone, where a rule denies the request. False: no
+// room.
 bool cookie_read_request(struct txn *t);
 // On a final response, a server's or a service's. False: no room.
 bool cookie_judge_response(struct txn *t);

@@ -3,11 +3,19 @@
 #pragma once
 
 #include "proxy/cookie.h"
+#include "proxy/proxy.h"
+#include "proxy/txn.h"
 
 #define COOKIE_DATE_BYTES 5
 
 struct http_cookie;
 
+// Whose word counts: the backend's, or, before one is chosen, the frontend's, if it is one too.
+static inline const struct proxy *
+cookie_backend_of(const struct txn *t)
+{
+	return t->backend != NULL ? t->backend : t->frontend;
+}
 // The transaction's; made when it is not there. NULL: no room.
 struct txn_cookies *cookie_note(struct txn *t);
 // Keeps it for the log in *out, if it is the one and nothing is kept yet. False: no room.

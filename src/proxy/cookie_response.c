@@ -9,12 +9,6 @@
 
 #define DATE_STEP_S 4
 
-static const struct cookie_conf *
-conf_of(const struct txn *t)
-{
-	return (t->backend != NULL ? t->backend : t->frontend)->cookie;
-}
-
 // A server is the one that the client's cookie asked for.
 static bool
 is_direct(const struct txn *t)
@@ -217,7 +211,7 @@ may_be_cached(const struct txn *t)
 bool
 cookie_judge_response(struct txn *t)
 {
-	const struct cookie_conf *conf = conf_of(t);
+	const struct cookie_conf *conf = cookie_backend_of(t)->cookie;
 	struct http_field *f = NULL;
 	if (conf == NULL && t->frontend->cookie_capture.len == 0)
 		return true;

@@ -92,6 +92,15 @@ const struct txn_step step_read_head = {"read-head", run_read_head};
 
 // --- rules and routing ------------------------------------------------------------------------
 
+// Who was denied, for the log.
+static void
+note_cookies(struct txn *t)
+{
+	const struct proxy *b = t->backend != NULL ? t->backend : t->frontend;
+	if (b->looks_at_cookies | t->frontend->looks_at_cookies)
+		(void)cookie_read_request(t); // without room it is not told
+}
+
 static enum step_verdict
 run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *next)
 {
@@ -107,6 +116,8 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 	case RULE_ALLOW:
 		return txn_go(t, next);
 	case RULE_REPLY:
+		if (t->reply.denied || t->reply.tarpit)
+			note_cookies(t);
 		if (UNLIKELY(t->reply.tarpit))
 			return txn_tarpit(t);
 		return txn_reply(t, t->reply.denied ? "PR" : "LR");

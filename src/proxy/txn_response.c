@@ -91,7 +91,7 @@ run_response_rules(struct txn *t)
 	if (v == RULE_CUT)
 		return txn_cut(t, t->reply.denied ? "PH" : "CH");
 	if (v == RULE_REPLY)
-		return txn_reply(t, "PH");
+		return txn_reply(t, t->reply.denied ? "PH" : "LH");
 	if (v == RULE_FAIL)
 		return txn_fail(t, 500, "PH");
 	return txn_go(t, &step_send_response);
