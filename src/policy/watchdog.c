@@ -138,8 +138,11 @@ park(struct watchdog *dog, uint32_t epoch)
 		return;
 	}
 	atomic_store(&dog->parked, 1);
-	long r = membarrier_call(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-	ASSERT(r == 0);
+	if (membarrier_call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) { // the kernel has no memory
+		atomic_store(&dog->parked, 0);
+		nap(SLOW_TICK_NS);
+		return;
+	}
 	uint64_t due_ns;
 	if (!look_at_all(dog, &due_ns) && atomic_load(&dog->epoch) == epoch)
 		(void)syscall(SYS_futex, &dog->parked, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
