@@ -84,7 +84,9 @@ set_descriptors(const struct service *s, struct err *err)
 {
 	struct rlimit now;
 	uint64_t fixed = s->setup->rlimit_nofile; // ulimit-n
-	uint64_t want = fixed != 0 ? fixed : proxy_setup_descriptors(s->set);
+	uint64_t want =
+	    fixed != 0 ? fixed
+		       : proxy_setup_descriptors(s->set) + proxy_setup_more_descriptors(s->set);
 	if (getrlimit(RLIMIT_NOFILE, &now) != 0) {
 		err_set(err, "cannot read the limit of file descriptors: %s", strerror(errno));
 		return 0;
@@ -162,6 +164,7 @@ service_raise_limits(struct service *s, struct err *err)
 			(unsigned long long)proxy_setup_descriptors(s->set),
 			(unsigned long long)maxconn, how);
 	g->maxconn = (uint32_t)maxconn;
+	proxy_setup_lua_sockets(s->set, limit);
 	raise_locked(s);
 	return true;
 }

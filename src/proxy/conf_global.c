@@ -9,6 +9,7 @@
 #include "expr/var.h"
 #include "net/loop.h"
 #include "proxy/conf_priv.h"
+#include "proxy/lua_socket.h"
 
 static bool
 store_u32(struct proxy_global *g, const struct conf_line *line)
@@ -152,6 +153,13 @@ proxy_setup_workers(const struct proxy_set *set)
 	return (uint32_t)MIN(MAX(CPU_COUNT(&cpus), 1), NET_MAX_WORKERS);
 }
 
+// Whose scripts may open sockets: the workers, and the keeper with its tasks and commands.
+static uint64_t
+n_lua_threads(const struct proxy_set *set)
+{
+	return set->policies != NULL ? proxy_setup_workers(set) + 1 : 0;
+}
+
 uint64_t
 proxy_setup_descriptors(const struct proxy_set *set)
 {
@@ -167,7 +175,23 @@ proxy_setup_descriptors(const struct proxy_set *set)
 		if (set->all[i]->backend != NULL)
 			servers += set->all[i]->backend->n_servers;
 	return 2 * (uint64_t)set->global.maxconn + workers * (2 * binds + 8) +
-	       servers * (workers + 1) + 64;
+	       servers * (workers + 1) + 64 + n_lua_threads(set) * PROXY_LUA_SOCKETS_LEAST;
+}
+
+uint64_t
+proxy_setup_more_descriptors(const struct proxy_set *set)
+{
+	return n_lua_threads(set) * (PROXY_LUA_SOCKETS_MOST - PROXY_LUA_SOCKETS_LEAST);
+}
+
+// Connections come first: maxconn is what operators have said.
+void
+proxy_setup_lua_sockets(struct proxy_set *set, uint64_t limit)
+{
+	uint64_t need = proxy_setup_descriptors(set), threads = n_lua_threads(set);
+	uint64_t spare = limit > need && threads > 0 ? (limit - need) / threads : 0;
+	set->lua_sockets_most =
+	    (uint32_t)MIN(PROXY_LUA_SOCKETS_LEAST + spare, (uint64_t)PROXY_LUA_SOCKETS_MOST);
 }
 
 #define G         "global"

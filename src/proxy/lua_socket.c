@@ -18,7 +18,6 @@
 
 #define SOCKET_MAGIC    0x7c5a0110u
 #define MOST_OF_RUN     32
-#define MOST_OF_WORKER  1024
 #define PIECE_BYTES     16384 // lua/haproxy.lua has it too
 #define MOST_TIMEOUT_MS INT32_MAX
 
@@ -165,9 +164,11 @@ op_new(struct op_call *c)
 	struct policy_run *run = policy_run_now(w->policy);
 	LIST_FOREACH (it, &w->lua_sockets)
 		n += LIST_ENTRY(it, struct lua_socket, in_worker)->owner == run;
-	if (n >= MOST_OF_RUN || w->n_lua_sockets >= MOST_OF_WORKER || w->draining)
-		return err_set(c->err, "more than %d open sockets, or %d of the worker",
-			       MOST_OF_RUN, MOST_OF_WORKER);
+	if (n >= MOST_OF_RUN || w->n_lua_sockets >= w->set->lua_sockets_most || w->draining)
+		return err_set(c->err,
+			       "more than %d open sockets, or %u of the thread, as the limit of "
+			       "file descriptors allows",
+			       MOST_OF_RUN, w->set->lua_sockets_most);
 	struct lua_socket *s = mem_aligned(alignof(struct lua_socket), sizeof(*s));
 	*s = (struct lua_socket){.magic = SOCKET_MAGIC,
 				 .worker = w,

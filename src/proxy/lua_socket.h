@@ -2,6 +2,10 @@
 // Connections that scripts make themselves: core.tcp() of HAProxy's dialect.
 #pragma once
 
+// Open ones of a thread: so many at least, however few descriptors there are; at most so many.
+#define PROXY_LUA_SOCKETS_LEAST 32
+#define PROXY_LUA_SOCKETS_MOST  1024
+
 struct policy_run;
 struct proxy_worker;
 

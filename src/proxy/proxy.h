@@ -242,6 +242,7 @@ struct proxy_set {
 	const struct acl_memo *acl_memo;      // of the expressions
 	struct vars_watch *watch;             // of vars; NULL: nobody is told of changes
 	struct policy_engine *policies;       // NULL without a policy section
+	uint32_t lua_sockets_most;            // that scripts may have open on one thread
 	struct policy_host_data *policy_host; // its data (policy_host.h); NULL without policies
 	struct verdict_note *verdict_notes;   // verdict.h, of the functions named
 	uint32_t n_verdicts;                  // that somebody asks about

@@ -9,6 +9,7 @@
 #include "proxy/cli_proxy_priv.h"
 #include "proxy/conf_priv.h"
 #include "proxy/kept.h"
+#include "proxy/lua_socket.h"
 
 static void
 set_global_defaults(struct proxy_global *g)
@@ -39,6 +40,7 @@ proxy_setup_new(struct conf *conf, struct expr_set *exprs, const struct module *
 	s->policy_tail = &s->first_policy;
 	s->set = CONF_NEW(conf, struct proxy_set);
 	set_global_defaults(&s->set->global);
+	s->set->lua_sockets_most = PROXY_LUA_SOCKETS_LEAST;
 	s->set->acl_memo = expr_set_memo(exprs);
 	conf_bind(conf, "setup", s);
 	conf_bind(conf, "proxy", s->set);

@@ -52,8 +52,14 @@ bool proxy_setup_link(struct proxy_setup *s);
 void proxy_set_fini(struct proxy_set *set);
 // Number of workers the set will have (nbthread, or one per CPU).
 uint32_t proxy_setup_workers(const struct proxy_set *set);
-// Descriptors that the set may need at once.
+// Descriptors that the set may need at once, with PROXY_LUA_SOCKETS_LEAST sockets of scripts for
+// each thread where there are scripts.
 uint64_t proxy_setup_descriptors(const struct proxy_set *set);
+// How many more of those it would have: all that each thread may open.
+uint64_t proxy_setup_more_descriptors(const struct proxy_set *set);
+// What of the limit is left becomes the bound of sockets of scripts, set->lua_sockets_most. Before
+// the threads.
+void proxy_setup_lua_sockets(struct proxy_set *set, uint64_t limit);
 
 // Sections with their keywords and actions that answer; global's keywords and actions that edit;
 // actions that set variables.
