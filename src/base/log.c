@@ -27,7 +27,7 @@ static struct {
 	bool may_block;               // stderr has a reader
 	_Atomic uint32_t lost;        // lines that he did not take
 	struct log_syslog syslog;
-} log_state = {.most = LOG_NOTICE, .syslog.fd = -1};
+} log_state = {.most = LOG_INFO, .syslog.fd = -1};
 
 // Of syslog.
 static const int severity[] = {

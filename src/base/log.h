@@ -31,7 +31,7 @@ void log_choose_place(void);
 // There is no stderr any more: syslog, unless the environment says otherwise. Once, by one thread
 // while others log.
 void log_leave_stderr(void);
-void log_set_level(enum log_level most); // default LOG_NOTICE
+void log_set_level(enum log_level most); // default LOG_INFO
 const char *log_level_name(enum log_level level);
 void log_msg(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_vmsg(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);

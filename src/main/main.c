@@ -190,6 +190,8 @@ perform(const struct options *o, const char *program, char **argv)
 	}
 	struct link *link;
 	struct err err;
+	if (o->verbose)
+		log_set_level(LOG_DEBUG); // what scripts say is all there is of that level
 	if (!link_open(&link, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;

@@ -34,8 +34,12 @@ main(void)
 	IS_STR(heard.line, "Zo\xc3\xab");
 	log_line(LOG_NOTICE, "%s", "x\n[ALERT] y\t\xc2\x9bz");
 	IS_STR(heard.line, "x?[ALERT] y???z");
-	log_msg(LOG_INFO, "not at this level");
-	IS_INT(heard.n, 3);
+	log_msg(LOG_INFO, "at this level");
+	log_msg(LOG_DEBUG, "not at this one");
+	IS_INT(heard.n, 4);
+	log_set_level(LOG_DEBUG);
+	log_msg(LOG_DEBUG, "and now");
+	IS_INT(heard.n, 5);
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	log_msg(LOG_ALERT, "%s", longer);
