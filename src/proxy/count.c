@@ -100,6 +100,8 @@ count_server_take(const struct txn *t, bool reused)
 	rate_count(&s->session_rate, loop_now_ns(t->worker->loop));
 	METRIC_ADD(&s->sessions_now, 1);
 	METRIC_RAISE(&s->sessions_max, METRIC_GET(&s->sessions_now));
+	if (LIKELY(t->wanted == NULL))
+		ADD_ALL(t, balanced, 1);
 	if (reused)
 		ADD_ALL(t, reuses, 1);
 	else

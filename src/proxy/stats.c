@@ -83,7 +83,7 @@ const struct metric_row stats_fe_rows[] = {
 	    BE(p, queued_max, "max_queue", "qmax", MAX, NULL,                                     \
 	       "Most that waited at once on one worker."),                                        \
 	    BE(p, requests, "http_requests_total", "req_tot", COUNTER, NULL, "Requests sent."),   \
-	    BE(p, sessions, "loadbalanced_total", "lbtot", COUNTER, NULL,                         \
+	    BE(p, balanced, "loadbalanced_total", "lbtot", COUNTER, NULL,                         \
 	       "Times it was chosen by balancing."),                                              \
 	    BE(p, bytes_in, "bytes_in_total", "bin", COUNTER, "bytes", "Bytes of requests."),     \
 	    BE(p, bytes_out, "bytes_out_total", "bout", COUNTER, "bytes", "Bytes of responses."), \

@@ -54,6 +54,7 @@ struct be_counters {
 	struct metric sessions;     // transactions given to it
 	struct metric sessions_now; // gauge
 	struct metric sessions_max;
+	struct metric balanced;   // those that nothing else than balancing chose a server for
 	struct metric queued_now; // gauge: wait for a server below its maxconn
 	struct metric queued_max;
 	struct metric requests; // heads sent
