@@ -30,7 +30,8 @@ struct listener {
 	unsigned n_slots;
 	unsigned n_fds; // n_slots or more, or 1 shared by all
 	unsigned cap_fds;
-	bool made_path; // a unix path that goes with us
+	bool made_path;    // a unix path that goes with us
+	bool is_inherited; // fd@N: others may have it too
 	struct addr addr;
 	int *fds;
 };
@@ -186,6 +187,7 @@ inherit_socket(struct listener *l, const struct listener_spec *s, struct err *er
 	// A wish only: unix sockets have no such option.
 	(void)setsockopt(s->inherited_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	add_socket(l, s->inherited_fd);
+	l->is_inherited = true;
 	return true;
 }
 
@@ -307,6 +309,20 @@ listener_free(struct listener **listener)
 	l->magic = 0;
 	mem_free(l->fds);
 	mem_free(l);
+}
+
+void
+listener_shut(struct listener *l)
+{
+	CHECK_MAGIC(l, LISTENER_MAGIC);
+	if (l->is_inherited || (addr_is_unix(&l->addr) && l->addr.un.sun_path[0] == '\0'))
+		return;
+	// A path that is gone has another socket made in its place: one of unix is shut for good.
+	if (addr_is_unix(&l->addr))
+		(void)unlink(l->addr.un.sun_path); // somebody may have been faster
+	l->made_path = false;                      // what is there from now on is another's
+	for (unsigned i = 0; i < l->n_fds; i++)
+		(void)shutdown(l->fds[i], SHUT_RDWR); // of a listening socket it cannot fail
 }
 
 const struct addr *

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "proxy/cli_proxy_priv.h"
+#include "proxy/frontend.h"
 #include "proxy/health.h"
 #include "proxy/policy_metrics.h"
 #include "proxy/stats.h"
@@ -103,7 +104,7 @@ static void
 add_frontend(struct table *t, const struct proxy_set *set, const struct proxy *p)
 {
 	struct line *l = begin_line(t, p, STR("FRONTEND"), stats_fe_rows, &p->fe_stats);
-	add_text(l, "status", p->binds != NULL ? STR("OPEN") : STR("STOP"));
+	add_text(l, "status", p->binds != NULL ? frontend_status(p) : STR("STOP"));
 	uint32_t limit = atomic_load_explicit(&p->limit->conns.max, memory_order_relaxed);
 	add_number(l, "slim", limit != 0 ? limit : set->global.maxconn);
 	add_text(l, "sid", STR("0"));
@@ -116,7 +117,7 @@ add_listener(struct table *t, const struct bind *b, bool addresses)
 	const struct proxy *p = b->frontend;
 	struct line *l = begin_line(t, p, b->stat_name, stats_listener_rows, &b->stats);
 	add_label(l, "listener", b->stat_name);
-	add_text(l, "status", p->disabled ? STR("STOP") : STR("OPEN"));
+	add_text(l, "status", p->disabled ? STR("STOP") : frontend_status(p));
 	uint32_t limit = atomic_load_explicit(&b->limit->max, memory_order_relaxed);
 	if (limit != 0)
 		add_number(l, "slim", limit);

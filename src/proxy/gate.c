@@ -9,6 +9,7 @@
 #include "net/listener.h"
 #include "net/worker.h"
 #include "proxy/conns.h"
+#include "proxy/frontend.h"
 
 enum place { OF_PROCESS = 1, OF_BIND = 2, OF_FRONTEND = 4 };
 
@@ -65,7 +66,7 @@ gate_enter(struct proxy_worker *w, const struct bind *b, int fd, uint8_t *places
 {
 	struct limit_waits *waits = take_places(w->set, b, places);
 	// Of those that the kernel gave us before we stopped listening, none is left standing.
-	if (LIKELY(waits == NULL) || w->draining)
+	if (LIKELY(waits == NULL) || w->draining || frontend_is_closed(b->frontend))
 		return true;
 	struct gate *g = &w->gates[b->index];
 	ASSERT(g->fd < 0); // the acceptor pauses while somebody stands here
@@ -90,7 +91,8 @@ open_gate(struct proxy_worker *w, struct gate *g)
 	int fd = g->fd;
 	g->fd = -1;
 	g->waits = NULL;
-	proxy_worker_pause(w, g->bind->index, false);
+	if (!frontend_is_closed(g->bind->frontend))
+		proxy_worker_pause(w, g->bind->index, false);
 	client_open(w, g->bind, fd, places);
 	return true;
 }

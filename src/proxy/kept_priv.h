@@ -60,6 +60,7 @@ struct server_state {
 
 struct frontend_state {
 	struct metric maxconn, conf_maxconn;
+	struct metric disabled, conf_disabled;
 };
 
 extern const struct ledger_kind kept_server_kind, kept_frontend_kind;

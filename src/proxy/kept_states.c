@@ -21,6 +21,8 @@ static const struct metric_row server_state_rows[] = {
 static const struct metric_row frontend_state_rows[] = {
     WORD(frontend_state, maxconn),
     WORD(frontend_state, conf_maxconn),
+    WORD(frontend_state, disabled),
+    WORD(frontend_state, conf_disabled), // 0: the configuration has no word for it
     {.name = NULL},
 };
 
@@ -94,6 +96,8 @@ kept_frontend(const struct proxy *p)
 {
 	struct frontend_state *w = kept_state_of(&p->fe_state);
 	METRIC_SET(&w->maxconn, atomic_load_explicit(&p->limit->conns.max, memory_order_relaxed));
+	METRIC_SET(&w->disabled, atomic_load_explicit(&p->limit->closed, memory_order_relaxed) &
+				     FRONTEND_DISABLED);
 }
 
 static void

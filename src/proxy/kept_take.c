@@ -13,6 +13,8 @@
 static const char *
 word_text(const char *word, uint64_t v, char text[WORD_TEXT_BYTES])
 {
+	if (strcmp(word, "disabled") == 0)
+		return v != 0 ? "yes" : "no";
 	if (strcmp(word, "admin") != 0) {
 		(void)snprintf(text, WORD_TEXT_BYTES, "%llu", (unsigned long long)v);
 		return text;
@@ -129,9 +131,11 @@ take_frontend(struct kept *k, const struct ledger_object *o)
 {
 	struct proxy *p = CONTAINER_OF(o->blocks, struct proxy, fe_state);
 	uint64_t v;
-	if (!was_set(k, o, "maxconn", "conf_maxconn", p->maxconn, &v))
-		return;
-	limit_set(&p->limit->conns, (uint32_t)MIN(v, (uint64_t)INT32_MAX), &p->limit->waits);
+	if (was_set(k, o, "maxconn", "conf_maxconn", p->maxconn, &v))
+		limit_set(&p->limit->conns, (uint32_t)MIN(v, (uint64_t)INT32_MAX),
+			  &p->limit->waits);
+	if (was_set(k, o, "disabled", "conf_disabled", 0, &v))
+		atomic_store_explicit(&p->limit->closed, FRONTEND_DISABLED, memory_order_relaxed);
 	kept_frontend(p);
 }
 

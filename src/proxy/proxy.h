@@ -150,6 +150,12 @@ struct error_page {
 };
 #define PROXY_MAX_ERROR_PAGES 24
 
+// Why a frontend takes no new connections (frontend.h).
+enum frontend_closed {
+	FRONTEND_DISABLED = 1, // until it is enabled
+	FRONTEND_SHUT = 2      // as long as this process lives
+};
+
 struct proxy {
 	uint32_t magic;
 	uint32_t index; // 0.. over all proxies
@@ -165,6 +171,7 @@ struct proxy {
 	struct conn_limit {
 		struct limit conns;
 		struct limit_waits waits; // for room here; a frontend's: or at a bind of its
+		_Atomic uint32_t closed;  // a frontend's: enum frontend_closed bits; keeper writes
 	} * limit;
 	uint32_t retries;
 	int32_t redispatch_every; // option redispatch N; cookie.c

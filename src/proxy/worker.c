@@ -13,6 +13,7 @@
 #include "proxy/effects.h"
 #include "proxy/expiry.h"
 #include "proxy/explain.h"
+#include "proxy/frontend.h"
 #include "proxy/gate.h"
 #include "proxy/health.h"
 #include "proxy/lua_cli.h"
@@ -38,6 +39,8 @@ start_acceptors_of(struct proxy_worker *w, struct bind *b)
 	unsigned n = MAX(listener_n_sockets(b->listener), w->set->n_workers);
 	for (unsigned i = w->id; i < n; i += w->set->n_workers)
 		*a++ = acceptor_start(b->listener, i, w->loop, client_accept, b);
+	if (frontend_is_closed(b->frontend)) // before this process
+		proxy_worker_pause(w, b->index, true);
 }
 
 static void
@@ -63,6 +66,14 @@ proxy_worker_pause(struct proxy_worker *w, size_t bind_index, bool pause)
 	struct acceptor **a = w->acceptors + bind_index * w->acceptors_each;
 	for (size_t i = 0; i < w->acceptors_each && a[i] != NULL; i++)
 		(pause ? acceptor_pause : acceptor_resume)(a[i]);
+}
+
+void
+proxy_worker_deafen(struct proxy_worker *w, size_t bind_index)
+{
+	struct acceptor **a = w->acceptors + bind_index * w->acceptors_each;
+	for (size_t i = 0; i < w->acceptors_each; i++)
+		acceptor_stop(&a[i]);
 }
 
 static void

@@ -59,6 +59,8 @@ struct proxy_worker {
 
 // Of one bind, by its index; see acceptor_pause.
 void proxy_worker_pause(struct proxy_worker *w, size_t bind_index, bool pause);
+// Likewise, see acceptor_stop.
+void proxy_worker_deafen(struct proxy_worker *w, size_t bind_index);
 
 // Listeners are bound, workers run, when it returns true. False: what could not be bound and why;
 // then nothing runs. Main thread; the set stays the caller's.
