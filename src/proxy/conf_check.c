@@ -6,6 +6,7 @@
 #include "proxy/action_wait.h"
 #include "proxy/conf_cookie.h"
 #include "proxy/conf_priv.h"
+#include "proxy/retry.h"
 
 // A line by file and number, for messages about what is kept without its words.
 static struct conf_line
@@ -75,6 +76,7 @@ check_tcp(struct conf *conf, struct proxy *p)
 		return;
 	if (p->backend != NULL)
 		p->backend->reuse = BACKEND_REUSE_NEVER;
+	p->retry_on = RETRY_CONNECTING;
 	if (p->options & PROXY_OPT_HTTPLOG) {
 		conf_warn(conf, p->conf->logfmt_line,
 			  "'%.*s' has mode tcp: 'option tcplog' takes the place of httplog",

@@ -3,6 +3,7 @@
 // small ones: names, limits, routing, rules, servers and pages. Options and what is logged stand in
 // conf_options.c, words that are not performed yet in conf_later.c.
 #include "proxy/conf_priv.h"
+#include "proxy/retry.h"
 
 // --- names and simple settings ---------------------------------------------------------------
 
@@ -335,7 +336,17 @@ const struct conf_keyword conf_proxy_keywords[] = {
      .words = "retries",
      .args = retries_arg,
      .parse = parse_retries,
-     .help = "Attempts to connect beyond the first; default 3."},
+     .help = "Attempts beyond the first, at connecting and of retry-on; default 3."},
+    {.sections = BACK,
+     .words = "retry-on",
+     .parse = conf_parse_retry_on,
+     .flags = CONF_EXTRA,
+     .help = "retry-on none | WORD...: which failures send a request once more, 'retries' times: "
+	     "conn-failure (the default), empty-response, junk-response, response-timeout, "
+	     "0rtt-rejected, the statuses 401 403 404 408 425 500 501 502 503 504; "
+	     "all-retryable-errors: the words and 500 502 503 504. With others than conn-failure a "
+	     "server may perform a request twice. A request with a body is sent again when all of "
+	     "it was there as its head was first sent ('option http-buffer-request')."},
     {.sections = ALL,
      .words = "errorfile",
      .args = page_args,

@@ -30,7 +30,6 @@ static const struct conf_keyword later_keywords[] = {
     IGNORED(ALL, "bind-process"),
     IGNORED(ALL, "load-server-state-from-file"),
     IGNORED(ALL, "server-state-file-name"),
-    IGNORED(ALL, "retry-on"),
     IGNORED(ALL, "email-alert"),
     IGNORED(ALL, "option allbackups"),
     IGNORED(ALL, "option checkcache"),

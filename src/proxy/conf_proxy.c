@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proxy/conf_priv.h"
+#include "proxy/retry.h"
 
 #define PROXY_MAGIC 0x7c5a0102
 
@@ -143,6 +144,7 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->timeouts = d->timeouts;
 	p->maxconn = d->maxconn;
 	p->retries = d->retries;
+	p->retry_on = d->retry_on;
 	p->redispatch_every = d->redispatch_every;
 	p->cookie = d->cookie;
 	p->cookie_key = d->cookie_key;
@@ -187,6 +189,7 @@ set_built_in_defaults(struct proxy *p)
 	// HAProxy begins with tcp; this is a proxy for HTTP.
 	p->mode = PROXY_HTTP;
 	p->retries = 3;
+	p->retry_on = RETRY_CONNECTING;
 	p->redispatch_every = -1;
 	p->forwardfor_header = STR("X-Forwarded-For");
 	p->originalto_header = STR("X-Original-To");

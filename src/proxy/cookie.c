@@ -9,6 +9,7 @@
 #include "proxy/conns.h"
 #include "proxy/cookie_priv.h"
 #include "proxy/proxy.h"
+#include "proxy/retry.h"
 #include "proxy/txn.h"
 
 #define PREFIX_END '~' // NAME=SERVER~VALUE
@@ -226,7 +227,7 @@ is_turn_to_redispatch(const struct txn *t)
 {
 	int64_t every = t->backend->redispatch_every;
 	if (every < 0)
-		every += 1 + (int64_t)txn_max_retries(t, t->backend->retries);
+		every += 1 + (int64_t)retry_most(t, t->backend->retries);
 	return every > 0 && t->retries % every == 0;
 }
 

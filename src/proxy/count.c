@@ -118,8 +118,12 @@ void
 count_connect_failure(const struct txn *t)
 {
 	ADD_ALL(t, connect_errors, 1);
-	if (t->retries < txn_max_retries(t, t->backend->retries))
-		ADD_ALL(t, retries, 1);
+}
+
+void
+count_retry(const struct txn *t)
+{
+	ADD_ALL(t, retries, 1);
 }
 
 void

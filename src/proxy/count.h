@@ -17,6 +17,7 @@ void count_queued(const struct txn *t, int64_t n); // +1: waits for a server; -1
 void count_server_take(const struct txn *t, bool reused);
 void count_server_give(const struct txn *t);
 void count_connect_failure(const struct txn *t);
+void count_retry(const struct txn *t);
 void count_response_error(const struct txn *t);
 // Refused by the codec; offset of the offending byte, for show errors.
 void count_bad_request(const struct txn *t, enum http_reason_id why, uint64_t offset);

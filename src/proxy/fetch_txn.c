@@ -16,6 +16,7 @@
 #include "proxy/conns.h"
 #include "proxy/host.h"
 #include "proxy/proxy.h"
+#include "proxy/retry.h"
 #include "proxy/txn.h"
 
 static const struct txn *
@@ -62,7 +63,7 @@ NUMBER(cur_server, TXN_TIMEOUT(t, backend_of(t), server_ns) / NS_PER_MS)
 NUMBER(cur_tarpit, TXN_TIMEOUT(t, backend_of(t), tarpit_ns) / NS_PER_MS)
 NUMBER(cur_tunnel, TXN_TIMEOUT(t, backend_of(t), tunnel_ns) / NS_PER_MS)
 NUMBER(be_retries, backend_of(t)->retries)
-NUMBER(cur_retries, txn_max_retries(t, backend_of(t)->retries))
+NUMBER(cur_retries, retry_most(t, backend_of(t)->retries))
 
 // --- timers ------------------------------------------------------------------------------------
 

@@ -174,6 +174,7 @@ struct proxy {
 		_Atomic uint32_t closed;  // a frontend's: enum frontend_closed bits; keeper writes
 	} * limit;
 	uint32_t retries;
+	unsigned retry_on;        // enum retry_on bits
 	int32_t redispatch_every; // option redispatch N; cookie.c
 	bool disabled;
 	bool looks_at_cookies; // it persists by them, or captures one

@@ -92,6 +92,7 @@ free_when_alone(struct txn *t)
 	rbuf_unref(&t->req_buf);
 	rbuf_unref(&t->res_buf);
 	rbuf_unref(&t->in_flight);
+	rbuf_unref(&t->kept_buf);
 	rbuf_unref(&t->up.held);
 	rbuf_unref(&t->down.held);
 	lua_call_free(t);

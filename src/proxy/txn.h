@@ -91,6 +91,7 @@ enum txn_flags {
 	TXN_ENDED = 1 << 10,         // logged and counted; waits for its connections to close
 	TXN_CUT = 1 << 11,           // given up: nothing is left to protect
 	TXN_LUA_KEEPS = 1 << 20,     // scripts keep private data of it
+	TXN_KEPT = 1 << 19,          // retry-on may send it again: all of it is here
 	TXN_FORCE_PERSIST = 1 << 17, // by a rule: down servers too, and no other
 	TXN_IGNORE_PERSIST = 1 << 18, // by a rule: as if no cookie were there
 	TXN_QUEUED = 1 << 13,         // in its backend's queue
@@ -165,6 +166,8 @@ struct txn {
 	struct sample_addr *server_local; // of the server connection let go of; NULL: not kept
 	uint16_t server_status;           // as received; rules may change res.status
 	struct rbuf *req_buf, *res_buf;   // hold the heads' bytes
+	struct rbuf *kept_buf;            // with TXN_KEPT and a body: holds kept_body
+	struct str kept_body;             // as it was received
 	struct rbuf *in_flight; // body bytes that a closing server connection may still read
 	const struct http_codec *client_codec, *server_codec;
 	struct flow up, down;               // request body, response body
@@ -207,13 +210,6 @@ static inline bool
 txn_has_request(const struct txn *t)
 {
 	return t->times.head_ns != 0 && !(t->flags & TXN_TCP);
-}
-
-// How often connecting may be tried again.
-static inline uint32_t
-txn_max_retries(const struct txn *t, uint32_t of_backend)
-{
-	return t->own_retries > 0 ? t->own_retries - 1u : of_backend;
 }
 
 static inline enum step_verdict

@@ -7,6 +7,7 @@
 #include "proxy/proxy.h"
 #include "proxy/tcp.h"
 #include "proxy/observe.h"
+#include "proxy/retry.h"
 #include "proxy/server_header.h"
 #include "proxy/txn.h"
 
@@ -144,7 +145,20 @@ run_connect(struct txn *t)
 
 const struct txn_step step_connect = {"connect", run_connect};
 
-// Refused, unreachable or too slow: another server, or the same once more, `retries` times.
+// Once more after a failure, on another server or the same; the one before is let go of.
+static enum step_verdict
+try_again(struct txn *t)
+{
+	count_retry(t);
+	t->retries++;
+	if (LIKELY(t->wanted == NULL) || cookie_gives_up_server(t))
+		t->seen |= SEEN_SERVER_FAILED; // prefer another server
+	else
+		t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
+	return txn_go(t, &step_connect);
+}
+
+// Refused, unreachable or too slow: `retries` times, unless retry-on says otherwise.
 static enum step_verdict
 connect_failed(struct txn *t)
 {
@@ -153,14 +167,9 @@ connect_failed(struct txn *t)
 	count_connect_failure(t);
 	txn_observed(t, OBSERVE_NO_CONNECTION);
 	txn_release_server(t, false);
-	if (t->retries >= txn_max_retries(t, t->backend->retries))
+	if (!retry_may(t, RETRY_CONNECTING))
 		return txn_fail(t, 503, timeout ? "sC" : "SC");
-	t->retries++;
-	if (LIKELY(t->wanted == NULL) || cookie_gives_up_server(t))
-		t->seen |= SEEN_SERVER_FAILED; // prefer another server
-	else
-		t->seen &= ~(uint32_t)SEEN_SERVER_FAILED;
-	return txn_go(t, &step_connect);
+	return try_again(t);
 }
 
 bool
@@ -306,12 +315,16 @@ run_send_head(struct txn *t)
 	t->up.to = s;
 	if (t->up.sending > 0) // of an attempt that came to nothing
 		iov[n++] = (struct iovec){(void *)(uintptr_t)conn_data(t->up.from), t->up.sending};
+	else if (UNLIKELY(t->kept_body.n > 0))
+		iov[n++] = (struct iovec){(void *)(uintptr_t)t->kept_body.p, t->kept_body.n};
 	else if (!t->up.ended)
 		flow_take_behind(&t->up, iov, &n, &result);
 	if (result == FLOW_BAD) {
 		txn_count_bad_body(t);
 		return txn_fail(t, 400, "PR");
 	}
+	if (UNLIKELY(t->backend->retry_on & ~(unsigned)RETRY_CONNECTING))
+		retry_keep(t);
 	t->times.connected_ns = loop_now_ns(t->worker->loop);
 	http_head_init(&t->res, t->fields + t->req.max_fields, t->req.max_fields);
 	t->server_codec->begin(&t->res_in);
@@ -327,6 +340,27 @@ const struct txn_step step_send_head = {"send-head", run_send_head};
 
 // --- await-response ----------------------------------------------------------------------------
 
+// What the connection told was of an attempt that is over.
+static void
+forget_attempt(struct txn *t)
+{
+	t->seen &= ~(uint32_t)(SEEN_SERVER_EOF | SEEN_SERVER_FAILED | SEEN_SERVER_SEND_FAILED |
+			       SEEN_SERVER_TIMEOUT);
+	t->down.eof = t->down.failed = false;
+	t->reason = NULL;
+	t->flags &= ~(uint32_t)TXN_REUSED;
+}
+
+// Behind retry_may_sent, which said that it may.
+static enum step_verdict
+send_again(struct txn *t)
+{
+	txn_release_server(t, false);
+	forget_attempt(t);
+	t->http_reason = HTTP_REASON_NONE;
+	return try_again(t);
+}
+
 // The server closed before any byte of its answer. On a used connection that is the race between
 // its idle timeout and our request, so a request that may be repeated is sent again; any other one
 // only when not a byte of it was taken.
@@ -339,18 +373,15 @@ no_response(struct txn *t)
 	if (!again) {
 		count_response_error(t);
 		txn_observed(t, t->seen & SEEN_SERVER_EOF ? OBSERVE_CLOSED : OBSERVE_READ_ERROR);
-		return txn_fail(t, 502, "SH");
+		return retry_may_sent(t, RETRY_EMPTY) ? send_again(t) : txn_fail(t, 502, "SH");
 	}
 	if (conn_sending(s))
 		return STEP_WAIT; // for the send to come back: it ends one way or the other
-	t->seen &= ~(uint32_t)(SEEN_SERVER_EOF | SEEN_SERVER_FAILED | SEEN_SERVER_SEND_FAILED);
 	uint32_t place = t->flags & TXN_PLACED; // stays ours: the same server is asked again
 	t->flags &= ~(uint32_t)TXN_PLACED;
 	txn_release_server(t, false);
 	t->flags |= place;
-	t->down.eof = false;
-	t->reason = NULL;
-	t->flags &= ~(uint32_t)TXN_REUSED;
+	forget_attempt(t);
 	struct server_conn *sc = server_conn_new(t->worker, t->server, t);
 	if (sc == NULL)
 		return txn_fail(t, 503, "RC");
@@ -369,7 +400,7 @@ refuse_response(struct txn *t)
 	count_bad_response(t, why, offset);
 	txn_observed(t, OBSERVE_BAD_HEAD);
 	bad_message_keep(t, true, why, offset);
-	return txn_fail(t, 502, "PH");
+	return retry_may_sent(t, RETRY_JUNK) ? send_again(t) : txn_fail(t, 502, "PH");
 }
 
 static enum step_verdict
@@ -378,7 +409,7 @@ await_more_response(struct txn *t)
 	struct conn *s = &t->server_conn->conn;
 	if (t->seen & SEEN_SERVER_TIMEOUT) {
 		txn_observed(t, OBSERVE_TIMEOUT);
-		return txn_fail(t, 504, "sH");
+		return retry_may_sent(t, RETRY_TIMEOUT) ? send_again(t) : txn_fail(t, 504, "sH");
 	}
 	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
 		return no_response(t);
@@ -393,7 +424,8 @@ await_more_response(struct txn *t)
 			enum http_reason_id why = t->server_codec->too_big(&t->res_in, &t->res);
 			count_bad_response(t, why, n);
 			txn_observed(t, OBSERVE_BAD_HEAD);
-			return txn_fail(t, 502, "PH");
+			return retry_may_sent(t, RETRY_JUNK) ? send_again(t)
+							     : txn_fail(t, 502, "PH");
 		}
 		t->server_codec->moved(&t->res_in, &t->res, from, n, conn_data(s));
 	}
@@ -454,6 +486,10 @@ run_await_response(struct txn *t)
 		count_bad_response(t, HTTP_REASON_STATUS, 0);
 		t->http_reason = HTTP_REASON_STATUS;
 		return txn_fail(t, 502, "PH");
+	}
+	if (UNLIKELY(t->flags & TXN_KEPT) && retry_may_sent(t, retry_on_status(t->res.status))) {
+		txn_observed_status(t, t->res.status);
+		return send_again(t);
 	}
 	rbuf_unref(&t->res_buf);
 	t->res_buf = rbuf_ref(s->in);
