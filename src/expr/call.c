@@ -14,6 +14,7 @@ struct expr_calls {
 	uint32_t magic;
 	struct expr_set frozen;
 	struct expr_set *live; // of which only the pattern sets are looked at
+	struct conf *conf;
 };
 
 static void
@@ -26,7 +27,7 @@ copy_map(struct hash_map *to, const struct hash_map *from)
 }
 
 const struct expr_calls *
-expr_calls_new(struct expr_set *set)
+expr_calls_new(struct expr_set *set, struct conf *conf)
 {
 	CHECK_MAGIC(set, EXPR_SET_MAGIC);
 	ASSERT(set->calls == NULL);
@@ -35,6 +36,7 @@ expr_calls_new(struct expr_set *set)
 	c->frozen = *set;
 	c->frozen.frozen = true;
 	c->live = set;
+	c->conf = conf;
 	copy_map(&c->frozen.var_ids, &set->var_ids);
 	copy_map(&c->frozen.procs, &set->procs);
 	set->calls = c;
@@ -96,12 +98,13 @@ unknown(const char *kind, const struct hash_map *m, struct str name, struct err 
 
 // What is resolved while the configuration is read, or changes something, is not for scripts.
 static bool
-is_callable(const char *name, const struct arg_spec *specs, row_link_f link, unsigned needs,
-	    struct err *err)
+is_callable(const char *name, const struct arg_spec *specs, row_link_f link, unsigned flags,
+	    unsigned needs, struct err *err)
 {
-	bool good = link == NULL && !(needs & SMP_NEED_WRITE);
+	bool looks = (flags & ROW_LINK_LOOKS) != 0;
+	bool good = (link == NULL || looks) && !(needs & SMP_NEED_WRITE);
 	for (; good && specs != NULL && specs->type != ARG_END; specs++)
-		good = specs->type != ARG_ACL && specs->type != ARG_NAME;
+		good = specs->type != ARG_ACL && (looks || specs->type != ARG_NAME);
 	return good || err_set(err, "'%s' can be used in the configuration only", name);
 }
 
@@ -112,7 +115,8 @@ expr_calls_find_fetch(const struct expr_calls *c, struct str name, struct err *e
 		const struct fetch_row *r = c->frozen.fetch_rows[i];
 		if (!names_it(r->name, r->aliases, name))
 			continue;
-		return is_callable(r->name, r->args, r->link, r->needs, err) ? (int)i : -1;
+		return is_callable(r->name, r->args, r->link, r->flags, r->needs, err) ? (int)i
+										       : -1;
 	}
 	return unknown("fetch", &c->frozen.fetches, name, err);
 }
@@ -124,7 +128,8 @@ expr_calls_find_conv(const struct expr_calls *c, struct str name, struct err *er
 		const struct conv_row *r = c->frozen.conv_rows[i];
 		if (!names_it(r->name, r->aliases, name))
 			continue;
-		return is_callable(r->name, r->args, r->link, r->needs, err) ? (int)i : -1;
+		return is_callable(r->name, r->args, r->link, r->flags, r->needs, err) ? (int)i
+										       : -1;
 	}
 	return unknown("converter", &c->frozen.convs, name, err);
 }
@@ -169,7 +174,8 @@ copy_texts(struct arena *arena, const struct str *args, size_t n, struct str *ou
 // Trailing arguments left out count as not given.
 static struct expr_arg *
 type_args(const struct expr_calls *c, const struct arg_spec *specs, row_check_f check,
-	  const struct str *args, size_t n, struct sample_ctx *ctx, struct err *err)
+	  row_link_f link, const struct str *args, size_t n, struct sample_ctx *ctx,
+	  struct err *err)
 {
 	struct expr_set set;
 	struct str texts[EXPR_CALL_MAX_ARGS];
@@ -183,7 +189,11 @@ type_args(const struct expr_calls *c, const struct arg_spec *specs, row_check_f 
 	if (typed != NULL && check != NULL && !check(typed, &env, &out, err))
 		typed = NULL;
 	give_back(&set, ctx);
-	return typed;
+	if (typed == NULL || link == NULL)
+		return typed;
+	if (!c->live->linked)
+		return err_set(err, "names are not known while the configuration is read"), NULL;
+	return link(typed, c->conf, err) ? typed : NULL;
 }
 
 static enum expr_call_result
@@ -201,7 +211,7 @@ expr_calls_fetch(const struct expr_calls *c, int row, const struct str *args, si
 		 struct sample_ctx *ctx, struct sample *smp, struct err *err)
 {
 	const struct fetch_row *r = c->frozen.fetch_rows[row];
-	struct expr_arg *typed = type_args(c, r->args, r->check, args, n, ctx, err);
+	struct expr_arg *typed = type_args(c, r->args, r->check, r->link, args, n, ctx, err);
 	if (typed == NULL) {
 		err_wrap(err, "%s", r->name);
 		return EXPR_CALL_BAD;
@@ -216,7 +226,7 @@ expr_calls_conv(const struct expr_calls *c, int row, const struct str *args, siz
 		struct sample_ctx *ctx, struct sample *smp, struct err *err)
 {
 	const struct conv_row *r = c->frozen.conv_rows[row];
-	struct expr_arg *typed = type_args(c, r->args, r->check, args, n, ctx, err);
+	struct expr_arg *typed = type_args(c, r->args, r->check, r->link, args, n, ctx, err);
 	if (typed == NULL) {
 		err_wrap(err, "%s", r->name);
 		return EXPR_CALL_BAD;

@@ -16,7 +16,8 @@ struct pattern_use;
 #define EXPR_CALL_MAX_TEXT_BYTES 4096 // all arguments of one call
 
 // Once, after all files were read and the shared table is open. Lives as long as the set.
-const struct expr_calls *expr_calls_new(struct expr_set *set);
+// `conf` is what rows' link functions look into; it lives as long.
+const struct expr_calls *expr_calls_new(struct expr_set *set, struct conf *conf);
 
 // By name or alias; '_' in `name` stands for '.', '-' and '+' too ("req_hdr"). -1 with a cause
 // and a suggestion: unknown, or a row that cannot be called at run time.

@@ -267,6 +267,7 @@ expr_set_link(struct expr_set *set, struct conf *conf, expr_report_f report, voi
 		good = false;
 	}
 	set->linking = NULL;
+	set->linked = true;
 	set->pending = NULL;
 	set->pending_tail = &set->pending;
 	return good;

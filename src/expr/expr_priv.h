@@ -76,6 +76,7 @@ struct expr_set {
 	struct log_rate refusals; // of the commands on variables; keeper
 	struct expr_pending *pending, **pending_tail;
 	const struct expr_pending *linking; // the one whose link function runs, or NULL
+	bool linked;                        // all names stand
 	struct acl_scope *builtin_acls;
 	struct acl_memo memo;
 	uint8_t n_memo; // ACLs in it

@@ -96,7 +96,8 @@ typedef bool (*conv_f)(const struct expr_arg *args, struct sample_ctx *ctx, stru
 // arena), and refuse. May narrow *out for this use (0 stays as declared).
 typedef bool (*row_check_f)(struct expr_arg *args, struct expr_env *env, enum sample_type *out,
 			    struct err *err);
-// After all files were read: resolve names into .ptr.
+// After all files were read: resolve names into .ptr. Of a row that is ROW_LINK_LOOKS it is called
+// by workers later, with names that scripts give.
 typedef bool (*row_link_f)(struct expr_arg *args, struct conf *conf, struct err *err);
 
 enum row_flag {
@@ -106,6 +107,7 @@ enum row_flag {
 	ROW_CHANGES = 1 << 4,     // a converter whose answer commands may change: never folded
 	ROW_VERSION = 1 << 5,     // INT: an ACL's values may be written as versions: 3.1
 	ROW_LETS_GO = 1 << 6,     // VOLATILE, yet nothing holds on to what it made in the arena
+	ROW_LINK_LOOKS = 1 << 7,  // link only looks names up: scripts' calls make use of it too
 	ROW_ACL_ALIASES = 1 << 2, // hdr -> hdr_beg, hdr_dom, ...: text fetches with these aliases
 };
 

@@ -318,10 +318,10 @@ static const struct arg_spec header_arg[] = {
 	}
 
 static const struct fetch_row auth_fetches[] = {
-    FETCH("http_auth", list_arg, SMP_BOOL, ROW_VOLATILE, fetch_auth, link_list,
+    FETCH("http_auth", list_arg, SMP_BOOL, ROW_VOLATILE | ROW_LINK_LOOKS, fetch_auth, link_list,
 	  "whether Authorization bears a user of that list with the right password"),
-    FETCH("http_auth_group", list_arg, SMP_STR, ROW_VOLATILE | ROW_ITERATES, fetch_auth_group,
-	  link_list, "that user's name; in an ACL each group of the user"),
+    FETCH("http_auth_group", list_arg, SMP_STR, ROW_VOLATILE | ROW_ITERATES | ROW_LINK_LOOKS,
+	  fetch_auth_group, link_list, "that user's name; in an ACL each group of the user"),
     FETCH("http_auth_type", NULL, SMP_STR, 0, fetch_auth_type, NULL, "the scheme of Authorization"),
     FETCH("http_auth_user", NULL, SMP_STR, 0, fetch_auth_user, NULL,
 	  "the user in Authorization, scheme Basic, unchecked"),

@@ -341,7 +341,7 @@ load_policies(struct proxy_setup *s)
 	struct policy_host_data *data = CONF_NEW(s->conf, struct policy_host_data);
 	set->policy_host = data;
 	data->set = set;
-	data->calls = expr_calls_new(s->exprs);
+	data->calls = expr_calls_new(s->exprs, s->conf);
 	data->test_scratch = conf_alloc(s->conf, POLICY_SCRATCH_BYTES);
 	data->loading = true;
 	data->conf = s->conf;

@@ -286,10 +286,11 @@ NAME_ARG(backend_arg, "backend", ARG_OPTIONAL)
 NAME_ARG(frontend_arg, "frontend", ARG_OPTIONAL)
 NAME_ARG(server_arg, "backend/server", 0)
 
-#define ROW(n, a, l, h)                                                             \
-	{                                                                           \
-		.name = #n, .args = a##_arg, .out = SMP_INT, .flags = ROW_VOLATILE, \
-		.fetch = fetch_##n, .link = link_##l, .help = (h)                   \
+#define ROW(n, a, l, h)                                                                       \
+	{                                                                                     \
+		.name = #n, .args = a##_arg, .out = SMP_INT,                                  \
+		.flags = ROW_VOLATILE | ROW_LINK_LOOKS, .fetch = fetch_##n, .link = link_##l, \
+		.help = (h)                                                                   \
 	}
 static const struct fetch_row fetches[] = {
     ROW(queue, backend, backend,

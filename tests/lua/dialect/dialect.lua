@@ -124,6 +124,14 @@ core.register_action("reply", { "http-req" }, function(txn)
 	r:set_body("short and stout")
 	txn:done(r)
 end)
+-- HAProxy spoils the text it is given as BACKEND/SERVER, so that it is asked once.
+core.register_fetches("farm", function(txn)
+	local f, sf = txn.f, txn.sf
+	return f:nbsrv("be") .. sf:srv_is_up("be/s") .. f:be_conn("be") ..
+		f:be_conn_free("be") .. f:queue("be") .. f:fe_conn("server") ..
+		txn.c:nbsrv("be") .. "|" .. tostring(pcall(f.nbsrv, f, "none")):sub(1, 5) ..
+		tostring(pcall(f.srv_is_up, f, "be/none")):sub(1, 5) .. tostring(pcall(f.http_auth, f, "none")):sub(1, 5)
+end)
 core.register_action("deny", { "http-req" }, function() return act.DENY end)
 core.register_action("stop", { "http-req" }, function() return act.STOP end)
 core.register_action("go_on", { "http-req" }, function() return act.CONTINUE end)
