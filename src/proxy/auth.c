@@ -157,17 +157,16 @@ password_fits(struct auth_cache *cache, const struct auth_user *u, struct str pa
 	return true;
 }
 
-// The user whose name and password the request bears, or NULL.
+// The user whose name and password these are, or NULL.
 static const struct auth_user *
-who_is_it(const struct userlist *l, struct sample_ctx *ctx)
+whose(const struct userlist *l, const struct credentials *c, const struct sample_ctx *ctx)
 {
-	struct credentials c;
-	if (ctx->host != &proxy_sample_host || l == NULL || !read_basic(ctx, &c))
+	if (ctx->host != &proxy_sample_host || l == NULL)
 		return NULL;
 	const struct txn *t = ctx->host_data;
 	for (const struct auth_user *u = l->users; u != NULL; u = u->next)
-		if (str_eq(u->name, c.user))
-			return password_fits(t->worker->auth, u, c.password) ? u : NULL;
+		if (str_eq(u->name, c->user))
+			return password_fits(t->worker->auth, u, c->password) ? u : NULL;
 	return NULL;
 }
 
@@ -192,7 +191,10 @@ is_member(const struct auth_user *u, const struct auth_group *g)
 static bool
 fetch_auth(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
 {
-	sample_set_bool(out, who_is_it(args[0].ptr, ctx) != NULL);
+	struct credentials c;
+	if (!read_basic(ctx, &c))
+		return false;
+	sample_set_bool(out, whose(args[0].ptr, &c, ctx) != NULL);
 	return true;
 }
 
@@ -201,7 +203,8 @@ static bool
 fetch_auth_group(const struct expr_arg *args, struct sample_ctx *ctx, struct sample *out)
 {
 	const struct userlist *l = args[0].ptr;
-	const struct auth_user *u = who_is_it(l, ctx);
+	struct credentials c;
+	const struct auth_user *u = read_basic(ctx, &c) ? whose(l, &c, ctx) : NULL;
 	if (u == NULL)
 		return false;
 	if (!ctx->iter.on) {
@@ -318,8 +321,10 @@ static const struct arg_spec header_arg[] = {
 	}
 
 static const struct fetch_row auth_fetches[] = {
-    FETCH("http_auth", list_arg, SMP_BOOL, ROW_VOLATILE | ROW_LINK_LOOKS, fetch_auth, link_list,
-	  "whether Authorization bears a user of that list with the right password"),
+    FETCH(
+	"http_auth", list_arg, SMP_BOOL, ROW_VOLATILE | ROW_LINK_LOOKS, fetch_auth, link_list,
+	"whether Authorization bears a user of that list with the right password; none without any "
+	"of scheme Basic"),
     FETCH("http_auth_group", list_arg, SMP_STR, ROW_VOLATILE | ROW_ITERATES | ROW_LINK_LOOKS,
 	  fetch_auth_group, link_list, "that user's name; in an ACL each group of the user"),
     FETCH("http_auth_type", NULL, SMP_STR, 0, fetch_auth_type, NULL, "the scheme of Authorization"),
