@@ -466,6 +466,99 @@ end
 function Map_mt.__index:lookup(key) return map_lookup(self._map, key) end
 function Map_mt.__index:slookup(key) return map_lookup(self._map, key) or "" end
 
+-- ---- Patref ------------------------------------------------------------------------------------
+
+-- Changes of a map's or a list's entries travel to the thread that owns them. What `prepare` begins is
+-- collected here and travels as a whole.
+local Patref = {}
+Patref.__index = Patref
+local patref_is_map, patref_add, patref_set = op("patref_is_map"), op("patref_add"), op("patref_set")
+local patref_put, patref_del, patref_fill = op("set_map"), op("del_map"), op("patref_fill")
+
+function core.get_patref(name)
+	return setmetatable({ _name = name, _map = patref_is_map(name) }, Patref)
+end
+
+local function sent(ok)
+	if ok then return true end
+	return nil, "too many changes are on their way"
+end
+
+-- The key and value as texts; nil and why.
+local function entry(self, key, value, valued)
+	key, value = tostring(key), value ~= nil and tostring(value) or ""
+	if self._map and valued and value == "" then return nil, "a map's entry needs a value" end
+	if key == "" or (key .. value):find("\0", 1, true) then return nil, "no key, or a NUL in it" end
+	return key, value
+end
+
+-- Of what is prepared: the entries of that key.
+local function each(list, key, fn)
+	local met = false
+	for i = #list, 1, -1 do
+		if list[i][1] == key then
+			met = true
+			fn(list, i)
+		end
+	end
+	if met then return true end
+	return nil, "no entry '" .. key .. "'"
+end
+
+function Patref:get_name() return self._name end
+function Patref:is_map() return self._map end
+function Patref:prepare() self._next = {} end
+function Patref:giveup() self._next = nil end
+
+function Patref:purge()
+	if self._next ~= nil then self._next = {} else patref_fill(self._name, "") end
+end
+
+function Patref:commit()
+	local list, parts = self._next, {}
+	if list == nil then return nil, "nothing is prepared" end
+	self._next = nil
+	for i, e in ipairs(list) do parts[i] = e[1] .. "\0" .. e[2] .. "\0" end
+	return sent(patref_fill(self._name, table.concat(parts)))
+end
+
+function Patref:add(key, value)
+	local why
+	key, why = entry(self, key, value, true)
+	if key == nil then return nil, why end
+	if self._next == nil then return sent(patref_add(self._name, key, why)) end
+	self._next[#self._next + 1] = { key, why }
+	return true
+end
+
+function Patref:add_bulk(all)
+	for k, v in pairs(all) do
+		local ok, why
+		if self._map then ok, why = self:add(k, v) else ok, why = self:add(v) end
+		if not ok then return nil, why end
+	end
+	return true
+end
+
+function Patref:set(key, value, force)
+	local text
+	key, text = entry(self, key, value, true)
+	if key == nil then return nil, text end
+	if not self._map then return nil, "not a map" end
+	if self._next == nil then return sent((force and patref_put or patref_set)(self._name, key, text)) end
+	local ok, why = each(self._next, key, function(list, i) list[i][2] = text end)
+	if not ok and force then return self:add(key, text) end
+	return ok, why
+end
+
+function Patref:del(key)
+	local why
+	key, why = entry(self, key)
+	if key == nil then return nil, why end
+	if self._next == nil then return sent(patref_del(self._name, key)) end
+	return each(self._next, key, table.remove)
+end
+
 -- ---- services ---------------------------------------------------------------------------------
 
 local AppletHTTP = {}

@@ -98,6 +98,12 @@ pattern_ref_find(struct expr_set *set, struct str name)
 	return r;
 }
 
+bool
+pattern_ref_is_map(const struct pattern_ref *r)
+{
+	return r->is_map;
+}
+
 void
 pattern_ref_info(const struct pattern_ref *r, struct pattern_ref_info *out)
 {
@@ -535,8 +541,8 @@ log_refusal(struct pattern_ref *r, const struct err *err)
 	if (r->logged_ns != 0 && t - r->logged_ns < LOG_EVERY_NS)
 		return;
 	r->logged_ns = t;
-	log_line(LOG_WARNING, "a rule's change of '%.*s' was refused: %s", STR_ARG(r->name),
-		 err->text);
+	log_line(LOG_WARNING, "a change of '%.*s' by a rule or a script was refused: %s",
+		 STR_ARG(r->name), err->text);
 }
 
 static void
@@ -578,6 +584,71 @@ pattern_ref_post(struct pattern_ref *r, struct workers *to, enum pattern_change 
 	memcpy(p->text, key.p, key.n);
 	if (value.n > 0)
 		memcpy(p->text + key.n, value.p, value.n);
+	worker_post(workers_get(to, 0), &p->msg);
+	return true;
+}
+
+// ---- a whole new content
+
+struct posted_all {
+	struct msg msg;
+	struct pattern_ref *ref;
+	size_t n;
+	char text[];
+};
+
+static void
+drop_version(struct pattern_ref *r, uint32_t version)
+{
+	for (size_t i = 0; i < r->n_prepared; i++) {
+		if (r->prepared[i].version != version)
+			continue;
+		pattern_table_fini(&r->prepared[i]);
+		r->prepared[i] = r->prepared[--r->n_prepared];
+		return;
+	}
+}
+
+static bool
+fill(struct pattern_ref *r, uint32_t version, struct str pairs, struct err *err)
+{
+	struct str key, value;
+	while (pairs.n > 0 && str_next(&pairs, '\0', &key) && str_next(&pairs, '\0', &value))
+		if (!pattern_ref_change(r, PATTERN_ADD, version, key, value, err))
+			return false;
+	return true;
+}
+
+static void
+replace_posted(struct msg *m)
+{
+	struct posted_all *p = CONTAINER_OF(m, struct posted_all, msg);
+	struct pattern_ref *r = p->ref;
+	struct err err = {{0}};
+	uint32_t version = pattern_ref_prepare(r, &err);
+	if (version == 0 || !fill(r, version, str_of(p->text, p->n), &err) ||
+	    !pattern_ref_commit(r, version, &err)) {
+		log_refusal(r, &err);
+		drop_version(r, version);
+	}
+	atomic_fetch_sub_explicit(&r->refs->posted, 1, memory_order_relaxed);
+	mem_free(p);
+}
+
+bool
+pattern_ref_post_all(struct pattern_ref *r, struct workers *to, struct str pairs)
+{
+	struct posted_all *p = NULL;
+	unsigned before = atomic_fetch_add_explicit(&r->refs->posted, 1, memory_order_relaxed);
+	if (before < MAX_POSTED)
+		p = mem_try_realloc(NULL, sizeof(*p) + pairs.n);
+	if (p == NULL) {
+		atomic_fetch_sub_explicit(&r->refs->posted, 1, memory_order_relaxed);
+		return false;
+	}
+	*p = (struct posted_all){.msg.fn = replace_posted, .ref = r, .n = pairs.n};
+	if (pairs.n > 0)
+		memcpy(p->text, pairs.p, pairs.n);
 	worker_post(workers_get(to, 0), &p->msg);
 	return true;
 }

@@ -7,8 +7,8 @@
 // keeper a rebuild. A generation is freed when every worker has passed a turn of its loop since;
 // that is why a match's value is copied by whoever keeps it longer.
 //
-// Threads. Set-up, then the keeper, call everything here but pattern_use_match and
-// pattern_ref_post, which any thread may.
+// Threads. Set-up, then the keeper, call everything here but pattern_use_match, pattern_ref_is_map
+// and pattern_ref_post(_all), which any thread may.
 #pragma once
 
 #include "expr/expr.h"
@@ -61,6 +61,7 @@ struct pattern_ref_info {
 	const char *used_in;            // file of the first use
 	int used_line;
 };
+bool pattern_ref_is_map(const struct pattern_ref *r); // its entries have values
 void pattern_ref_info(const struct pattern_ref *r, struct pattern_ref_info *out);
 
 // One entry behind *at of a version, which starts as {0}; false at the end or when there is no
@@ -103,6 +104,9 @@ void pattern_ref_undo(struct pattern_ref *r);
 // too many are on their way, or no memory.
 bool pattern_ref_post(struct pattern_ref *r, struct workers *to, enum pattern_change change,
 		      struct str key, struct str value);
+// The same of a whole new content, all of it or nothing: keys and values in turn, each ended by a
+// NUL (an ACL's values are empty).
+bool pattern_ref_post_all(struct pattern_ref *r, struct workers *to, struct str pairs);
 
 extern const struct module pattern_module; // commands on maps and acls
 

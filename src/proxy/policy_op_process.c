@@ -57,20 +57,66 @@ op_map_lookup(struct op_call *c)
 	return e == NULL || policy_op_give_text(c, e->value);
 }
 
+// The set that the first argument names.
+static struct pattern_ref *
+patterns_of(struct op_call *c)
+{
+	struct str name;
+	if (!policy_op_text(c, 0, &name))
+		return NULL;
+	struct pattern_ref *r = expr_calls_patterns(c->host->calls, name);
+	if (r == NULL)
+		err_set(c->err, "nothing in the configuration uses '%.*s'", STR_ARG(name));
+	return r;
+}
+
+static struct pattern_ref *
+patterns_to_change(struct op_call *c)
+{
+	struct pattern_ref *r = patterns_of(c);
+	if (r == NULL || c->host->set->threads != NULL)
+		return r;
+	err_set(c->err, "not before the proxy runs");
+	return NULL;
+}
+
 static bool
 change_patterns(struct op_call *c, enum pattern_change change)
 {
-	const struct proxy_set *set = c->host->set;
-	struct str name, key, value = STR("");
-	if (!policy_op_text(c, 0, &name) || !policy_op_text(c, 1, &key) ||
-	    (c->n > 2 && !policy_op_text(c, 2, &value)))
+	struct str key, value = STR("");
+	struct pattern_ref *r = patterns_to_change(c);
+	if (r == NULL || !policy_op_text(c, 1, &key) || (c->n > 2 && !policy_op_text(c, 2, &value)))
 		return false;
-	struct pattern_ref *r = expr_calls_patterns(c->host->calls, name);
-	if (r == NULL)
-		return err_set(c->err, "nothing in the configuration uses '%.*s'", STR_ARG(name));
-	if (set->threads == NULL)
-		return err_set(c->err, "not before the proxy runs");
-	return policy_give_bool(c->out, pattern_ref_post(r, set->threads, change, key, value));
+	return policy_give_bool(c->out,
+				pattern_ref_post(r, c->host->set->threads, change, key, value));
+}
+
+static bool
+op_patref_add(struct op_call *c)
+{
+	return change_patterns(c, PATTERN_ADD);
+}
+
+static bool
+op_patref_set(struct op_call *c)
+{
+	return change_patterns(c, PATTERN_SET);
+}
+
+static bool
+op_patref_fill(struct op_call *c)
+{
+	struct str pairs;
+	struct pattern_ref *r = patterns_to_change(c);
+	return r != NULL && policy_op_text(c, 1, &pairs) &&
+	       policy_give_bool(c->out, pattern_ref_post_all(r, c->host->set->threads, pairs));
+}
+
+static bool
+op_patref_is_map(struct op_call *c)
+{
+	const struct pattern_ref *r = patterns_of(c);
+	return r != NULL && policy_give_bool(c->out, pattern_ref_is_map(r));
 }
 
 static bool
@@ -166,9 +212,18 @@ op_proxies(struct op_call *c)
 }
 
 const struct op_row policy_op_process[] = {
-    {"map_open", ANYWHERE, 2, 2, op_map_open}, {"map_lookup", ANYWHERE, 2, 2, op_map_lookup},
-    {"set_map", ANYWHERE, 3, 3, op_put},       {"del_map", ANYWHERE, 2, 2, op_del},
-    {"add_acl", ANYWHERE, 2, 2, op_put},       {"del_acl", ANYWHERE, 2, 2, op_del},
-    {"get_var", ANYWHERE, 1, 1, op_get_var},   {"info", ANYWHERE, 0, 0, op_info},
-    {"proxies", ANYWHERE, 0, 0, op_proxies},   {.name = NULL},
+    {"map_open", ANYWHERE, 2, 2, op_map_open},
+    {"map_lookup", ANYWHERE, 2, 2, op_map_lookup},
+    {"set_map", ANYWHERE, 3, 3, op_put},
+    {"del_map", ANYWHERE, 2, 2, op_del},
+    {"add_acl", ANYWHERE, 2, 2, op_put},
+    {"del_acl", ANYWHERE, 2, 2, op_del},
+    {"patref_add", ANYWHERE, 3, 3, op_patref_add},
+    {"patref_set", ANYWHERE, 3, 3, op_patref_set},
+    {"patref_fill", ANYWHERE, 2, 2, op_patref_fill},
+    {"patref_is_map", ANYWHERE, 1, 1, op_patref_is_map},
+    {"get_var", ANYWHERE, 1, 1, op_get_var},
+    {"info", ANYWHERE, 0, 0, op_info},
+    {"proxies", ANYWHERE, 0, 0, op_proxies},
+    {.name = NULL},
 };
