@@ -56,7 +56,7 @@ check_state(struct policy_state *s, struct guard *guard, struct first_failure *f
 	s->testing = true;
 	if (!policy_state_build(s, guard, err))
 		return false;
-	s->gen->recorded = true;
+	s->gen->recorded = s->gen->entered = true;
 	s->gen->has_effects = s->n_effects > 0;
 	policy_gen_hash(s->gen);
 	if (!policy_state_list_functions(s, err) || !check_functions(s->gen, err))

@@ -101,7 +101,7 @@ host_usage(lua_State *L)
 {
 	struct policy_state *s = state_of(L);
 	const char *name = luaL_checkstring(L, 1), *usage = luaL_checkstring(L, 2);
-	if (s->gen->recorded)
+	if (s->gen->entered)
 		return 0;
 	guard_postpone(s->guard);
 	policy_gen_entry_usage(s->gen, POLICY_COMMAND, name, usage);

@@ -140,7 +140,7 @@ policy_lua_register(lua_State *L, enum policy_kind kind, const char *name, unsig
 	lua_insert(L, -2);
 	lua_rawset(L, -3);
 	lua_pop(L, 1);
-	if (s->gen->recorded)
+	if (s->gen->entered)
 		return;
 	guard_postpone(s->guard);
 	bool noted = note_entry(s->gen, &entry);

@@ -53,6 +53,7 @@ struct policy_gen {
 	struct policy_chunk *modules;
 	size_t n_modules, cap_modules;
 	bool recorded; // modules are complete: nothing is read from files any more
+	bool entered;  // entries are complete: a state was built, and what it registered is noted
 	struct policy_global *functions; // sorted by name
 	size_t n_functions, cap_functions;
 	struct policy_entry *entries; // what it registered, in order
