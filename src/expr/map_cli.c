@@ -278,7 +278,10 @@ add_payload(struct call *c, struct str text)
 		number++;
 		if (key.n == 0)
 			continue;
-		if (!pattern_ref_change(c->ref, PATTERN_ADD, c->version, key, value, &c->err))
+		bool whole = !c->kind->map || value.n > 0 ||
+			     err_set(&c->err, "key '%.*s' has no value", STR_ARG(key));
+		if (!whole ||
+		    !pattern_ref_change(c->ref, PATTERN_ADD, c->version, key, value, &c->err))
 			return err_wrap(&c->err, "payload line %d, nothing is added", number);
 	}
 	return true;
