@@ -417,8 +417,37 @@ for _, name in ipairs { "httpclient", "register_filter", "event_sub", "queue" } 
 	end
 end
 
+-- A server is read here. What changes one runs on the keeper: every and on_change.
+local Server = {}
+Server.__index = Server
+function Server:get_name() return self.name end
+function Server:get_weight() return self._s.weight end
+function Server:get_addr() return self._s.address end
+function Server:get_cur_sess() return self._s.sessions end
+function Server:get_proxy() return core.proxies[self._backend] end
+function Server:is_draining() return self._s.state == "drain" and 1 or 0 end
+for _, name in ipairs { "set_weight", "set_addr", "set_drain", "set_maint", "set_ready", "set_maxconn", "shut_sess" } do
+	Server[name] = function()
+		error("Server:" .. name .. ": servers are changed by functions given to every or on_change (doc/guide.md)", 2)
+	end
+end
+
 local Proxy = {}
-Proxy.__index = Proxy
+local function servers_of(p)
+	local all = {}
+	if p.cap ~= "frontend" then
+		for name, s in pairs(backends[p.name].servers) do
+			all[name] = setmetatable({ name = name, _s = s, _backend = p.name }, Server)
+		end
+	end
+	p.servers = all
+	return all
+end
+function Proxy:__index(key)
+	if key == "servers" then return servers_of(self) end
+	if key == "listeners" then error("Proxy.listeners is not there; doc/lua-dialect.md lists what is", 2) end
+	return Proxy[key]
+end
 function Proxy:get_name() return self.name end
 function Proxy:get_uuid() return self.uuid end
 function Proxy:get_cap() return self.cap end
@@ -433,8 +462,7 @@ local function list_proxies()
 	local all, front, back = {}, {}, {}
 	for line in op("proxies")():gmatch("([^\n]+)\n") do
 		local name, cap, mode, id = line:match("^(%S+) (%S+) (%S+) (%d+)$")
-		local p = setmetatable({ name = name, cap = cap, mode = mode, uuid = tonumber(id),
-			servers = {}, listeners = {} }, Proxy)
+		local p = setmetatable({ name = name, cap = cap, mode = mode, uuid = tonumber(id) }, Proxy)
 		all[name] = p
 		if cap ~= "backend" then front[name] = p end
 		if cap ~= "frontend" then back[name] = p end

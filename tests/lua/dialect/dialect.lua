@@ -74,12 +74,17 @@ core.register_fetches("addresses", function()
 		tostring(core.parse_addr("no address"))
 end)
 core.register_fetches("proxies", function()
-	local names = {}
+	local names, of_be = {}, {}
+	for name, s in pairs(core.backends.be.servers) do
+		of_be[#of_be + 1] = name .. "=" .. s.name .. s:get_weight() .. s:is_draining() ..
+			s:get_addr():gsub("%d+$", "port")
+	end
 	for name in pairs(core.backends) do names[#names + 1] = name end
 	table.sort(names)
 	return table.concat(names, ",") .. "|" .. core.backends.be.name .. "|" ..
 		core.backends.be:get_cap() .. "|" .. core.frontends.fe:get_mode() .. "|" ..
-		type(core.get_info().Uptime_sec)
+		type(core.get_info().Uptime_sec) .. "|" .. table.concat(of_be, ",") ..
+		tostring(next(core.frontends.fe.servers))
 end)
 core.register_converters("reverse", function(text, more) return text:reverse() .. (more or "") end)
 core.register_converters("shout", words.shout)
