@@ -447,8 +447,7 @@ pattern_list_fini(struct pattern_list *l)
 	pattern_ranks_fini(&l->ranks);
 	pattern_trie_free(&l->trie);
 	mem_free(l->ranges);
-	pattern_nets_free(&l->nets[0]);
-	pattern_nets_free(&l->nets[1]);
+	pattern_nets_free(&l->nets);
 	l->n_items = 0;
 	l->items = NULL;
 }

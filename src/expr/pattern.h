@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Patterns: what an ACL or a map compares a sample with. A pattern list is filled while parsing
 // from words, then built once into its searchable form: a hash for whole strings, a trie of
-// hashes for their parts, sorted networks (longest prefix), ranges of integers, PCRE2 JIT.
+// hashes for their parts, hashes of networks (longest prefix), ranges of integers, PCRE2 JIT.
 // A built list is immutable and read by any number of threads without a lock. What stands in
 // files, and may change at run time, is pattern_ref.h.
 #pragma once

@@ -1,24 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Items that are found by a hash of their whole key (pattern_ranks.h): texts, and hosts among
-// networks.
+// Items that are found by a hash of their whole key (pattern_ranks.h): texts and networks.
 
 #include "base/hash.h"
 #include "base/mem.h"
 #include "expr/pattern_priv.h"
 
-#define MANY_HOSTS 256 // so many are found faster by a hash of their own than among networks
-
-uint64_t
-pattern_hash_host(const uint8_t ip[16], bool v6)
-{
-	return hash_bytes(ip, v6 ? 16 : 4, v6);
-}
-
 static uint64_t
 hash_of(const struct pattern_list *l, const struct pattern_item *item)
 {
-	return l->opts.match == PAT_IP ? pattern_hash_host(item->net.ip, item->net.v6)
-				       : hash_str(item_text(item));
+	return l->opts.match == PAT_IP ? pattern_net_hash(&item->net) : hash_str(item_text(item));
 }
 
 static bool
@@ -26,13 +16,8 @@ same_key(const struct pattern_list *l, const struct pattern_item *a, const struc
 {
 	if (l->opts.match != PAT_IP)
 		return str_eq(item_text(a), item_text(b));
-	return a->net.v6 == b->net.v6 && memcmp(a->net.ip, b->net.ip, sizeof(a->net.ip)) == 0;
-}
-
-static bool
-is_hashed(const struct pattern_list *l, const struct pattern_item *item)
-{
-	return l->opts.match != PAT_IP || item->net.bits == (item->net.v6 ? 128 : 32);
+	return a->net.v6 == b->net.v6 && a->net.bits == b->net.bits &&
+	       memcmp(a->net.ip, b->net.ip, sizeof(a->net.ip)) == 0;
 }
 
 // What equals the key among v[from..to); NULL: nothing.
@@ -69,25 +54,19 @@ join_same(struct pattern_list *l, struct rank_key *v, size_t n, uint32_t *others
 	return kept;
 }
 
-// Those that are found, those that they lead to, those that are found otherwise.
+// Those that are found, then those that they lead to.
 static void
 order_items(struct pattern_list *l, struct rank_key *v)
 {
 	uint32_t *from = mem_alloc((l->n_items + 1) * sizeof(*from));
-	uint32_t *others = mem_alloc((l->n_hashed + 1) * sizeof(*others));
-	pattern_ranks_sort(&l->ranks, v, l->n_hashed);
-	size_t n = join_same(l, v, l->n_hashed, others);
+	uint32_t *others = mem_alloc((l->n_items + 1) * sizeof(*others));
+	pattern_ranks_sort(&l->ranks, v, l->n_items);
+	size_t n = join_same(l, v, l->n_items, others);
 	pattern_ranks_fill(&l->ranks, v, n);
 	for (size_t i = 0; i < n; i++)
 		from[i] = v[i].item;
-	memcpy(from + n, others, (l->n_hashed - n) * sizeof(*from));
-	n = l->n_hashed;
-	for (size_t i = 0; i < l->n_items && n < l->n_items; i++)
-		if (!is_hashed(l, &l->items[i]))
-			from[n++] = (uint32_t)i;
+	memcpy(from + n, others, (l->n_items - n) * sizeof(*from));
 	pattern_list_order(l, from);
-	for (size_t i = 0; l->opts.match == PAT_IP && i < l->n_hashed; i++)
-		l->any_host[l->items[i].net.v6] = true;
 	mem_free(others);
 	mem_free(from);
 }
@@ -96,15 +75,8 @@ void
 pattern_hash_build(struct pattern_list *l)
 {
 	struct rank_key *v = mem_alloc((l->n_items + 1) * sizeof(*v));
-	size_t n = 0;
-	for (uint32_t i = 0; i < l->n_items; i++) {
-		const struct pattern_item *item = &l->items[i];
-		if (is_hashed(l, item))
-			v[n++] = (struct rank_key){.hash = hash_of(l, item), .item = i};
-	}
-	if (l->opts.match != PAT_IP || n >= MANY_HOSTS) {
-		l->n_hashed = n;
-		order_items(l, v);
-	}
+	for (uint32_t i = 0; i < l->n_items; i++)
+		v[i] = (struct rank_key){.hash = hash_of(l, &l->items[i]), .item = i};
+	order_items(l, v);
 	mem_free(v);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Searchable forms of pattern lists and the functions that look into them. Whole strings: a hash
-// (pattern_ranks.h). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: a
-// hash of hosts, sorted networks (pattern_net.c). Integers of ACLs: disjoint ranges. What is left
-// is tried in order.
+// (pattern_ranks.h). Beginnings, ends, parts and words: a trie (pattern_trie.c). Addresses: hashes
+// of networks (pattern_net.c). Integers of ACLs: disjoint ranges. What is left is tried in order.
 
 #include <stdlib.h>
 
@@ -292,48 +291,24 @@ embedded_v4(const uint8_t ip[16], uint8_t v4[4])
 	return true;
 }
 
-// A host is as long as a network can be: whoever is found as one needs no look at the others.
-static const struct pattern_entry *
-match_family(const struct pattern_list *l, const uint8_t ip[16], bool v6)
-{
-	if (l->any_host[v6]) {
-		uint64_t hash = pattern_hash_host(ip, v6);
-		struct rank_range r = ranks_find(&l->ranks, hash);
-		items_prefetch(l, r, hash);
-		for (uint32_t i = r.first; i < r.first + r.n; i++) {
-			const struct pattern_item *item = &l->items[i];
-			if (ranks_tag_is(&l->ranks, i, hash) && item->net.v6 == v6 &&
-			    memcmp(item->net.ip, ip, v6 ? 16 : 4) == 0 &&
-			    (item = item_living(l, item)) != NULL)
-				return &item->entry;
-		}
-	}
-	return pattern_nets_match(l, l->nets[v6], ip);
-}
-
-static bool
-has_family(const struct pattern_list *l, bool v6)
-{
-	return l->nets[v6] != NULL || l->any_host[v6];
-}
-
 static const struct pattern_entry *
 match_ip(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx UNUSED)
 {
 	uint8_t other[16] = {0};
 	const struct pattern_entry *e;
 	if (s->type == SMP_IP4) {
-		if ((e = match_family(l, s->ip, false)) != NULL || !has_family(l, true))
+		if ((e = pattern_nets_match(l, s->ip, false)) != NULL ||
+		    !pattern_nets_any(l->nets, true))
 			return e;
 		memset(other + 10, 0xff, 2);
 		memcpy(other + 12, s->ip, 4);
-		return match_family(l, other, true);
+		return pattern_nets_match(l, other, true);
 	}
 	if (s->type != SMP_IP6)
 		return NULL;
-	if ((e = match_family(l, s->ip, true)) != NULL || !has_family(l, false))
+	if ((e = pattern_nets_match(l, s->ip, true)) != NULL || !pattern_nets_any(l->nets, false))
 		return e;
-	return embedded_v4(s->ip, other) ? match_family(l, other, false) : NULL;
+	return embedded_v4(s->ip, other) ? pattern_nets_match(l, other, false) : NULL;
 }
 
 // ---- all
@@ -369,8 +344,7 @@ build_by_match(struct pattern_list *l)
 		return match_trie;
 	case PAT_IP:
 		pattern_hash_build(l);
-		l->nets[0] = pattern_nets_build(l, false);
-		l->nets[1] = pattern_nets_build(l, true);
+		l->nets = pattern_nets_build(l);
 		return match_ip;
 	case PAT_SUB:
 	case PAT_DIR:

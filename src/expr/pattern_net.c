@@ -1,248 +1,221 @@
 // SPDX-License-Identifier: MIT
-// Networks: sorted by address, each knowing the longest other one that holds it. What holds an
-// address stands on the chain of the last network that does not begin beyond it. That one is found
-// by its first bits through samples: each level has the first key of each line of the level below,
-// so a lookup reads a line of the cache a level, of which all but the last two stay there.
-
-#include <stdlib.h>
+// Networks, of which the longest that holds an address is looked for. Each is found by a hash of
+// its first bits and their number (pattern_ranks.h); a lookup asks for each number of bits that
+// there is, the largest first, and a filter in the caches knows the answer (pattern_filter.h). So
+// one item is fetched from memory, that of the network which is found. Hosts are networks as others
+// are. Where networks are few, or lie apart, most numbers of bits need not be asked for: a table by
+// the address's first 8 to 14 bits, the lead, tells which ones there are.
 
 #include "base/mem.h"
+#include "expr/pattern_filter.h"
 #include "expr/pattern_priv.h"
 
-#define V4_LINE    (CACHE_LINE / sizeof(uint32_t))
-#define V6_LINE    (CACHE_LINE / sizeof(uint64_t))
-#define MAX_LEVELS 9 // of PATTERN_MAX_TRIE keys
+#define MAX_BITS   128u
+#define LEAST_LEAD 8u // bits
+#define MOST_LEAD  14u
+#define SLOTS      32u // bits of a lead; the lengths from the last one on share it
 
 struct net_addr {
-	uint64_t high, low; // v4: the last 32 bits of high
+	uint64_t high, low; // v4: the first 32 bits of high
 };
 
-// Level 0 has each network's key, ascending: all of a v4 address, the first 64 bits of a v6 one.
-// Lines are filled up with ones.
+struct net_length {
+	uint64_t mask; // of high, or, beyond 64 bits, of low
+	uint64_t seed; // of its hashes
+	unsigned bits;
+};
+
+struct net_family {
+	uint32_t n;
+	unsigned lead_bits;
+	uint32_t *lead;            // by these first bits of an address; NULL: there is no network
+	struct net_length *length; // descending
+};
+
 struct pattern_nets {
-	union net_keys {
-		uint32_t *v4;
-		uint64_t *v6;
-	} key[MAX_LEVELS];
-	size_t n_keys[MAX_LEVELS];
-	unsigned n_levels;
-	uint64_t *low; // v6: the other 64 bits; v4: NULL
-	struct net_place {
-		uint32_t item : 24, bits : 8;
-		uint32_t parent; // number + 1; 0: none
-	} * place;
+	struct pattern_filter filter;
+	struct net_family family[2]; // v4, v6
 };
 
-static struct net_addr
-net_addr(const uint8_t ip[16], bool v6)
+static inline uint64_t
+load_big(const uint8_t *p)
 {
-	struct net_addr a = {0, 0};
-	for (int i = 0; i < (v6 ? 8 : 4); i++)
-		a.high = a.high << 8 | ip[i];
-	for (int i = 8; i < (v6 ? 16 : 8); i++)
-		a.low = a.low << 8 | ip[i];
-	return a;
+	uint64_t x;
+	memcpy(&x, p, sizeof(x));
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(x) : x;
 }
 
-static inline size_t
-line_keys(const struct pattern_nets *s)
+static inline struct net_addr
+net_addr(const uint8_t ip[16])
 {
-	return s->low != NULL ? V6_LINE : V4_LINE;
+	return (struct net_addr){load_big(ip), load_big(ip + 8)};
+}
+
+// ---- names
+
+static struct net_length
+net_length(unsigned bits, bool v6)
+{
+	unsigned n = bits <= 64 ? bits : bits - 64;
+	uint64_t mask = n == 0 ? 0 : UINT64_MAX << (64 - n);
+	return (struct net_length){mask, hash_step(HASH_ROOT, v6, bits), bits};
+}
+
+// Beyond 64 bits `high` is a hash of the first ones.
+static inline uint64_t
+net_name(const struct net_length *x, struct net_addr a, uint64_t high)
+{
+	uint64_t bits = x->bits <= 64 ? a.high & x->mask : (a.low & x->mask) ^ high;
+	return hash_step(x->seed, bits, 0);
 }
 
 static inline uint64_t
-key_at(const struct pattern_nets *s, unsigned level, size_t i)
+hash_high(struct net_addr a)
 {
-	return s->low != NULL ? s->key[level].v6[i] : s->key[level].v4[i];
+	return hash_step(HASH_ROOT, a.high, 64);
+}
+
+uint64_t
+pattern_net_hash(const struct pattern_net *net)
+{
+	struct net_length x = net_length(net->bits, net->v6);
+	struct net_addr a = net_addr(net->ip);
+	return net_name(&x, a, hash_high(a));
 }
 
 // ---- building
 
-struct net_sorted {
-	struct net_addr from;
-	uint32_t item;
-	uint32_t bits;
-};
-
-// A shorter network before those that it holds; of equal ones the first of the list last.
-static int
-net_order(const void *a, const void *b)
+// Which lengths there are. Returns the slot of each.
+static void
+set_lengths(const struct pattern_list *l, struct net_family *f, bool v6, uint8_t slot[MAX_BITS + 1])
 {
-	const struct net_sorted *x = a, *y = b;
-	if (x->from.high != y->from.high)
-		return x->from.high < y->from.high ? -1 : 1;
-	if (x->from.low != y->from.low)
-		return x->from.low < y->from.low ? -1 : 1;
-	if (x->bits != y->bits)
-		return x->bits < y->bits ? -1 : 1;
-	return (x->item < y->item) - (x->item > y->item);
+	bool seen[MAX_BITS + 1] = {false};
+	f->lead_bits = LEAST_LEAD;
+	for (size_t i = 0, n = 0; i < l->n_items; i++) {
+		if (l->items[i].net.v6 != v6)
+			continue;
+		seen[l->items[i].net.bits] = true;
+		if (++n > (size_t)1 << f->lead_bits && f->lead_bits < MOST_LEAD)
+			f->lead_bits++;
+	}
+	f->length = mem_alloc((MAX_BITS + 1) * sizeof(*f->length));
+	for (unsigned bits = MAX_BITS + 1; bits-- > 0;) {
+		slot[bits] = (uint8_t)MIN(f->n, SLOTS - 1);
+		if (seen[bits])
+			f->length[f->n++] = net_length(bits, v6);
+	}
+	f->length = mem_realloc(f->length, (f->n + 1) * sizeof(*f->length));
 }
 
-static uint32_t
-sort_nets(const struct pattern_list *l, bool v6, struct net_sorted *v)
+static inline size_t
+lead_place(const struct net_family *f, struct net_addr a)
 {
-	uint32_t n = 0;
-	for (uint32_t i = (uint32_t)l->n_hashed; i < l->n_items; i++) {
+	return (size_t)(a.high >> (64 - f->lead_bits));
+}
+
+// Each network at its first address; then those shorter than a lead at all that they hold.
+static void
+set_leads(const struct pattern_list *l, struct net_family *f, bool v6)
+{
+	uint8_t slot[MAX_BITS + 1];
+	set_lengths(l, f, v6, slot);
+	size_t n = (size_t)1 << f->lead_bits;
+	if (f->n == 0)
+		return;
+	f->lead = mem_large(n * sizeof(*f->lead));
+	for (size_t i = 0; i < l->n_items; i++) {
 		const struct pattern_net *net = &l->items[i].net;
 		if (net->v6 == v6)
-			v[n++] = (struct net_sorted){net_addr(net->ip, v6), i, net->bits};
+			f->lead[lead_place(f, net_addr(net->ip))] |= 1u << slot[net->bits];
 	}
-	qsort(v, n, sizeof(*v), net_order);
-	return n;
-}
-
-// Room for n keys.
-static void
-add_level(struct pattern_nets *s, size_t n)
-{
-	size_t lines = (n + line_keys(s) - 1) / line_keys(s);
-	ASSERT(s->n_levels < MAX_LEVELS);
-	s->key[s->n_levels].v4 = mem_large(lines * CACHE_LINE);
-	memset(s->key[s->n_levels].v4, 0xff, lines * CACHE_LINE);
-	s->n_keys[s->n_levels++] = n;
-}
-
-static void
-set_key(struct pattern_nets *s, unsigned level, size_t i, uint64_t key)
-{
-	if (s->low != NULL)
-		s->key[level].v6[i] = key;
-	else
-		s->key[level].v4[i] = (uint32_t)key;
-}
-
-static void
-add_samples(struct pattern_nets *s)
-{
-	size_t step = line_keys(s), n = s->n_keys[0];
-	while (n > step) {
-		unsigned below = s->n_levels - 1;
-		n = (n + step - 1) / step;
-		add_level(s, n);
-		for (size_t i = 0; i < n; i++)
-			set_key(s, below + 1, i, key_at(s, below, i * step));
+	for (unsigned bits = 0; bits < f->lead_bits; bits++) {
+		size_t first = ~(((size_t)1 << (f->lead_bits - bits)) - 1);
+		for (size_t at = 0; at < n; at++)
+			f->lead[at] |= f->lead[at & first] & 1u << slot[bits];
 	}
-}
-
-static bool
-net_holds(const struct pattern_nets *s, size_t i, struct net_addr a)
-{
-	unsigned bits = s->place[i].bits;
-	uint64_t high = key_at(s, 0, i) ^ a.high;
-	if (s->low == NULL)
-		return bits == 0 || high >> (32 - bits) == 0;
-	if (bits > 64)
-		return high == 0 && (s->low[i] ^ a.low) >> (128 - bits) == 0;
-	return bits == 0 || high >> (64 - bits) == 0;
-}
-
-static void
-set_place(struct pattern_nets *s, uint32_t i, const struct net_sorted *v)
-{
-	uint32_t up = i;
-	set_key(s, 0, i, v->from.high);
-	if (s->low != NULL)
-		s->low[i] = v->from.low;
-	while (up > 0 && !net_holds(s, up - 1, v->from))
-		up = s->place[up - 1].parent;
-	s->place[i] = (struct net_place){v->item & 0xffffffu, v->bits & 0xffu, up};
 }
 
 struct pattern_nets *
-pattern_nets_build(const struct pattern_list *l, bool v6)
+pattern_nets_build(const struct pattern_list *l)
 {
-	struct net_sorted *v = mem_alloc((l->n_items + 1) * sizeof(*v));
-	uint32_t n = sort_nets(l, v6, v);
-	struct pattern_nets *s = n > 0 ? MEM_NEW(struct pattern_nets) : NULL;
-	if (n > 0) {
-		s->low = v6 ? mem_large(n * sizeof(*s->low)) : NULL;
-		s->place = mem_large(n * sizeof(*s->place));
-		add_level(s, n);
-		for (uint32_t i = 0; i < n; i++)
-			set_place(s, i, &v[i]);
-		add_samples(s);
-	}
-	mem_free(v);
+	struct pattern_nets *s = MEM_NEW(struct pattern_nets);
+	s->filter = pattern_filter_new(l->n_items);
+	for (size_t i = 0; i < l->n_items; i++)
+		filter_add_item(s->filter, pattern_net_hash(&l->items[i].net));
+	set_leads(l, &s->family[0], false);
+	set_leads(l, &s->family[1], true);
 	return s;
 }
 
 void
-pattern_nets_free(struct pattern_nets **sp)
+pattern_nets_free(struct pattern_nets **nets)
 {
-	struct pattern_nets *s = *sp;
-	*sp = NULL;
+	struct pattern_nets *s = *nets;
+	*nets = NULL;
 	if (s == NULL)
 		return;
-	for (unsigned i = 0; i < s->n_levels; i++)
-		mem_free(s->key[i].v4);
-	mem_free(s->low);
-	mem_free(s->place);
+	for (int v6 = 0; v6 < 2; v6++) {
+		mem_free(s->family[v6].lead);
+		mem_free(s->family[v6].length);
+	}
+	mem_free(s->filter.word);
 	mem_free(s);
+}
+
+bool
+pattern_nets_any(const struct pattern_nets *nets, bool v6)
+{
+	return nets->family[v6].n > 0;
 }
 
 // ---- looking
 
-// A comparison of vectors each: the number of keys in the line that are not beyond x.
-static inline size_t
-count_in_line(const struct pattern_nets *s, unsigned level, size_t line, uint64_t x)
+static bool
+is_net(const struct pattern_net *net, const struct net_length *x, struct net_addr a, bool v6)
 {
-	uint32_t n = 0;
-	if (s->low == NULL) {
-		const uint32_t *key = s->key[level].v4 + line * V4_LINE, y = (uint32_t)x;
-		for (size_t i = 0; i < V4_LINE; i++)
-			n += key[i] <= y;
-	} else {
-		const uint64_t *key = s->key[level].v6 + line * V6_LINE;
-		for (size_t i = 0; i < V6_LINE; i++)
-			n += key[i] <= x;
-	}
-	return n;
+	struct net_addr b = net_addr(net->ip);
+	if (net->bits != x->bits || net->v6 != v6)
+		return false;
+	if (x->bits <= 64)
+		return b.high == (a.high & x->mask);
+	return b.high == a.high && b.low == (a.low & x->mask);
 }
 
-// How many networks begin at x's first bits or before.
-static size_t
-count_to(const struct pattern_nets *s, uint64_t x)
+// NULL: it is not there, or ended.
+static const struct pattern_item *
+find_net(const struct pattern_list *l, uint64_t name, const struct net_length *x, struct net_addr a,
+	 bool v6)
 {
-	size_t at = 0, step = line_keys(s);
-	for (unsigned level = s->n_levels; level-- > 0;) {
-		for (size_t i = 0; level == 0 && i < step; i += CACHE_LINE / sizeof(*s->place))
-			__builtin_prefetch(&s->place[at * step + i]);
-		size_t n = count_in_line(s, level, at, x);
-		if (n == 0)
-			return 0; // before all of them
-		at = MIN(at * step + n, s->n_keys[level]) - 1;
+	struct rank_range r = ranks_find(&l->ranks, name);
+	items_prefetch(l, r, name);
+	for (uint32_t i = r.first; i < r.first + r.n; i++) {
+		const struct pattern_item *item = &l->items[i];
+		if ((r.n == 1 || ranks_tag_is(&l->ranks, i, name)) && is_net(&item->net, x, a, v6))
+			return item_living(l, item);
 	}
-	return at + 1;
+	return NULL;
 }
 
-// Of the networks with the same first 64 bits those that begin beyond the others do not count.
-static size_t
-count_to_low(const struct pattern_nets *s, struct net_addr a, size_t high)
-{
-	size_t low = a.high > 0 ? count_to(s, a.high - 1) : 0;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (s->low[mid] > a.low)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return high;
-}
-
+// What leads to an item is fetched beside the filter.
 const struct pattern_entry *
-pattern_nets_match(const struct pattern_list *l, const struct pattern_nets *s, const uint8_t ip[16])
+pattern_nets_match(const struct pattern_list *l, const uint8_t ip[16], bool v6)
 {
-	if (s == NULL)
-		return NULL;
-	struct net_addr a = net_addr(ip, s->low != NULL);
-	size_t n = count_to(s, a.high);
-	if (s->low != NULL && n > 0 && key_at(s, 0, n - 1) == a.high && s->low[n - 1] > a.low)
-		n = count_to_low(s, a, n);
-	for (; n > 0; n = s->place[n - 1].parent) {
-		const struct pattern_item *item = &l->items[s->place[n - 1].item];
-		item_prefetch(item);
-		if (net_holds(s, n - 1, a) && item_is_live(item))
+	const struct net_family *f = &l->nets->family[v6];
+	struct pattern_filter filter = l->nets->filter;
+	struct net_addr a = net_addr(ip);
+	uint64_t high = v6 ? hash_high(a) : 0;
+	uint32_t slots = f->n > 0 ? f->lead[lead_place(f, a)] : 0;
+	for (uint32_t i = 0; slots != 0; i++) {
+		i = MAX(i, (uint32_t)__builtin_ctz(slots));
+		if (i < SLOTS - 1 || i + 1 == f->n) // the last slot stays for all that share it
+			slots &= slots - 1;
+		const struct net_length *x = &f->length[i];
+		uint64_t name = net_name(x, a, high);
+		ranks_prefetch(&l->ranks, name);
+		if (!filter_has_item(filter, name))
+			continue;
+		const struct pattern_item *item = find_net(l, name, x, a, v6);
+		if (item != NULL)
 			return &item->entry;
 	}
 	return NULL;

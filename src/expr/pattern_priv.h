@@ -61,12 +61,10 @@ struct pattern_list {
 	size_t n_items, cap_items;
 	// one of these, by match
 	struct pattern_ranks ranks;
-	size_t n_hashed;  // items that stand first and are found by a hash of the whole key
-	bool any_host[2]; // among them, v4 and v6
 	struct pattern_trie *trie;
 	struct pattern_range_node *ranges;
 	size_t n_ranges;
-	struct pattern_nets *nets[2]; // v4, v6
+	struct pattern_nets *nets;
 };
 
 static inline bool
@@ -109,18 +107,17 @@ items_prefetch(const struct pattern_list *l, struct rank_range r, uint64_t hash)
 			item_prefetch(&l->items[i]);
 }
 
-// pattern_hash.c: for str, bin and, of ip, the hosts when they are many. Of equal keys the first is
-// found and leads to the others.
+// pattern_hash.c: for str, bin and ip. Of equal keys the first is found and leads to the others.
 void pattern_hash_build(struct pattern_list *l);
-uint64_t pattern_hash_host(const uint8_t ip[16], bool v6);
 
-// pattern_net.c: for ip, what is not found by a hash.
-struct pattern_nets *pattern_nets_build(const struct pattern_list *l, bool v6); // NULL: none
-void pattern_nets_free(struct pattern_nets **nets);
-// The longest living network that holds the address; nets may be NULL.
-const struct pattern_entry *pattern_nets_match(const struct pattern_list *l,
-					       const struct pattern_nets *nets,
-					       const uint8_t ip[16]);
+// pattern_net.c: for ip, beside the hash.
+uint64_t pattern_net_hash(const struct pattern_net *net);
+struct pattern_nets *pattern_nets_build(const struct pattern_list *l);
+void pattern_nets_free(struct pattern_nets **nets); // NULL is fine
+bool pattern_nets_any(const struct pattern_nets *nets, bool v6);
+// The longest living network that holds the address, of which v4 is the first four bytes.
+const struct pattern_entry *pattern_nets_match(const struct pattern_list *l, const uint8_t ip[16],
+					       bool v6);
 
 // pattern_trie.c: for beg, end, sub, dir, dom. The text is folded.
 #define PATTERN_MAX_TRIE ((size_t)1 << 24) // items

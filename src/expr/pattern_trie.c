@@ -99,8 +99,7 @@ look_ends(struct look *k, struct str rest, size_t depth, uint64_t hash, unsigned
 		if (k->delim != 0 && n < left && !is_delim(k, rest.p[depth + n]))
 			continue;
 		uint64_t end = hash_step(hash, step_cut(step, n, k->back), n);
-		uint64_t bits = filter_any(end) | filter_text(end);
-		if ((*filter_word(k->trie->filter, end) & bits) == bits)
+		if (filter_has_item(k->trie->filter, end))
 			add_name(k, rest, end);
 	}
 }
@@ -115,7 +114,7 @@ look_behind(struct look *k, struct str rest, uint64_t hash)
 		size_t depth = (size_t)steps * STEP;
 		if ((word & any) != any)
 			return;
-		if (word & filter_text(hash))
+		if (word & filter_item(hash))
 			add_name(k, rest, hash);
 		if ((word & filter_on(hash)) != filter_on(hash) || steps == trie->n_steps)
 			return;
@@ -143,7 +142,7 @@ look_short(struct look *k, struct str rest)
 // Where places are few, what leads to an item is fetched beside the filter; where they are many,
 // for those that the filter lets through.
 static ALWAYS_INLINE void
-look_long(struct look *k, struct trie_filter f, struct str rest, bool back, bool few)
+look_long(struct look *k, struct pattern_filter f, struct str rest, bool back, bool few)
 {
 	uint64_t hash = hash_step(HASH_ROOT, step_at(rest, 0, back), STEP);
 	uint64_t any = filter_any(hash);
@@ -166,8 +165,8 @@ look_edge(struct look *k, struct str t)
 static void
 look_parts(struct look *k, struct str t)
 {
-	struct trie_filter f = k->trie->filter; // in registers
-	if (t.n == 0 && k->trie->ends[0] != 0)  // an empty part
+	struct pattern_filter f = k->trie->filter; // in registers
+	if (t.n == 0 && k->trie->ends[0] != 0)     // an empty part
 		look_short(k, t);
 	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
 		size_t to = MIN(at + CHUNK, t.n);
@@ -218,7 +217,7 @@ places_before(struct str t, size_t at, size_t n)
 static void
 look_words(struct look *k, struct str t)
 {
-	struct trie_filter f = k->trie->filter;
+	struct pattern_filter f = k->trie->filter;
 	bool begins = true;
 	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
 		uint64_t delim = delim_mask(k, t, at);

@@ -2,7 +2,7 @@
 // Beginnings, ends, parts and words: all texts of a list in one trie, entered wherever a match may
 // begin, so that the cost of a lookup does not grow with the number of texts. A letter of it is a
 // step of eight bytes, and no node stands anywhere. The hash of a step, and of those before it, is
-// a node's name; a filter knows which names there are, and is small enough for the caches. So a
+// a node's name; a filter in the caches knows which there are (pattern_filter.h). So a
 // lookup goes down without fetching anything from memory, and only the texts that match are fetched
 // (pattern_ranks.h), all of them at once.
 //
@@ -11,24 +11,16 @@
 // few bytes that are left, 0 to 7. Of these, a lookup tries as many as texts there have: all texts
 // behind the same number of steps tell by bits how many bytes were left; at the first step, where a
 // part may begin at each byte, those with about the same two bytes first.
-//
-// A word of the filter is shared by five names. Three bits of it tell that there is such a name,
-// which is wrong for one in a hundred others; a fourth, that a text ends here or later and alone;
-// three more, that others follow.
 #pragma once
 
+#include "expr/pattern_filter.h"
 #include "expr/pattern_priv.h"
 
 #define STEP  8u
 #define LEADS 1024u // of first two bytes; many share one
 
-struct trie_filter {
-	uint64_t *word;
-	uint64_t n;
-};
-
 struct pattern_trie {
-	struct trie_filter filter;
+	struct pattern_filter filter;
 	uint32_t n_steps;    // behind fewer than this many, texts are entered
 	uint8_t *ends;       // behind i steps: bit n is set when a text is entered with n bytes
 	uint8_t lead[LEADS]; // the same behind none, by the first two bytes
@@ -68,46 +60,6 @@ step_cut(uint64_t step, unsigned n, bool back)
 	unsigned others = 8 * (STEP - n) % 64;
 	step = n == 0 ? 0 : step;
 	return first_is_low ? step << others : step >> others;
-}
-
-#define HASH_ROOT UINT64_C(0x9e3779b97f4a7c15) // of no step
-
-// Of n bytes behind those that have the hash `before`: both halves of a product, as wyhash and
-// foldhash have it.
-static inline uint64_t
-hash_step(uint64_t before, uint64_t step, unsigned n)
-{
-	unsigned __int128 m =
-	    (unsigned __int128)(step ^ (before + n * UINT64_C(0xa0761d6478bd642f))) *
-	    UINT64_C(0xd6e8feb86659fd93);
-	return (uint64_t)(m >> 64) ^ (uint64_t)m;
-}
-
-// Where the name's bits are.
-static inline uint64_t *
-filter_word(struct trie_filter f, uint64_t hash)
-{
-	return &f.word[(hash >> 32) * f.n >> 32];
-}
-
-static inline uint64_t
-filter_any(uint64_t hash)
-{
-	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63) |
-	       UINT64_C(1) << (hash >> 12 & 63);
-}
-
-static inline uint64_t
-filter_text(uint64_t hash)
-{
-	return UINT64_C(1) << (hash >> 18 & 63);
-}
-
-static inline uint64_t
-filter_on(uint64_t hash)
-{
-	return UINT64_C(1) << (hash >> 24 & 63) | UINT64_C(1) << (hash >> 30 & 63) |
-	       UINT64_C(1) << (hash >> 36 & 63);
 }
 
 static inline uint32_t

@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "expr/pattern_trie.h"
 
-#define NAMES_IN_WORD 5 // of the filter
-
 struct sorted {
 	uint64_t head; // first eight bytes, big endian: most comparisons end here
 	uint32_t item;
@@ -172,12 +170,9 @@ add_text(struct builder *b, uint32_t i)
 static void
 make_filter(struct builder *b)
 {
-	struct trie_filter f = {.n = (b->n + b->n_on) / NAMES_IN_WORD + 1};
-	f.word = mem_large(f.n * sizeof(*f.word));
-	for (size_t i = 0; i < b->n; i++) {
-		uint64_t hash = b->keys[i].hash;
-		*filter_word(f, hash) |= filter_any(hash) | filter_text(hash);
-	}
+	struct pattern_filter f = pattern_filter_new(b->n + b->n_on);
+	for (size_t i = 0; i < b->n; i++)
+		filter_add_item(f, b->keys[i].hash);
 	for (size_t i = 0; i < b->n_on; i++)
 		*filter_word(f, b->on[i]) |= filter_any(b->on[i]) | filter_on(b->on[i]);
 	b->trie->filter = f;
