@@ -60,5 +60,7 @@ void thread_name(const char *name);
 
 NORETURN void panic_assert(const char *cond, const char *file, int line, const char *func);
 NORETURN void panic_oom(size_t bytes);
+// In a handler of SIGABRT on the thread that does not come back.
+NORETURN void panic_stuck(void);
 // Something else of which the system has no more; code is an errno.
 NORETURN void panic_lack(const char *what, int code);

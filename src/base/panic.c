@@ -44,6 +44,20 @@ panic_assert(const char *cond, const char *file, int line, const char *func)
 }
 
 void
+panic_stuck(void)
+{
+	char text[256];
+	const struct thread_context *c = &thread_context;
+	int n = snprintf(text, sizeof(text),
+			 "tidegate: panic: an endless loop: it does not come back (thread %s, txn "
+			 "%llu, step %s)\n",
+			 c->thread, (unsigned long long)c->txn_id, c->step != NULL ? c->step : "-");
+	panic_write(text, MIN(n, (int)sizeof(text) - 1));
+	(void)signal(SIGABRT, SIG_DFL); // a known number
+	abort();
+}
+
+void
 panic_oom(size_t bytes)
 {
 	char text[160];

@@ -11,6 +11,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/stuck.h"
+#include "net/timer.h"
 
 // The keeper's loop has few connections: operators, scripts, checks.
 #define KEEPER_SQ   128u
@@ -22,6 +24,8 @@ struct seat {
 	struct worker worker; // first: workers_get hands it out
 	pthread_t thread;
 	bool running; // a thread was made and is to be joined
+	bool watched;
+	struct stuck stuck;
 };
 
 struct workers {
@@ -34,6 +38,7 @@ struct workers {
 	bool good;
 	struct err err;
 	enum { GATE_SHUT, GATE_OPEN, GATE_GIVEN_UP } gate; // all have started, or one failed
+	struct timer look;                                 // the keeper's
 	struct seat seats[];                               // [0] is the keeper
 };
 
@@ -99,6 +104,37 @@ wait_at_gate(struct workers *ws)
 	return open;
 }
 
+// --- workers that do not come back ---------------------------------------------------------------
+
+static void
+look_again(struct workers *ws)
+{
+	struct loop *keeper = ws->seats[0].worker.loop;
+	loop_timer_set(keeper, &ws->look, loop_now_ns(keeper) + ws->spec.stuck_ns / 4);
+}
+
+static void
+on_look(struct timer *t)
+{
+	struct workers *ws = CONTAINER_OF(t, struct workers, look);
+	for (unsigned i = 1; i <= ws->n; i++)
+		if (ws->seats[i].watched)
+			stuck_look(&ws->seats[i].stuck, ws->seats[i].worker.loop,
+				   ws->spec.stuck_ns);
+	look_again(ws);
+}
+
+static void
+watch_over(struct workers *ws)
+{
+	for (unsigned i = 1; i <= ws->n; i++)
+		ws->seats[i].watched = stuck_init(&ws->seats[i].stuck, ws->seats[i].thread);
+	timer_init(&ws->look, on_look);
+	look_again(ws);
+}
+
+// --- life ----------------------------------------------------------------------------------------
+
 static void *
 thread_main(void *arg)
 {
@@ -111,7 +147,10 @@ thread_main(void *arg)
 	report(ws, good, &err);
 	if (!good)
 		return NULL;
-	if (wait_at_gate(ws))
+	bool open = wait_at_gate(ws);
+	if (open && w->id == 0)
+		watch_over(ws); // all have started
+	if (open)
 		loop_run(w->loop);
 	if (ws->spec.stop != NULL)
 		ws->spec.stop(w, ws->spec.arg);
@@ -155,6 +194,7 @@ workers_start(const struct workers_spec *spec, struct err *err)
 	struct workers *ws = mem_zalloc(sizeof(*ws) + (n + 1) * sizeof(ws->seats[0]));
 	ws->spec = *spec;
 	ws->spec.net.engine = net_engine_choose(spec->net.engine);
+	ws->spec.stuck_ns = spec->stuck_ns != 0 ? spec->stuck_ns : NET_STUCK_NS;
 	ws->n = n;
 	(void)pthread_mutex_init(&ws->lock, NULL);
 	(void)pthread_cond_init(&ws->told, NULL);

@@ -44,6 +44,9 @@ struct workers_spec {
 	// other has its value before anybody asks. May be NULL.
 	void (*made)(struct workers *ws, void *arg);
 	void *arg;
+	// Of CPU time in one turn of a worker's loop: it is stuck, and the process aborts. 0:
+	// NET_STUCK_NS.
+	uint64_t stuck_ns;
 };
 
 // Starts all threads; returns when every start hook is through, and only then does any loop turn.

@@ -5,9 +5,23 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "net_test.h"
+
+// Thread sanitizers keep signals back until the thread calls a function of the C library.
+#if defined(__SANITIZE_THREAD__)
+#define KEEPS_SIGNALS 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define KEEPS_SIGNALS 1
+#endif
+#endif
+#ifndef KEEPS_SIGNALS
+#define KEEPS_SIGNALS 0
+#endif
 
 #define WORKERS 3
 #define EACH    2000
@@ -172,6 +186,71 @@ test_failed_start(enum net_engine engine)
 	IS_INT(n_stopped, 2); // the keeper and worker 1
 }
 
+// A child whose worker runs fn once: its status, and its last words.
+static int
+run_apart(enum net_engine engine, void (*fn)(struct msg *m), char *said, size_t room)
+{
+	int words[2], status = -1;
+	if (pipe(words) != 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct err err;
+		struct msg m = {.fn = fn};
+		struct workers_spec spec = {.net = {.engine = engine, .nbthread = 1},
+					    .stuck_ns = 200000000};
+		(void)dup2(words[1], 2);
+		(void)close(words[0]);
+		struct workers *ws = workers_start(&spec, &err);
+		if (ws == NULL)
+			_exit(9);
+		worker_post(workers_get(ws, 1), &m);
+		while (!atomic_load(&n_arrived))
+			(void)usleep(1000);
+		workers_stop(&ws);
+		_exit(0);
+	}
+	(void)close(words[1]);
+	ssize_t n = read(words[0], said, room - 1);
+	said[n > 0 ? n : 0] = '\0';
+	(void)close(words[0]);
+	return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static void
+no_end(struct msg *m)
+{
+	(void)m;
+	thread_context.txn_id = 42;
+	thread_context.step = "nowhere";
+	for (;;)
+		__asm__ volatile("" ::: "memory"); // what stands above is seen
+}
+
+// Much longer than a turn may compute, and as long as several looks.
+static void
+only_waits(struct msg *m)
+{
+	(void)m;
+	(void)usleep(1000000);
+	atomic_fetch_add(&n_arrived, 1);
+}
+
+static void
+test_stuck(enum net_engine engine)
+{
+	char said[512];
+	n_arrived = 0;
+	int status = run_apart(engine, no_end, said, sizeof(said));
+	OK_MSG(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "an endless loop is ended");
+	OK_MSG(strstr(said, "an endless loop: it does not come back (thread worker 1, txn 42, step "
+			    "nowhere)") != NULL,
+	       said);
+	status = run_apart(engine, only_waits, said, sizeof(said));
+	OK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == 0 && said[0] == '\0',
+	       "who waits is not stuck");
+}
+
 int
 main(void)
 {
@@ -184,6 +263,8 @@ main(void)
 		}
 		test_messages(engines[i]);
 		test_failed_start(engines[i]);
+		if (!KEEPS_SIGNALS)
+			test_stuck(engines[i]);
 	}
 	return tap_done();
 }
