@@ -23,8 +23,8 @@ _Thread_local struct worker *worker_self;
 struct seat {
 	struct worker worker; // first: workers_get hands it out
 	pthread_t thread;
-	bool running; // a thread was made and is to be joined
-	bool watched;
+	bool running;        // a thread was made and is to be joined
+	atomic_bool watched; // its loop runs
 	struct stuck stuck;
 };
 
@@ -118,7 +118,7 @@ on_look(struct timer *t)
 {
 	struct workers *ws = CONTAINER_OF(t, struct workers, look);
 	for (unsigned i = 1; i <= ws->n; i++)
-		if (ws->seats[i].watched)
+		if (atomic_load_explicit(&ws->seats[i].watched, memory_order_relaxed))
 			stuck_look(&ws->seats[i].stuck, ws->seats[i].worker.loop,
 				   ws->spec.stuck_ns);
 	look_again(ws);
@@ -152,6 +152,9 @@ thread_main(void *arg)
 		watch_over(ws); // all have started
 	if (open)
 		loop_run(w->loop);
+	// What ends a thread may take longer, under valgrind far longer, and is no turn.
+	atomic_store_explicit(&CONTAINER_OF(w, struct seat, worker)->watched, false,
+			      memory_order_relaxed);
 	if (ws->spec.stop != NULL)
 		ws->spec.stop(w, ws->spec.arg);
 	return NULL; // workers_stop frees the loop: other threads may still post to it
