@@ -73,6 +73,17 @@ def wait_for(what, condition, seconds=PATIENCE):
     raise AssertionError(f"not seen within {seconds:g} s: {what}")
 
 
+def hold(pid):
+    """SIGSTOP; returns once no thread runs any more. The first one to take the signal tells the others, and may
+    have to wait for a processor while they answer."""
+    def all_stopped():
+        stats = [f.read_text() for f in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+        return all(s.rsplit(")", 1)[1].split()[0] in "TZX" for s in stats)
+    os.kill(pid, signal.SIGSTOP)
+    with contextlib.suppress(OSError):  # it has ended
+        wait_for("it stands still", all_stopped)
+
+
 class Proxy:
     """A tidegate of its own folder, with its CLI socket and variable file in it."""
 
