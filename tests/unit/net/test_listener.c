@@ -382,6 +382,68 @@ test_keeper(void)
 		(void)close(kept.fds[i]);
 }
 
+// --- shut ----------------------------------------------------------------------------------------
+
+// -1: refused.
+static int
+dial_addr(const struct addr *a)
+{
+	int fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, &a->sa, a->len) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+static void
+test_shut(void)
+{
+	struct listener_spec spec = {.inherited_fd = -1, .uid = -1, .gid = -1, .keeper = &keeper};
+	struct err err = {{0}};
+	char byte, text[ADDR_TEXT_BYTES];
+	kept = (struct kept){0};
+	OK(addr_parse(&spec.addr, STR("127.0.0.1:0"), 0, &err));
+	spec.n_slots = 2;
+	struct listener *l = listener_new(&spec, &err);
+	if (!OK(l != NULL))
+		return;
+	spec.addr = *listener_addr(l);
+	(void)snprintf(kept.address, sizeof(kept.address), "%s", addr_text(&spec.addr, text));
+	int waiting = dial_addr(&spec.addr);
+	OK(waiting >= 0);
+	listener_shut(l);
+	OK(recv(waiting, &byte, 1, 0) <= 0 && dial_addr(&spec.addr) < 0);
+	(void)close(waiting);
+	listener_free(&l);
+	OK(dial_addr(&spec.addr) < 0); // whoever kept the sockets does not listen either
+	reach_all(&spec, 2, 2);        // until the next one does
+	for (unsigned i = 0; i < kept.n; i++)
+		(void)close(kept.fds[i]);
+}
+
+static void
+test_shut_unix(void)
+{
+	struct listener_spec spec = {.inherited_fd = -1, .n_slots = 1, .uid = -1, .gid = -1};
+	char dir[] = "/tmp/tide.XXXXXX", text[64];
+	struct err err = {{0}};
+	if (!OK(mkdtemp(dir) != NULL))
+		return;
+	(void)snprintf(text, sizeof(text), "unix@%s/s", dir);
+	OK(addr_parse(&spec.addr, str_from_c(text), 0, &err));
+	struct listener *l = listener_new(&spec, &err);
+	OK(l != NULL && listener_out_of_reach(&spec.addr) == false);
+	listener_shut(l);
+	OK(listener_out_of_reach(&spec.addr) && dial_addr(&spec.addr) < 0);
+	struct listener *next = listener_new(&spec, &err);
+	listener_free(&l); // takes nothing from who came after it
+	int fd = dial_addr(&spec.addr);
+	OK(next != NULL && fd >= 0);
+	(void)close(fd);
+	listener_free(&next);
+	(void)rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -395,6 +457,8 @@ main(void)
 	    test_patience,
 	    test_unix_paths,
 	    test_keeper,
+	    test_shut,
+	    test_shut_unix,
 	    NULL,
 	};
 	run_on_engines(tests);
