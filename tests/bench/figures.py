@@ -33,8 +33,12 @@ FIGURES = [
            f"-small/{EPOLL}", 1300),
     figure("Lua header + path adds", "lua-header-path", "instructions", EPOLL,
            f"-small/{EPOLL}", 3000),
-    figure("Lua variable adds / in haproxy", "lua-variable", "instructions", EPOLL, "haproxy", 0.05,
-           base="small"),
+    figure("the same, another path each time", "lua-path-new", "instructions", EPOLL,
+           f"-small/{EPOLL}", 3000),
+    *(figure(f"Lua {text} adds / haproxy", job, "instructions", EPOLL, "haproxy", 0.05, base="small")
+      for text, job in (("variable", "lua-variable"), ("argument", "lua-argument"),
+                        ("header + path", "lua-header-path"),
+                        ("header + new path", "lua-path-new"))),
     *(figure(f"policy call, {text}, ns", "policy-call", metric, "tidegate", None, least)
       for text, metric, least in (("memo", "memo_ns", 15), ("one variable", "var_ns", 100),
                                   ("header + path", "header_ns", 250))),
