@@ -72,7 +72,9 @@ struct server {
 	uint8_t proxy_version; // of the PROXY protocol's header in front of a connection; 0: none
 	uint8_t proxy_options; // enum server_proxy_option bits
 	uint32_t weight_configured;             // 0..256
-	uint32_t max_queue;                     // maxqueue, which only connslots reads; 0: none
+	uint32_t max_queue;                     // maxqueue: most that wait for it alone; 0: any
+	uint32_t min_conn;                      // minconn; 0: its maxconn stands still
+	_Atomic uint32_t n_queued;              // that wait for it alone, of all workers; relaxed
 	struct limit limit;                     // maxconn: requests at once, of all workers
 	_Atomic uint32_t weight;                // 0..256; keeper writes, workers read, relaxed
 	_Atomic uint32_t admin;                 // enum server_admin bits; likewise
@@ -114,11 +116,14 @@ struct backend {
 	struct limit_waits waits;
 	void (*changed)(const struct backend *b); // told of changes; NULL: nobody. Any thread
 	_Atomic uint32_t n_queued;                // requests that wait, of all workers
-	const struct check_plan *plan;            // how its servers are checked; never NULL in use
-	const struct backend_host *host;          // told of what happens; NULL: nobody. Keeper
-	_Atomic uint32_t n_usable;                // when last told
-	_Atomic uint64_t changed_real_ns;         // when the last went, or the first came back
-	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
+	uint32_t full_conn; // fullconn: with so many requests its servers have their maxconn
+	bool ramps;         // n_requests is kept: a server has a minconn
+	_Atomic uint32_t n_requests;      // that it has now, of all workers; relaxed
+	const struct check_plan *plan;    // how its servers are checked; never NULL in use
+	const struct backend_host *host;  // told of what happens; NULL: nobody. Keeper
+	_Atomic uint32_t n_usable;        // when last told
+	_Atomic uint64_t changed_real_ns; // when the last went, or the first came back
+	struct metric_blocks checked;     // struct check_counters; made at start, keeper writes
 };
 
 enum server_set_by { SERVER_SET_BY_OPERATOR, SERVER_SET_BY_TRACKING, SERVER_SET_BY_AGENT };
@@ -270,6 +275,15 @@ uint32_t backend_wait(struct backend_worker *w, struct backend_waiter *waiter,
 uint32_t backend_queued(const struct backend *b);
 // Leaves before its turn.
 void backend_wait_end(struct backend_worker *w, struct backend_waiter *waiter);
+// So many wait for this server alone that no other may. Any thread; others may come meanwhile.
+static inline bool
+server_queue_is_full(const struct server *s)
+{
+	return s->max_queue > 0 &&
+	       atomic_load_explicit(&s->n_queued, memory_order_relaxed) >= s->max_queue;
+}
+// Its maxconn now: between minconn and maxconn, by the backend's requests. 0: none. Any thread.
+uint32_t server_maxconn_now(const struct server *s);
 // Before the first wait, on the worker's thread. w must live until all threads have ended.
 void backend_queue_init(struct backend_worker *w, struct loop *loop);
 void backend_queue_fini(struct backend_worker *w); // all threads have ended

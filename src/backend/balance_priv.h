@@ -24,6 +24,6 @@ void balance_loads_free(struct balance_loads **t);
 static inline bool
 balance_has_room(const struct server *s)
 {
-	uint32_t max = atomic_load_explicit(&s->limit.max, memory_order_relaxed);
+	uint32_t max = server_maxconn_now(s);
 	return max == 0 || limit_used(&s->limit) < max;
 }

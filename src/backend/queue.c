@@ -7,11 +7,31 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+uint32_t
+server_maxconn_now(const struct server *s)
+{
+	const struct backend *b = s->backend;
+	uint32_t max = atomic_load_explicit(&s->limit.max, memory_order_relaxed);
+	if (LIKELY(s->min_conn == 0))
+		return max;
+	uint32_t n = atomic_load_explicit(&b->n_requests, memory_order_relaxed);
+	if (max <= s->min_conn || n >= b->full_conn)
+		return max;
+	return MAX(s->min_conn, (uint32_t)((uint64_t)n * max / b->full_conn));
+}
+
+static enum limit_result
+take_ramping(struct server *s)
+{
+	uint32_t max = server_maxconn_now(s);
+	return max != 0 ? limit_take_bounded(&s->limit, max) : limit_take(&s->limit);
+}
+
 // The server, with a place at it; NULL: full, or not to be used.
 static struct server *
 try_server(struct server *s, bool *counted)
 {
-	enum limit_result r = limit_take(&s->limit);
+	enum limit_result r = LIKELY(s->min_conn == 0) ? limit_take(&s->limit) : take_ramping(s);
 	*counted = r == LIMIT_TAKEN;
 	return r != LIMIT_FULL ? s : NULL;
 }
@@ -103,6 +123,14 @@ backend_give(struct server *s)
 
 static void line_up(struct backend_queue *q, struct backend_waiter *waiter);
 
+static void
+leave_line(struct backend_queue *q, struct backend_waiter *waiter)
+{
+	list_remove(&waiter->in_queue);
+	if (q->server != NULL)
+		atomic_fetch_sub_explicit(&q->server->n_queued, 1, memory_order_relaxed);
+}
+
 // Finds a place for the queue's first, or another queue: what a hash chooses may be another server
 // by now, and one that was wanted may be down. False: neither.
 static bool
@@ -112,14 +140,14 @@ serve_first(struct backend_queue *q, struct backend_waiter *first)
 	bool taken = backend_take(w, &first->ask, &first->place);
 	const struct server *chosen = first->place.server;
 	if (taken && chosen != NULL) {
-		list_remove(&first->in_queue);
+		leave_line(q, first);
 		atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
 		first->ready(first);
 		return true;
 	}
 	if (taken || chosen == q->server)
 		return false;
-	list_remove(&first->in_queue);
+	leave_line(q, first);
 	line_up(queue_of(w, chosen), first);
 	return true;
 }
@@ -175,6 +203,8 @@ line_up(struct backend_queue *q, struct backend_waiter *waiter)
 		next = next->prev;
 	list_append(next, &waiter->in_queue); // in front of it
 	waiter->queue = q;
+	if (q->server != NULL)
+		atomic_fetch_add_explicit(&q->server->n_queued, 1, memory_order_relaxed);
 	limit_wait(waits_of(q), q->worker->id);
 	// A place given back before that bit was seen is found by the worker woken here.
 	limit_wake(waits_of(q));
@@ -195,7 +225,7 @@ void
 backend_wait_end(struct backend_worker *w, struct backend_waiter *waiter)
 {
 	struct backend_queue *q = waiter->queue;
-	list_remove(&waiter->in_queue);
+	leave_line(q, waiter);
 	atomic_fetch_sub_explicit(&w->backend->n_queued, 1, memory_order_relaxed);
 	if (list_empty(&q->waiters))
 		limit_wait_pass(waits_of(q), w->id);

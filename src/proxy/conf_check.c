@@ -286,6 +286,29 @@ number_proxies(struct proxy_set *set)
 }
 
 static bool
+may_choose(const struct proxy *f, const struct proxy *b)
+{
+	bool may = f == b || f->default_backend == b;
+	for (const struct switch_rule *r = f->switching; r != NULL && !may; r = r->next)
+		may = r->backend == b;
+	return may && f->caps & PROXY_FRONTEND;
+}
+
+// fullconn of a backend whose servers have a minconn: unless it is given, HAProxy's guess.
+static void
+set_full_conn(const struct proxy_set *set, const struct proxy *b)
+{
+	uint64_t most = 0;
+	for (size_t i = 0; i < set->n_all; i++) {
+		const struct proxy *f = set->all[i];
+		if (may_choose(f, b) && !f->disabled)
+			most += f->maxconn != 0 ? f->maxconn : set->global.maxconn;
+	}
+	uint32_t tenth = (uint32_t)MIN((most + 9) / 10, (uint64_t)UINT32_MAX);
+	b->backend->full_conn = b->fullconn != 0 ? b->fullconn : tenth != 0 ? tenth : 10;
+}
+
+static bool
 has_dynamic_switch(const struct proxy_set *set)
 {
 	for (size_t i = 0; i < set->n_all; i++)
@@ -336,6 +359,8 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 			check_frontend(conf, p);
 		if (p->caps & PROXY_BACKEND)
 			check_backend(conf, p);
+		if (p->caps & PROXY_BACKEND && p->backend->ramps)
+			set_full_conn(set, p);
 		check_binds(conf, set, p);
 	}
 	return true;

@@ -58,6 +58,15 @@ parse_maxconn(struct conf *conf, void *obj, const struct conf_line *line, struct
 }
 
 static bool
+parse_fullconn(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	(void)conf;
+	(void)err;
+	conf_proxy_of(obj)->fullconn = (uint32_t)line->values[0].i;
+	return true;
+}
+
+static bool
 parse_retries(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
 {
 	(void)conf;
@@ -332,6 +341,12 @@ const struct conf_keyword conf_proxy_keywords[] = {
      .parse = parse_reuse,
      .help = "When a request may travel on a server connection that served another client; "
 	     "default safe: not a connection's first request."},
+    {.sections = BACK,
+     .words = "fullconn",
+     .args = count_arg,
+     .parse = parse_fullconn,
+     .help = "With so many requests in the backend its servers with 'minconn' have their maxconn; "
+	     "0 (the default): a tenth of the maxconn of the frontends that name it."},
     {.sections = BACK,
      .words = "retries",
      .args = retries_arg,

@@ -24,7 +24,6 @@ static const struct conf_arg text_args[] = {
 static const struct conf_keyword later_keywords[] = {
     {ALL, "description", text_args, NULL, NULL, 0, CONF_IGNORED,
      "A comment; nothing shows it yet."},
-    IGNORED(ALL, "fullconn"),
     IGNORED(ALL, "grace"),
     IGNORED(ALL, "backlog"),
     IGNORED(ALL, "bind-process"),

@@ -143,6 +143,7 @@ take_over(struct proxy *p, const struct proxy *d)
 	p->no_options = d->no_options;
 	p->timeouts = d->timeouts;
 	p->maxconn = d->maxconn;
+	p->fullconn = d->fullconn;
 	p->retries = d->retries;
 	p->retry_on = d->retry_on;
 	p->redispatch_every = d->redispatch_every;

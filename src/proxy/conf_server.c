@@ -196,8 +196,17 @@ const struct conf_word conf_server_words[] = {
      .min = 0,
      .max = INT32_MAX,
      .offset = OPT(maxqueue),
-     .help = "Counted by connslots. Requests wait for a backend, not for one server, so no queue "
-	     "of a server's own is bounded by it. 0: unlimited."},
+     .help = "Most requests that wait for it alone, since a hash or a cookie names it. Of a cookie "
+	     "the next go to another server with 'option redispatch'; else they get 503. "
+	     "0: unlimited."},
+    {.name = "minconn",
+     .type = CONF_INT,
+     .min = 0,
+     .max = INT32_MAX,
+     .offset = OPT(minconn),
+     .help = "maxconn while the backend has little to do: it grows with the backend's requests up "
+	     "to maxconn at 'fullconn'. Alone, or above maxconn, it is maxconn. 0: maxconn stands "
+	     "still."},
     {.name = "pool-max-conn",
      .type = CONF_INT,
      .min = -1,
@@ -361,7 +370,6 @@ const struct conf_word conf_server_words[] = {
      .max = 1024,
      .parse = parse_cookie,
      .help = "Its name in the backend's cookie; several servers may share one."},
-    LATER("minconn"),
     LATER("slowstart"),
     LATER("init-addr"),
     LATER("resolvers"),
@@ -462,7 +470,9 @@ apply(struct server *s, const struct server_options *o)
 		s->id = (uint32_t)o->id;
 	s->is_backup = o->backup;
 	s->cookie = o->cookie;
-	server_set_maxconn(s, (uint32_t)o->maxconn);
+	server_set_maxconn(s, (uint32_t)MAX(o->maxconn, o->minconn));
+	s->min_conn = o->minconn < o->maxconn ? (uint32_t)o->minconn : 0;
+	b->ramps |= s->min_conn > 0;
 	s->max_queue = (uint32_t)o->maxqueue;
 	s->proxy_version = o->send_proxy_v2 ? 2 : o->send_proxy ? 1 : 0;
 	s->proxy_options = (uint8_t)o->proxy_options;

@@ -82,6 +82,9 @@ count_routed(const struct txn *t)
 	rate_count(&b->session_rate, loop_now_ns(t->worker->loop));
 	METRIC_ADD(&b->sessions_now, 1);
 	METRIC_RAISE(&b->sessions_max, METRIC_GET(&b->sessions_now));
+	struct backend *k = t->backend->backend;
+	if (UNLIKELY(k->ramps))
+		atomic_fetch_add_explicit(&k->n_requests, 1, memory_order_relaxed);
 }
 
 void
@@ -205,6 +208,9 @@ count_backend_end(const struct txn *t)
 {
 	struct be_counters *b = of_backend(t), *s = t->server != NULL ? of_server(t) : NULL;
 	METRIC_ADD(&b->sessions_now, -1);
+	if (UNLIKELY(t->backend->backend->ramps))
+		atomic_fetch_sub_explicit(&t->backend->backend->n_requests, 1,
+					  memory_order_relaxed);
 	count_work(b, t);
 	if (LIKELY(!(t->flags & TXN_TCP)))
 		stats_count_status(&b->responses, t->res.status);

@@ -154,7 +154,7 @@ average_queue(const struct proxy *p)
 static int64_t
 server_free(const struct server *s)
 {
-	int64_t max = atomic_load_explicit(&s->limit.max, memory_order_relaxed);
+	int64_t max = server_maxconn_now(s);
 	return max == 0 ? -1 : MAX(max - (int64_t)limit_used(&s->limit), 0);
 }
 

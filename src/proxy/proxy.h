@@ -167,7 +167,8 @@ struct proxy {
 	enum proxy_mode mode;
 	unsigned options, no_options; // enum proxy_options; explicitly set / unset
 	struct proxy_timeouts timeouts;
-	uint32_t maxconn; // frontend, as configured; 0: the process's
+	uint32_t maxconn;  // frontend, as configured; 0: the process's
+	uint32_t fullconn; // backend, likewise; 0: by the frontends that may choose it
 	struct conn_limit {
 		struct limit conns;
 		struct limit_waits waits; // for room here; a frontend's: or at a bind of its

@@ -101,7 +101,7 @@ connect_to(struct txn *t, struct server *s)
 	return txn_go(t, &step_connecting);
 }
 
-static enum step_verdict enqueue(struct txn *t, const struct server *wanted);
+static enum step_verdict enqueue(struct txn *t, struct server *wanted);
 
 // Persistence holds to a server that is down, too: by a rule or an option, or since nobody said
 // that it may go elsewhere.
@@ -206,12 +206,30 @@ const struct txn_step step_connecting = {"connecting", run_connecting};
 
 // --- queue -------------------------------------------------------------------------------------
 
-// Every server, or the one wanted, is at its maxconn: wait for one, `timeout queue` at most.
 static void queue_ready(struct backend_waiter *waiter);
 
+// As many as its maxqueue wait for the very one already. Of persistence any other will do, if that
+// may be; a hash would choose the same.
 static enum step_verdict
-enqueue(struct txn *t, const struct server *wanted)
+queue_is_full(struct txn *t, struct server *s)
 {
+	bool may = t->backend->options & PROXY_OPT_REDISPATCH && !(t->flags & TXN_FORCE_PERSIST);
+	if (s == t->wanted && may) {
+		note_other_server(t);
+		return txn_go(t, &step_connect);
+	}
+	t->server = s;
+	count_connect_failure(t);
+	return txn_fail(t, 503, "SQ");
+}
+
+// Every server, or the one wanted, is at its maxconn: wait for one, `timeout queue` at most.
+
+static enum step_verdict
+enqueue(struct txn *t, struct server *wanted)
+{
+	if (UNLIKELY(wanted != NULL) && server_queue_is_full(wanted))
+		return queue_is_full(t, wanted);
 	uint64_t limit = TXN_TIMEOUT(t, t->backend, queue_ns);
 	if (limit == 0)
 		limit = TXN_TIMEOUT(t, t->backend, connect_ns);
