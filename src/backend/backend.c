@@ -115,6 +115,7 @@ backend_add_server(struct backend *b, struct str name, const struct addr *addr, 
 	s->index = (uint32_t)b->n_servers;
 	s->id = s->index + 1;
 	s->weight_configured = 1;
+	s->max_requests = UINT32_MAX;
 	atomic_init(&s->weight, 1);
 	atomic_init(&s->changed_real_ns, clock_real_ns());
 	b->servers[b->n_servers++] = s;

@@ -71,13 +71,14 @@ struct server {
 	bool is_backup;
 	uint8_t proxy_version; // of the PROXY protocol's header in front of a connection; 0: none
 	uint8_t proxy_options; // enum server_proxy_option bits
-	uint32_t weight_configured;             // 0..256
-	uint32_t max_queue;                     // maxqueue: most that wait for it alone; 0: any
-	uint32_t min_conn;                      // minconn; 0: its maxconn stands still
-	_Atomic uint32_t n_queued;              // that wait for it alone, of all workers; relaxed
-	struct limit limit;                     // maxconn: requests at once, of all workers
-	_Atomic uint32_t weight;                // 0..256; keeper writes, workers read, relaxed
-	_Atomic uint32_t admin;                 // enum server_admin bits; likewise
+	uint32_t weight_configured; // 0..256
+	uint32_t max_queue;         // maxqueue: most that wait for it alone; 0: any
+	uint32_t max_requests;      // max-reuse: that a connection may serve, one more than it
+	uint32_t min_conn;          // minconn; 0: its maxconn stands still
+	_Atomic uint32_t n_queued;  // that wait for it alone, of all workers; relaxed
+	struct limit limit;         // maxconn: requests at once, of all workers
+	_Atomic uint32_t weight;    // 0..256; keeper writes, workers read, relaxed
+	_Atomic uint32_t admin;     // enum server_admin bits; likewise
 	_Atomic uint64_t changed_real_ns;       // when admin last changed
 	struct metric_blocks stats;             // proxy/stats.h: struct be_counters; made at start
 	struct metric_blocks state;             // proxy/kept.c: what was set; likewise

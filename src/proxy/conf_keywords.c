@@ -215,7 +215,7 @@ static const struct conf_arg server_args[] = {
     {.name = "name", .type = CONF_STR, .min = 1, .max = 256, .help = "Unique in its backend."},
     {.name = "address",
      .type = CONF_ADDR,
-     .addr_flags = CONF_ADDR_FOR_SERVER,
+     .addr_flags = (CONF_ADDR_FOR_SERVER & ~(unsigned)CONF_ADDR_RESOLVE) | CONF_ADDR_HOSTNAME,
      .help = "HOST:PORT or unix@PATH; a host name is looked up once, at start."},
     {.type = CONF_END}};
 static const struct conf_arg page_args[] = {

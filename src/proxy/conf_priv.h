@@ -29,12 +29,14 @@
 
 // What `server` and `default-server` words set. The C types are conf_word's.
 struct server_options {
-	int64_t weight, maxconn, minconn, maxqueue, id, pool_max_conn;
+	int64_t weight, maxconn, minconn, maxqueue, id, pool_max_conn, pool_low_conn, max_reuse;
 	uint64_t pool_purge_ns;
 	bool backup, disabled, send_proxy, send_proxy_v2;
 	unsigned proxy_options; // enum server_proxy_option bits
 	struct str cookie;
 	const struct addr *source; // NULL: the backend's
+	struct str init_addr;      // empty: libc
+	int resolve_prefer;        // 1: IPv4, 2: IPv6; 0: neither
 	struct health_words health;
 };
 
@@ -103,6 +105,13 @@ bool conf_parse_errorloc(struct conf *, void *obj, const struct conf_line *, str
 bool conf_parse_http_error(struct conf *, void *obj, const struct conf_line *, struct err *);
 bool conf_parse_address_option(struct conf *, void *obj, const struct conf_line *, struct err *);
 extern const struct conf_word conf_bind_words[], conf_server_words[];
+// conf_server_addr.c. The server's own address; a name may put the server into maintenance.
+bool conf_server_addr(struct conf *conf, const struct conf_addr *written, struct server_options *o,
+		      struct addr *to, struct err *err);
+bool conf_parse_init_addr(struct conf *, void *obj, const struct conf_line *, struct conf_value *,
+			  struct err *);
+bool conf_parse_resolve_prefer(struct conf *, void *obj, const struct conf_line *,
+			       struct conf_value *, struct err *);
 void conf_server_defaults(struct server_options *o);
 
 // An errorfile's reply; fits what `return errorfile` needs too. NULL with a cause.

@@ -121,6 +121,7 @@ parse_proxy_options(struct conf *conf, void *obj, const struct conf_line *line,
 	return true;
 }
 
+static const char *const family_words[] = {"ipv4", "ipv6", NULL};
 static const char *const down_words[] = {"shutdown-sessions", NULL};
 static const char *const up_words[] = {"shutdown-backup-sessions", NULL};
 
@@ -214,6 +215,36 @@ const struct conf_word conf_server_words[] = {
      .dflt = "-1",
      .offset = OPT(pool_max_conn),
      .help = "Most idle connections kept per worker; -1: tidegate's limit of 64; 0: none."},
+    {.name = "pool-low-conn",
+     .type = CONF_INT,
+     .min = 0,
+     .max = INT32_MAX,
+     .offset = OPT(pool_low_conn),
+     .help = "Of no weight here: a worker keeps its own idle connections and takes none of "
+	     "another's, however many there are."},
+    {.name = "max-reuse",
+     .type = CONF_INT,
+     .min = -1,
+     .max = INT32_MAX,
+     .dflt = "-1",
+     .offset = OPT(max_reuse),
+     .help = "Requests that a connection may serve beyond its first; -1: any number; 0: none."},
+    {.name = "init-addr",
+     .type = CONF_STR,
+     .min = 1,
+     .max = 1024,
+     .parse = conf_parse_init_addr,
+     .help =
+	 "How a host's name becomes an address at start; the first of the list that finds one: "
+	 "libc asks the system, an IP address is it, none is 0.0.0.0 and starts in maintenance, "
+	 "last passes on to the next (what an operator set before a reload holds anyway). "
+	 "Default last,libc."},
+    {.name = "resolve-prefer",
+     .type = CONF_ENUM,
+     .words = family_words,
+     .parse = conf_parse_resolve_prefer,
+     .help = "The family that is asked for first when a name is looked up. Without it the "
+	     "system's order holds."},
     {.name = "pool-purge-delay",
      .type = CONF_TIME,
      .dflt = "5s",
@@ -371,11 +402,7 @@ const struct conf_word conf_server_words[] = {
      .parse = parse_cookie,
      .help = "Its name in the backend's cookie; several servers may share one."},
     LATER("slowstart"),
-    LATER("init-addr"),
     LATER("resolvers"),
-    LATER("resolve-prefer"),
-    LATER("pool-low-conn"),
-    LATER("max-reuse"),
     LATER("tcp-ut"),
     LATER("log-proto"),
     LATER_FLAG("tfo"),
@@ -422,6 +449,7 @@ conf_server_defaults(struct server_options *o)
 {
 	*o = (struct server_options){.weight = 1,
 				     .pool_max_conn = -1,
+				     .max_reuse = -1,
 				     .pool_purge_ns = UINT64_C(5000000000)};
 }
 
@@ -432,24 +460,6 @@ conf_parse_default_server(struct conf *conf, void *obj, const struct conf_line *
 	struct proxy *p = conf_proxy_of(obj);
 	return conf_parse_words(conf, line, line->args, conf_server_words, &p->conf->default_server,
 				err);
-}
-
-static bool
-fill_address(const struct conf_addr *a, struct addr *to, struct err *err)
-{
-	if (a->port_is_offset)
-		return err_set(err,
-			       "'%.*s': a port relative to the client's comes in a later tidegate",
-			       STR_ARG(a->text));
-	if (a->kind == CONF_ADDR_INET && !a->has_port)
-		return err_set(err,
-			       "'%.*s' has no port: write 'ADDRESS:PORT' (the client's port as "
-			       "default comes in a later tidegate)",
-			       STR_ARG(a->text));
-	if (a->kind != CONF_ADDR_INET && a->kind != CONF_ADDR_UNIX && a->kind != CONF_ADDR_ABNS)
-		return err_set(err, "'%.*s' is no address of a server", STR_ARG(a->text));
-	conf_addr_to_addr(a, to);
-	return true;
 }
 
 static bool
@@ -470,6 +480,7 @@ apply(struct server *s, const struct server_options *o)
 		s->id = (uint32_t)o->id;
 	s->is_backup = o->backup;
 	s->cookie = o->cookie;
+	s->max_requests = o->max_reuse < 0 ? UINT32_MAX : (uint32_t)o->max_reuse + 1u;
 	server_set_maxconn(s, (uint32_t)MAX(o->maxconn, o->minconn));
 	s->min_conn = o->minconn < o->maxconn ? (uint32_t)o->minconn : 0;
 	b->ramps |= s->min_conn > 0;
@@ -495,9 +506,9 @@ conf_parse_server(struct conf *conf, void *obj, const struct conf_line *line, st
 	struct server_options o = p->conf->default_server;
 	o.id = 0;
 	const struct conf_addr *from = line->values[1].addr;
-	struct addr addr;
+	struct addr addr = {0};
 	if (!conf_parse_words(conf, line, line->args + 2, conf_server_words, &o, err) ||
-	    !fill_address(from, &addr, err) || !check_id(p->backend, o.id, err))
+	    !conf_server_addr(conf, from, &o, &addr, err) || !check_id(p->backend, o.id, err))
 		return false;
 	struct server *s =
 	    backend_add_server(p->backend, conf_strdup(conf, line->values[0].s), &addr, err);

@@ -123,14 +123,14 @@ server_conn_release(struct server_conn *sc, bool reuse)
 	struct server *s = sc->server;
 	const struct backend *b = s->backend;
 	struct server_worker *sw = pool_of(sc->worker, s);
+	sc->n_requests++;
 	bool keep = reuse && !sc->worker->draining && b->reuse != BACKEND_REUSE_NEVER &&
-		    sw->n_idle < b->pool_max_idle && conn_is_quiet(&sc->conn) && !has_moved(sc) &&
-		    !sc->for_one;
+		    sw->n_idle < b->pool_max_idle && sc->n_requests < s->max_requests &&
+		    conn_is_quiet(&sc->conn) && !has_moved(sc) && !sc->for_one;
 	if (!keep) {
 		conn_close(&sc->conn);
 		return;
 	}
-	sc->n_requests++;
 	list_prepend(&sw->idle, &sc->idle);
 	sw->n_idle++;
 	uint64_t rest_ns = b->pool_purge_ns;
