@@ -7,6 +7,7 @@
 #include "proxy/action_priv.h"
 #include "proxy/conns.h"
 #include "proxy/host.h"
+#include "proxy/metrics_page.h"
 #include "proxy/policy_host.h"
 #include "proxy/setup.h"
 #include "proxy/worker.h"
@@ -39,11 +40,9 @@ new_rule(struct conf *conf, struct rule *rule, enum policy_kind kind, struct str
 	struct proxy_setup *s = conf_bound(conf, "setup");
 	struct lua_rule *l = CONF_NEW(conf, struct lua_rule);
 	if (!str_starts(word, STR("lua.")) || word.n == 4) {
-		err_set(err, "'%.*s' is no lua.NAME%s", STR_ARG(word),
-			str_eq(word, STR("prometheus-exporter"))
-			    ? ": 'show metrics' of the runtime socket has Prometheus' format "
-			      "('tidectl cli show metrics')"
-			    : "");
+		err_set(err, "'%.*s' is %s", STR_ARG(word),
+			kind == POLICY_SERVICE ? "neither lua.NAME nor prometheus-exporter"
+					       : "no lua.NAME");
 		return NULL;
 	}
 	l->rule = rule;
@@ -60,8 +59,14 @@ parse_service(struct conf *conf, const struct conf_line *line, int *at, struct r
 	      struct err *err)
 {
 	struct str word;
-	return action_word(line, at, "a service", &word, err) &&
-	       new_rule(conf, rule, POLICY_SERVICE, word, err) != NULL;
+	if (!action_word(line, at, "a service", &word, err))
+		return false;
+	if (str_eq(word, STR("prometheus-exporter"))) {
+		rule->action = &metrics_page_action;
+		return rule->where == RULE_HTTP_REQUEST ||
+		       err_set(err, "prometheus-exporter answers requests: http-request");
+	}
+	return new_rule(conf, rule, POLICY_SERVICE, word, err) != NULL;
 }
 
 static bool
@@ -427,8 +432,9 @@ const struct action_row actions_lua[] = {
      "and wait (not in http-after-response; in tcp-request and tcp-response content until "
      "inspect-delay is over); when it fails, evaluation goes on."},
     {"use-service", RULE_HTTP_REQUEST | RULE_TCP_CONTENT, parse_service, run_service, ACTION_FINAL,
-     "use-service lua.<service>",
-     "A service that a script registered answers. It may wait; the request's body is given to it "
+     "use-service lua.<service>|prometheus-exporter",
+     "prometheus-exporter answers with what 'show metrics' says, GET and HEAD alone. Or a service "
+     "that a script registered answers. It may wait; the request's body is given to it "
      "whole, up to 32k, and its answer may have 1m. In tcp-request content (mode tcp) it has the "
      "connection until it ends."},
     {.name = NULL},

@@ -26,6 +26,8 @@ enum cli_status cli_show_rules(struct cli_session *s, const struct cli_args *a);
 // cli_stat.c
 enum cli_status cli_show_stat(struct cli_session *s, const struct cli_args *a);
 enum cli_status cli_show_metrics(struct cli_session *s, const struct cli_args *a);
+// The same text, behind what `out` has. The keeper.
+void cli_render_metrics(const struct proxy_set *set, struct sbuf *out);
 
 // cli_addr.c
 // Arguments: BACKEND/SERVER addr ADDRESS [port PORT].

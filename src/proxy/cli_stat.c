@@ -13,6 +13,7 @@
 
 #define MAX_TEXTS    42
 #define STATUS_BYTES 16
+#define MOST_BYTES   ((size_t)64 << 20)
 
 // One line of show stat: texts and labels live as long as it.
 struct line {
@@ -353,31 +354,30 @@ render_policies(const struct proxy_set *set, struct sbuf *out)
 	policy_metrics_free(&m);
 }
 
-// The session's answer is capped; a table beyond that is cut with an error by cli_add.
-static enum cli_status
-render(struct cli_session *s, const struct filter *f, bool prometheus)
+void
+cli_render_metrics(const struct proxy_set *set, struct sbuf *out)
 {
-	const struct proxy_set *set = cli_bound(s, "proxy");
+	const struct filter all = {.iid = -1, .type = -1, .sid = -1};
 	struct table t = {0};
-	struct sbuf out;
-	sbuf_init(&out, (size_t)64 << 20);
-	if (prometheus)
-		(void)add_line(&t, stats_proc_rows, &set->stats); // no labels
-	fill_table(&t, set, f);
-	if (prometheus) {
-		add_healths(&t, set, false);
-		add_healths(&t, set, true);
-		metrics_render_prometheus(t.objects, t.n, &out);
-		render_policies(set, &out);
-	} else if (f->json) {
-		metrics_render_json(t.objects, t.n, &out);
-	} else {
-		metrics_render_csv(t.objects, t.n, metrics_haproxy_columns, &out);
-	}
-	cli_add(s, sbuf_str(&out));
-	sbuf_fini(&out);
+	(void)add_line(&t, stats_proc_rows, &set->stats); // no labels
+	fill_table(&t, set, &all);
+	add_healths(&t, set, false);
+	add_healths(&t, set, true);
+	metrics_render_prometheus(t.objects, t.n, out);
+	render_policies(set, out);
 	free_table(&t);
-	return CLI_DONE;
+}
+
+static void
+render_stat(const struct proxy_set *set, const struct filter *f, struct sbuf *out)
+{
+	struct table t = {0};
+	fill_table(&t, set, f);
+	if (f->json)
+		metrics_render_json(t.objects, t.n, out);
+	else
+		metrics_render_csv(t.objects, t.n, metrics_haproxy_columns, out);
+	free_table(&t);
 }
 
 static bool
@@ -398,6 +398,15 @@ parse_filter(const struct cli_args *a, struct filter *f)
 	return true;
 }
 
+// The session's answer is capped; a table beyond that is cut with an error by cli_add.
+static enum cli_status
+give(struct cli_session *s, struct sbuf *out)
+{
+	cli_add(s, sbuf_str(out));
+	sbuf_fini(out);
+	return CLI_DONE;
+}
+
 enum cli_status
 cli_show_stat(struct cli_session *s, const struct cli_args *a)
 {
@@ -405,13 +414,18 @@ cli_show_stat(struct cli_session *s, const struct cli_args *a)
 	if (!parse_filter(a, &f))
 		return cli_usage(s, a);
 	f.addresses = cli_level(s) >= CLI_OPERATOR;
-	return render(s, &f, false);
+	struct sbuf out;
+	sbuf_init(&out, MOST_BYTES);
+	render_stat(cli_bound(s, "proxy"), &f, &out);
+	return give(s, &out);
 }
 
 enum cli_status
 cli_show_metrics(struct cli_session *s, const struct cli_args *a)
 {
 	(void)a;
-	const struct filter f = {.iid = -1, .type = -1, .sid = -1};
-	return render(s, &f, true);
+	struct sbuf out;
+	sbuf_init(&out, MOST_BYTES);
+	cli_render_metrics(cli_bound(s, "proxy"), &out);
+	return give(s, &out);
 }

@@ -13,6 +13,7 @@
 #include "proxy/explain.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
+#include "proxy/metrics_page.h"
 
 #define TXN_MAGIC 0x7c5a0001
 
@@ -95,6 +96,8 @@ free_when_alone(struct txn *t)
 	rbuf_unref(&t->kept_buf);
 	rbuf_unref(&t->up.held);
 	rbuf_unref(&t->down.held);
+	if (UNLIKELY(t->page != NULL))
+		metrics_page_leave(t);
 	lua_call_free(t);
 	t->magic = 0;
 	if (w->txns.n_free < w->txns.keep)

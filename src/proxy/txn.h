@@ -148,6 +148,7 @@ struct txn {
 	uint64_t inspect_end_ns;     // of the tcp-... content rules under way, or 0
 	uint32_t judged_bytes;       // one more than those that they found too few; 0: none
 	struct txn_cookies *cookies; // cookie.h; NULL until there is something to note
+	struct metrics_page *page;   // metrics_page.h: awaited, or sent; or NULL
 	struct lua_call *lua_call;   // the action or service under way (action_lua.c), or NULL
 	const struct reason *reason; // why it ended early, or NULL
 	char term_state[2];          // HAProxy's first two letters of the termination state
