@@ -175,8 +175,8 @@ test_runs(void)
 	    "function m() return ('%%%-9p'):format('a') end",
 	    "function m() return #setmetatable({{}}, {__mode = 'v'}) end",
 	    "function m() return pcall(function() return vars.later end) and 1 or 0 end",
-	    "local inner = tide.memo(function() return vars.maint end)\n"
-	    "function m() return inner() end",
+	    ("local inner = tide.memo(function() return vars.maint end)\n"
+	     "function m() return inner() end"),
 	    "function m() return ('x'):rep(2000) end",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
