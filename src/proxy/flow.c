@@ -2,7 +2,7 @@
 // Body bytes from one connection to the other: receive, check the framing, send the very bytes
 // that were received, receive again. One piece is under way at a time, so a slow receiver stops
 // the sender, and a body of any size needs one buffer: a larger one while bytes keep filling it.
-#include "proxy/txn.h"
+#include "proxy/flow.h"
 
 void
 flow_init(struct flow *f, struct conn *from, struct conn *to, struct codec_in *in, bool ended)
