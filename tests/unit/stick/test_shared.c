@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+// One table, many at once: threads on one key and on many, on a full table; two processes; and
+// processes killed in the middle of everything.
+#include "stick/table.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+#define NOW     1000u
+#define THREADS 4
+
+static struct stick_def
+def_of(uint32_t size)
+{
+	struct stick_def d = {.type = STICK_INT, .key_bytes = 4, .size = size};
+	d.data[STICK_GPC0] = (struct stick_stored){1, 0};
+	d.data[STICK_CONN_CUR] = (struct stick_stored){1, 0};
+	d.data[STICK_HTTP_REQ_RATE] = (struct stick_stored){1, 1000000};
+	return d;
+}
+
+static int
+file_of(const struct stick_def *d)
+{
+	int fd = memfd_create("stick", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, (off_t)stick_table_bytes(d)) != 0)
+		abort();
+	return fd;
+}
+
+static struct stick_table *
+open_it(const struct stick_def *d, int fd)
+{
+	struct err err;
+	bool fresh;
+	struct stick_table *t = stick_table_open(d, fd, &fresh, &err);
+	if (t == NULL) {
+		printf("# %s\n", err.text);
+		abort();
+	}
+	return t;
+}
+
+static struct stick_key
+number(const struct stick_table *t, uint32_t n)
+{
+	struct stick_key k;
+	stick_key_make(t, str_of((const char *)&n, sizeof(n)), &k);
+	return k;
+}
+
+static uint64_t
+value(struct stick_table *t, uint32_t n, unsigned data)
+{
+	struct stick_key k = number(t, n);
+	uint64_t v = 0;
+	(void)stick_value_of(t, &k, data, 0, NOW, &v);
+	return v;
+}
+
+// --- threads -------------------------------------------------------------------------------------
+
+struct job {
+	pthread_t thread;
+	struct stick_table *t;
+	uint32_t keys, rounds, seed;
+	uint64_t failed, wrong;
+};
+
+// Each round counts one event for one key, kept meanwhile.
+static void *
+count(void *arg)
+{
+	struct job *j = arg;
+	uint32_t x = j->seed;
+	for (uint32_t i = 0; i < j->rounds; i++) {
+		x = x * 1664525 + 1013904223;
+		uint32_t n = j->keys == j->rounds ? i : (x >> 8) % j->keys;
+		struct stick_key k = number(j->t, n), back;
+		struct stick_ref r;
+		if (!stick_keep(j->t, &k, NOW, &r)) {
+			j->failed++;
+			continue;
+		}
+		stick_add(&r, STICK_GPC0, 0, 1, NOW);
+		stick_add(&r, STICK_HTTP_REQ_RATE, 0, 1, NOW + (x & 1));
+		stick_ref_key(&r, &back); // still ours, whatever the others evict
+		j->wrong += back.hash != k.hash || stick_value(&r, STICK_CONN_CUR, 0, NOW) == 0;
+		stick_let_go(&r, NOW);
+	}
+	return NULL;
+}
+
+static void
+run(struct stick_table *t, uint32_t keys, uint32_t rounds, struct job jobs[THREADS])
+{
+	for (uint32_t i = 0; i < THREADS; i++) {
+		jobs[i] = (struct job){.t = t, .keys = keys, .rounds = rounds, .seed = i};
+		if (pthread_create(&jobs[i].thread, NULL, count, &jobs[i]) != 0)
+			abort();
+	}
+	for (uint32_t i = 0; i < THREADS; i++)
+		(void)pthread_join(jobs[i].thread, NULL);
+	for (uint32_t i = 0; i < THREADS; i++)
+		OK(jobs[i].wrong == 0);
+}
+
+static void
+test_threads(void)
+{
+	struct job jobs[THREADS];
+	struct stick_def d = def_of(100);
+	int fd = file_of(&d);
+	struct stick_table *t = open_it(&d, fd);
+	run(t, 1, 50000, jobs);
+	IS_INT(value(t, 0, STICK_GPC0), THREADS * 50000);
+	IS_INT(value(t, 0, STICK_HTTP_REQ_RATE), THREADS * 50000);
+	IS_INT(value(t, 0, STICK_CONN_CUR), 0);
+	stick_table_close(&t);
+	close(fd);
+	// All bring the same new keys at the same time: each exists once, and has all counts.
+	d = def_of(40000);
+	fd = file_of(&d);
+	t = open_it(&d, fd);
+	run(t, 20000, 20000, jobs);
+	uint64_t good = 0;
+	for (uint32_t i = 0; i < 20000; i++)
+		good += value(t, i, STICK_GPC0) == THREADS;
+	IS_INT(good, 20000);
+	IS_INT(stick_used(t), 20000);
+	stick_table_close(&t);
+	close(fd);
+	// A full table: keys come and go, none is two at once.
+	d = def_of(64);
+	fd = file_of(&d);
+	t = open_it(&d, fd);
+	run(t, 1000, 50000, jobs);
+	struct stick_view *v = calloc(1, sizeof(*v));
+	uint64_t n = 0;
+	bool seen[1000] = {false}, twice = false;
+	for (; stick_next(t, NOW, v); n++) {
+		uint32_t key = (uint32_t)v->key[0];
+		twice |= key >= 1000 || seen[key];
+		seen[key % 1000] = true;
+		twice |= v->trackers != 0;
+	}
+	OK(!twice && n == stick_used(t) && n >= 32 && n <= 72);
+	free(v);
+	stick_table_close(&t);
+	close(fd);
+}
+
+// --- processes -----------------------------------------------------------------------------------
+
+static void
+test_two_processes(void)
+{
+	struct stick_def d = def_of(100);
+	int fd = file_of(&d), ready[2];
+	struct stick_table *t = open_it(&d, fd);
+	if (pipe(ready) != 0)
+		abort();
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct stick_table *own = open_it(&d, fd);
+		struct stick_key k = number(own, 1);
+		struct stick_ref r;
+		for (int i = 0; i < 3; i++)
+			if (!stick_keep(own, &k, NOW, &r))
+				abort();
+		stick_add(&r, STICK_GPC0, 0, 7, NOW);
+		(void)write(ready[1], "x", 1);
+		pause();
+		_exit(0);
+	}
+	char x;
+	OK(read(ready[0], &x, 1) == 1);
+	struct stick_key k = number(t, 1);
+	struct stick_ref r;
+	OK(stick_keep(t, &k, NOW, &r));
+	IS_INT(value(t, 1, STICK_CONN_CUR), 4);
+	IS_INT(value(t, 1, STICK_GPC0), 7);
+	struct stick_table *third = open_it(&d, fd); // while both have it
+	IS_INT(value(third, 1, STICK_CONN_CUR), 4);
+	stick_table_close(&third);
+	kill(pid, SIGKILL);
+	OK(waitpid(pid, NULL, 0) == pid);
+	IS_INT(value(t, 1, STICK_CONN_CUR), 4); // nobody has looked
+	third = open_it(&d, fd);
+	IS_INT(value(third, 1, STICK_CONN_CUR), 1); // ours stays
+	IS_INT(value(t, 1, STICK_GPC0), 7);
+	stick_let_go(&r, NOW);
+	IS_INT(value(third, 1, STICK_CONN_CUR), 0);
+	stick_table_close(&third);
+	stick_table_close(&t);
+	close(fd);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+// Anything of all, for ever.
+static void *
+do_all(void *arg)
+{
+	struct job *j = arg;
+	struct stick_ref held[16] = {{0}};
+	bool kept;
+	for (uint32_t x = j->seed;; x = x * 1664525 + 1013904223) {
+		struct stick_key k = number(j->t, (x >> 8) % 300);
+		struct stick_ref *r = &held[x >> 28];
+		if (r->entry != NULL)
+			stick_let_go(r, NOW);
+		else if (stick_keep(j->t, &k, NOW, r))
+			stick_add(r, STICK_HTTP_REQ_RATE, 0, 1, NOW + x % 5000000);
+		if (x >> 26 == 3)
+			(void)stick_remove(j->t, &k, NOW, &kept);
+	}
+	return NULL;
+}
+
+static void
+be_killed(const struct stick_def *d, int fd, uint32_t seed)
+{
+	struct stick_table *t = open_it(d, fd);
+	struct job jobs[2] = {{.t = t, .seed = seed}, {.t = t, .seed = seed + 1000}};
+	pthread_t thread;
+	if (pthread_create(&thread, NULL, do_all, &jobs[0]) != 0)
+		abort();
+	(void)do_all(&jobs[1]);
+}
+
+static bool
+is_sound(struct stick_table *t)
+{
+	struct stick_view *v = calloc(1, sizeof(*v));
+	bool seen[300] = {false}, good = true;
+	uint64_t n = 0;
+	for (; good && stick_next(t, NOW, v); n++) {
+		uint32_t key = (uint32_t)v->key[0];
+		good = key < 300 && !seen[key] && v->trackers == 0;
+		seen[key % 300] = true;
+	}
+	free(v);
+	return good && n == stick_used(t);
+}
+
+static void
+test_killed(void)
+{
+	struct stick_def d = def_of(64);
+	int fd = file_of(&d);
+	bool good = true, all_work = true;
+	for (uint32_t i = 0; i < 200; i++) {
+		pid_t pid = fork();
+		if (pid == 0)
+			be_killed(&d, fd, i);
+		struct timespec ts = {.tv_nsec = 1000000 + (long)(i * 37 % 50) * 100000};
+		(void)nanosleep(&ts, NULL);
+		kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		struct stick_table *t = open_it(&d, fd);
+		good &= is_sound(t);
+		// Every place is one that a key can take.
+		for (uint32_t n = 0; n < 300; n++) {
+			struct stick_key k = number(t, n);
+			struct stick_ref r;
+			bool took = stick_keep(t, &k, NOW + n, &r);
+			all_work &= took;
+			if (took)
+				stick_let_go(&r, NOW + n);
+		}
+		all_work &= stick_used(t) >= 48 && stick_used(t) <= 72;
+		stick_table_close(&t);
+	}
+	OK(good);
+	OK(all_work);
+	close(fd);
+}
+
+int
+main(void)
+{
+	test_threads();
+	test_two_processes();
+	test_killed();
+	return tap_done();
+}
