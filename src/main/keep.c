@@ -32,6 +32,37 @@ has_room(int fd, uint64_t bytes)
 	return errno == 0;
 }
 
+static int
+file_in_dir(int dir, const char *name, uint64_t bytes, const char *instead)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0 && has_room(fd, bytes))
+		return fd;
+	log_msg(LOG_ALERT, "state-dir: %s: %s: %s", name, strerror(errno), instead);
+	if (fd >= 0) {
+		(void)close(fd);              // empty
+		(void)unlinkat(dir, name, 0); // ours
+	}
+	return -1;
+}
+
+int
+keep_new_file(const struct service *s, const char *name, uint64_t bytes, const char *instead,
+	      struct err *err)
+{
+	int dir = keep_dir(s->link);
+	int fd = dir >= 0 ? file_in_dir(dir, name, bytes, instead) : -1;
+	if (fd >= 0)
+		return fd;
+	fd = memfd_create(name, MFD_CLOEXEC);
+	if (fd >= 0 && has_room(fd, bytes))
+		return fd;
+	err_set(err, "no memory for %llu bytes: %s", (unsigned long long)bytes, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd); // empty
+	return -1;
+}
+
 static bool
 is_ledger(const struct heritage_item *it)
 {
@@ -52,53 +83,22 @@ next_stamp(const struct heritage *h)
 	return stamp;
 }
 
-// -1, with a line in the log: the service can do without.
-static int
-file_in_dir(int dir, unsigned long long stamp, uint64_t bytes, char name[NAME_BYTES])
-{
-	(void)snprintf(name, NAME_BYTES, HERITAGE_STATS_PREFIX "%016llx-%x", stamp,
-		       (unsigned)getpid());
-	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0 && has_room(fd, bytes))
-		return fd;
-	log_msg(
-	    LOG_ALERT,
-	    "state-dir: %s: %s: counters and states are in memory now; they outlive reloads and "
-	    "crashes of this service, but not its stop; the next reload tries again",
-	    name, strerror(errno));
-	if (fd >= 0) {
-		(void)close(fd);              // empty
-		(void)unlinkat(dir, name, 0); // ours
-	}
-	return -1;
-}
-
-static int
-file_in_memory(uint64_t bytes, struct err *err)
-{
-	int fd = memfd_create("stats", MFD_CLOEXEC);
-	if (fd >= 0 && has_room(fd, bytes))
-		return fd;
-	err_set(err, "no memory for %llu bytes of counters: %s", (unsigned long long)bytes,
-		strerror(errno));
-	if (fd >= 0)
-		(void)close(fd); // empty
-	return -1;
-}
-
 static int
 new_file(struct proxy_set *set, uint64_t bytes, struct err *err)
 {
 	const struct service *s = set->owner;
-	char name[NAME_BYTES] = "";
-	int dir = link_use(s->link, HERITAGE_DIR, 0, STR_NULL);
-	int fd = dir >= 0 ? file_in_dir(dir, next_stamp(&s->link->kept), bytes, name) : -1;
-	if (fd < 0) {
-		name[0] = '\0';
-		fd = file_in_memory(bytes, err);
-	}
+	char name[NAME_BYTES];
+	(void)snprintf(name, sizeof(name), HERITAGE_STATS_PREFIX "%016llx-%x",
+		       next_stamp(&s->link->kept), (unsigned)getpid());
+	int fd =
+	    keep_new_file(s, name, bytes,
+			  "counters and states are in memory now; they outlive reloads and "
+			  "crashes of this service, but not its stop; the next reload tries again",
+			  err);
 	if (fd >= 0)
 		link_made(s->link, HERITAGE_STATS, s->link->number, str_from_c(name), fd);
+	else
+		err_wrap(err, "counters");
 	return fd;
 }
 
@@ -113,14 +113,20 @@ keep_begin(struct service *s)
 
 // --- taking over ---------------------------------------------------------------------------------
 
+int
+keep_dir(const struct link *l)
+{
+	for (size_t i = 0; i < l->kept.n; i++)
+		if (l->kept.items[i].kind == HERITAGE_DIR)
+			return l->kept.items[i].fd;
+	return -1;
+}
+
 void
 keep_put_aside(const struct service *s, const char *file, const char *why)
 {
 	char aside[NAME_BYTES + sizeof(UNUSABLE)];
-	int dir = -1;
-	for (size_t i = 0; i < s->link->kept.n; i++)
-		if (s->link->kept.items[i].kind == HERITAGE_DIR)
-			dir = s->link->kept.items[i].fd;
+	int dir = keep_dir(s->link);
 	(void)snprintf(aside, sizeof(aside), UNUSABLE "%s", file);
 	bool named = dir >= 0 && file[0] != '\0' && renameat(dir, file, dir, aside) == 0;
 	log_msg(LOG_ALERT, "%s%s: %s: it is left out%s%s", dir >= 0 ? "state-dir: " : "", file, why,

@@ -20,18 +20,28 @@
 #include "proxy/frontend.h"
 #include "main/service.h"
 #include "proxy/setup.h"
+#include "proxy/stick.h"
 #include "proxy/tcp.h"
 #include "proxy/verdict.h"
 
 const struct module *const main_modules[] = {
-    &proxy_global_module, &proxy_module,           &proxy_options_module, &proxy_health_module,
-    &proxy_later_module,  &proxy_var_module,       &proxy_map_module,     &proxy_fields_module,
-    &proxy_header_module, &proxy_auth_module,      &proxy_pages_module,   &proxy_capture_module,
-    &proxy_fetch_module,  &proxy_wait_module,      &proxy_explain_module, &proxy_conn_module,
-    &proxy_queue_module,  &proxy_normalize_module, &proxy_body_module,    &proxy_tcp_module,
-    &proxy_limits_module, &proxy_frontend_module,  &proxy_cookie_module,  &proxy_source_module,
-    &policy_module,       &proxy_verdict_module,   &backend_module,       &expr_module,
-    &pattern_module,      &service_module,         &cli_module,           NULL,
+    &proxy_global_module,  &proxy_module,
+    &proxy_options_module, &proxy_health_module,
+    &proxy_later_module,   &proxy_var_module,
+    &proxy_map_module,     &proxy_fields_module,
+    &proxy_header_module,  &proxy_auth_module,
+    &proxy_pages_module,   &proxy_capture_module,
+    &proxy_fetch_module,   &proxy_wait_module,
+    &proxy_explain_module, &proxy_conn_module,
+    &proxy_queue_module,   &proxy_normalize_module,
+    &proxy_body_module,    &proxy_tcp_module,
+    &proxy_limits_module,  &proxy_frontend_module,
+    &proxy_cookie_module,  &proxy_source_module,
+    &policy_module,        &proxy_verdict_module,
+    &proxy_stick_module,   &proxy_stick_conv_module,
+    &backend_module,       &expr_module,
+    &pattern_module,       &service_module,
+    &cli_module,           NULL,
 };
 
 size_t

@@ -27,6 +27,7 @@
 #include "policy/policy.h"
 #include "proxy/health.h"
 #include "proxy/lua_cli.h"
+#include "proxy/stick.h"
 #include "proxy/worker.h"
 #include "tidegate/vars.h"
 
@@ -41,6 +42,7 @@ keeper_start(struct proxy_set *set, struct worker *keeper, struct err *err)
 	expr_rates_start(s->exprs, keeper->loop);
 	keep_maps_start(s->maps, keeper->loop);
 	keep_numbers_start(s->numbers, keeper->loop);
+	proxy_tables_start(set, keeper->loop);
 	cli_server_start(s->cli_server, keeper->loop);
 	return true;
 }
@@ -53,6 +55,7 @@ keeper_stop(struct proxy_set *set, struct worker *keeper)
 	cli_server_stop(s->cli_server);
 	keep_maps_stop(s->maps);
 	keep_numbers_stop(s->numbers);
+	proxy_tables_stop(set);
 	expr_rates_stop(s->exprs);
 	vars_watch_stop(set->watch);
 }

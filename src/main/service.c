@@ -21,6 +21,7 @@
 #include "main/modules.h"
 #include "master/link.h"
 #include "policy/policy.h"
+#include "proxy/stick.h"
 #include "tidegate/vars.h"
 
 #define MAX_KEPT_POLICY (256u << 20)
@@ -287,15 +288,6 @@ look_at_state(struct service *s)
 	return true;
 }
 
-static int
-kept_dir(const struct link *l)
-{
-	for (size_t i = 0; i < l->kept.n; i++)
-		if (l->kept.items[i].kind == HERITAGE_DIR)
-			return l->kept.items[i].fd;
-	return -1;
-}
-
 // The master holds one folder, from its start to its end; another's table would be another
 // service's state, or none.
 static bool
@@ -306,7 +298,7 @@ keeps_state_dir(struct service *s)
 	struct stat a, b;
 	if (s->link == NULL || s->link->start != MASTER_RELOAD)
 		return true;
-	int fd = kept_dir(s->link);
+	int fd = keep_dir(s->link);
 	bool same = fd < 0 ? now == NULL
 			   : now != NULL && fstat(fd, &a) == 0 && stat(now, &b) == 0 &&
 				 a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -401,6 +393,15 @@ open_vars(struct service *s)
 	return true;
 }
 
+// Who only looks at the files, or has another process serve, needs none.
+static bool
+open_tables(struct service *s)
+{
+	struct err err;
+	return s->options->task == TASK_CHECK || service_supervises(s) ||
+	       keep_tables_open(s, &err) || conf_error(s->conf, NULL, "%s", err.text);
+}
+
 bool
 service_load(struct service *s, const struct options *o, struct link *link)
 {
@@ -431,6 +432,7 @@ service_load(struct service *s, const struct options *o, struct link *link)
 	// Without a table every shm. would be one more fault of the same cause.
 	if (s->set->vars != NULL)
 		ok = proxy_setup_link(s->setup) && ok;
+	ok = ok && open_tables(s);
 	return report(s, ok);
 }
 
@@ -464,6 +466,8 @@ service_free(struct service *s)
 	struct vars_watch *watch = s->set != NULL ? s->set->watch : NULL;
 	if (s->conf != NULL)
 		expr_vars_settle(s->conf, vars, false); // nothing if it served
+	if (s->set != NULL)
+		proxy_tables_close(s->set);
 	if (s->set != NULL)
 		proxy_set_fini(s->set);
 	if (s->exprs != NULL)

@@ -63,13 +63,22 @@ void ops_answer(struct service *s, const struct channel_msg *m);
 // itself.
 void service_describe(const struct service *s, struct sbuf *out);
 
-// keep.c: before and behind the making of counters.
+// keep.c: the state directory, or -1.
+int keep_dir(const struct link *l);
+// A new file of that many bytes there, or, without such a folder or room in it, of memory; in the
+// latter case the log says `instead`. The caller's; -1 with a cause: no memory either.
+int keep_new_file(const struct service *s, const char *name, uint64_t bytes, const char *instead,
+		  struct err *err);
+// Before and behind the making of counters.
 void keep_begin(struct service *s);
 void keep_take_over(struct service *s);
 // A file of the state directory that cannot be used, for an operator to look at; "" for one of
 // memory. Told in the log.
 #define UNUSABLE "unusable-"
 void keep_put_aside(const struct service *s, const char *file, const char *why);
+
+// keep_tables.c: those of earlier processes, or new ones. Before anything is evaluated.
+bool keep_tables_open(struct service *s, struct err *err);
 
 // daemon.c
 // Forks; the parent ends when the child is ready or fails. Sets *ready_fd in the child.

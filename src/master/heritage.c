@@ -22,6 +22,7 @@ static const char *const kind_names[HERITAGE_KINDS] = {
     [HERITAGE_CONFIG] = "config",   [HERITAGE_POLICY] = "policy",
     [HERITAGE_MASTER] = "master",   [HERITAGE_LOCK] = "lock",
     [HERITAGE_CONTROL] = "control", [HERITAGE_VARS_FILE] = "vars-file",
+    [HERITAGE_STICK] = "stick",
 };
 
 const char *

@@ -25,6 +25,7 @@ enum heritage_kind {
 	HERITAGE_LOCK,   // of a state directory; only on the way to a successor, as is the next
 	HERITAGE_CONTROL,
 	HERITAGE_VARS_FILE, // the variable table's file, in case that it is removed; name: its path
+	HERITAGE_STICK,     // a stick table; name: as its file's, if it has one
 	HERITAGE_KINDS,
 };
 const char *heritage_kind_name(enum heritage_kind kind); // "socket"
@@ -39,6 +40,8 @@ enum heritage_mark {
 #define HERITAGE_STATS_PREFIX "stats-"
 // And of maps; the item's name stands behind it.
 #define HERITAGE_MAP_PREFIX "map-"
+// And of stick tables.
+#define HERITAGE_STICK_PREFIX "stick-"
 
 struct heritage_item {
 	enum heritage_kind kind;

@@ -173,9 +173,11 @@ static const struct {
 	struct str prefix;
 	enum heritage_kind kind;
 	bool whole_name; // the item is named like its file
+	bool written;    // by whoever serves
 } files[] = {
-    {{HERITAGE_STATS_PREFIX, sizeof(HERITAGE_STATS_PREFIX) - 1}, HERITAGE_ENDED, true},
-    {{HERITAGE_MAP_PREFIX, sizeof(HERITAGE_MAP_PREFIX) - 1}, HERITAGE_MAP, false},
+    {{HERITAGE_STATS_PREFIX, sizeof(HERITAGE_STATS_PREFIX) - 1}, HERITAGE_ENDED, true, false},
+    {{HERITAGE_MAP_PREFIX, sizeof(HERITAGE_MAP_PREFIX) - 1}, HERITAGE_MAP, false, false},
+    {{HERITAGE_STICK_PREFIX, sizeof(HERITAGE_STICK_PREFIX) - 1}, HERITAGE_STICK, true, true},
 };
 
 static void
@@ -194,7 +196,8 @@ add_file(struct instance *in, struct heritage *kept, const char *name, unsigned 
 	unsigned slot = files[k].kind == HERITAGE_ENDED ? number : 0;
 	struct stat st;
 	// A pipe of that name shall not hold us up.
-	int fd = openat(in->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int how = files[k].written ? O_RDWR : O_RDONLY;
+	int fd = openat(in->dir, name, how | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	bool is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	if (!is_file)
 		log_msg(LOG_WARNING, "state-dir %s: %s is left out: %s", in->path, name,

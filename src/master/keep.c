@@ -25,6 +25,7 @@ static const struct {
     [HERITAGE_VARS_FILE] = {.starting = true},
     [HERITAGE_STATS] = {.starting = true, .is_file = true},
     [HERITAGE_MAP] = {.starting = true, .serving = true, .is_file = true},
+    [HERITAGE_STICK] = {.starting = true, .is_file = true},
     [HERITAGE_CONFIG] = {.starting = true},
     [HERITAGE_POLICY] = {.starting = true, .serving = true},
 };
@@ -130,9 +131,10 @@ forget(struct master *m, struct heritage *h, size_t i)
 {
 	const struct heritage_item *it = &h->items[i];
 	char file[256];
-	bool is_stats = it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED;
-	(void)snprintf(file, sizeof(file), "%s%s", is_stats ? "" : HERITAGE_MAP_PREFIX, it->name);
-	if ((is_stats || it->kind == HERITAGE_MAP) && it->name[0] != '\0' && m->instance != NULL)
+	bool whole_name =
+	    it->kind == HERITAGE_STATS || it->kind == HERITAGE_ENDED || it->kind == HERITAGE_STICK;
+	(void)snprintf(file, sizeof(file), "%s%s", whole_name ? "" : HERITAGE_MAP_PREFIX, it->name);
+	if ((whole_name || it->kind == HERITAGE_MAP) && it->name[0] != '\0' && m->instance != NULL)
 		(void)unlinkat(instance_dir(m->instance), file, 0); // may be gone
 	heritage_drop(h, i, true);
 }

@@ -16,6 +16,7 @@
 #include "proxy/auth_priv.h"
 #include "proxy/conf_priv.h"
 #include "proxy/host.h"
+#include "proxy/stick.h"
 #include "proxy/worker.h"
 
 #define MOST_CREDENTIALS 512u // bytes in base64; longer ones name nobody
@@ -530,6 +531,8 @@ run_auth(const struct rule *r, struct txn *txn)
 	*h = *(const struct reply_header *)r->args;
 	h->next = txn->reply.headers;
 	txn->reply.headers = h;
+	if (txn->worker->set->tables != NULL)
+		stick_count_refused(txn);
 	return RULE_REPLY;
 }
 

@@ -73,7 +73,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "rate-limit"),
     REFUSED(ALL, "server-template"),
     REFUSED(ALL, "stick"),
-    REFUSED(ALL, "stick-table"),
     REFUSED(ALL, "transparent"),
     REFUSED(ALL, "use-fcgi-app"),
     REFUSED(ALL, "use-server"),

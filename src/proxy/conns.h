@@ -8,6 +8,7 @@
 #include "expr/var.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "proxy/stick.h"
 #include "proxy/worker.h"
 
 struct bind;
@@ -19,6 +20,7 @@ struct txn;
 struct session {
 	struct arena arena;
 	struct var_scope vars;
+	struct stick_refs tracked; // by rules on the connection
 };
 
 // Why a connection was refused before its first request, with HAProxy's numbers (fc_err).
@@ -49,7 +51,7 @@ struct client {
 	uint32_t linger_left; // bytes still thrown away before closing; 0: not lingering
 	struct sample_addr src, dst;
 	const struct client_header *header; // client_header.h; NULL: none came
-	struct session *session;            // sess. variables; NULL until the first is written
+	struct session *session; // sess. variables, tracked keys; NULL until there is one
 };
 
 struct server_conn {

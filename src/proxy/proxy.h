@@ -30,7 +30,9 @@ struct userlist;
 struct worker;
 struct workers;
 struct proxy_conf;
+struct proxy_table;
 struct reply;
+struct table_sweep;
 
 enum proxy_caps { PROXY_FRONTEND = 1, PROXY_BACKEND = 2, PROXY_DEFAULTS = 4 };
 enum proxy_mode { PROXY_HTTP, PROXY_TCP };
@@ -203,6 +205,7 @@ struct proxy {
 	struct str unique_id_header;
 	struct logfmt *unique_id;
 	struct backend *backend;                 // with PROXY_BACKEND
+	struct proxy_table *table;               // stick.h; NULL: none
 	struct proxy_conf *conf;                 // what only the reading of the files needs
 	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
 	struct metric_blocks fe_state;           // proxy/kept.c: what was set; likewise
@@ -257,6 +260,8 @@ struct proxy_set {
 	uint32_t n_verdicts;                  // that somebody asks about
 	bool tests_only;                      // main runs self-tests: loading does not
 	uint64_t started_real_ns, started_mono_ns;
+	struct proxy_table *tables;  // stick.h, of all sections
+	struct table_sweep *sweep;   // of them; the keeper's
 	struct kept *kept;           // kept.h; made at start
 	struct counted_rules *rules; // rule_count.h; likewise
 	kept_file_f kept_file;       // where it lies; NULL: memory of this process will do

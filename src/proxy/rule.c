@@ -17,10 +17,8 @@
 // --- parsing -----------------------------------------------------------------------------------
 
 static const char *const later[] = {
-    "cache-store",     "cache-use",           "do-resolve",  "sc-inc-gpc",
-    "sc-inc-gpc0",     "sc-inc-gpc1",         "sc-set-gpt",  "sc-set-gpt0",
-    "send-spoe-group", "set-bandwidth-limit", "track-sc0",   "track-sc1",
-    "track-sc2",       "wait-for-handshake",  "set-bc-mark", "set-bc-tos",
+    "cache-store",         "cache-use",          "do-resolve",  "send-spoe-group",
+    "set-bandwidth-limit", "wait-for-handshake", "set-bc-mark", "set-bc-tos",
 };
 
 // Walks the rows of all modules.

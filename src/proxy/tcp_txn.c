@@ -11,6 +11,7 @@
 #include "proxy/conns.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
+#include "proxy/stick.h"
 #include "proxy/txn.h"
 
 // --- at accept -----------------------------------------------------------------------------------
@@ -34,7 +35,10 @@ tcp_admits_connection(struct client *c, struct txn *t)
 bool
 tcp_admits_session(struct client *c, struct txn *t)
 {
-	return admits(c, t, &c->bind->frontend->tcp_session);
+	bool admitted = admits(c, t, &c->bind->frontend->tcp_session);
+	if (admitted)
+		stick_count_session(c);
+	return admitted;
 }
 
 // Rules of a session see who the client is, which a header may yet have to tell.
@@ -101,7 +105,9 @@ tcp_enter(struct client *c)
 void
 tcp_greeted(struct client *c)
 {
-	if (c->bind->frontend->tcp_session.first != NULL && !is_admitted(c, tcp_admits_session))
+	const struct proxy *p = c->bind->frontend;
+	bool judged = p->tcp_connection.first != NULL || p->tcp_session.first != NULL;
+	if (judged && !is_admitted(c, tcp_admits_session))
 		return;
 	if (!enter_relay(c))
 		client_next(c);

@@ -14,6 +14,7 @@
 #include "proxy/host.h"
 #include "proxy/count.h"
 #include "proxy/metrics_page.h"
+#include "proxy/stick.h"
 
 #define TXN_MAGIC 0x7c5a0001
 
@@ -113,6 +114,7 @@ txn_forget(struct txn *t)
 	list_remove(&t->in_worker);
 	t->worker->n_txns--;
 	proxy_host_unpin(t);
+	stick_txn_end(t);
 	if (t->explain != NULL)
 		explain_end(t);
 	t->client->txn = NULL;
@@ -149,8 +151,11 @@ txn_end(struct txn *t)
 	t->bytes_out += t->down.bytes;
 	t->bytes_in += t->up.bytes;
 	count_end(t);
+	if (UNLIKELY(w->set->tables != NULL))
+		stick_count_bytes(t);
 	if (t->frontend->logfmt != NULL)
 		accesslog_write(t);
+	stick_txn_end(t);
 	if (UNLIKELY(t->explain != NULL))
 		explain_end(t);
 	proxy_host_unpin(t);

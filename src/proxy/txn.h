@@ -15,9 +15,8 @@
 #include "proxy/flow.h"
 #include "proxy/rule.h"
 
-struct proxy;
 struct proxy_worker;
-struct rule;
+struct stick_refs;
 struct switch_rule;
 
 #define TXN_IOV          24
@@ -64,10 +63,11 @@ enum txn_flags {
 	TXN_RESPONSE_SENT = 1 << 3, // response bytes went to the client: no other answer possible
 	TXN_REPLAYABLE = 1 << 4,    // the request may be sent again: idempotent, without body
 	TXN_TUNNEL = 1 << 5,
-	TXN_ONCE = 1 << 16,        // disable-l7-retry
-	TXN_RULE_CLOSES = 1 << 15, // TXN_TCP: over once what the server sent is relayed
-	TXN_NOT_FIRST = 1 << 6,    // not the connection's first request
-	TXN_REPLIED = 1 << 7,      // answered by us, not by a server
+	TXN_TRACKED_REQUEST = 1 << 17, // counted for what is tracked
+	TXN_ONCE = 1 << 16,            // disable-l7-retry
+	TXN_RULE_CLOSES = 1 << 15,     // TXN_TCP: over once what the server sent is relayed
+	TXN_NOT_FIRST = 1 << 6,        // not the connection's first request
+	TXN_REPLIED = 1 << 7,          // answered by us, not by a server
 	TXN_REDISPATCHED = 1 << 8,
 	TXN_POLICY_DENIED = 1 << 9,  // a policy failed whose on-error is deny: 403 at the next rule
 	TXN_ENDED = 1 << 10,         // logged and counted; waits for its connections to close
@@ -160,6 +160,7 @@ struct txn {
 	struct policy_view *policy_view;    // generations pinned by the first Lua call, or NULL
 	struct verdict_record *verdicts;    // verdict.h: kept ones, or NULL
 	struct verdict_record *verdict_now; // of the call under way, if it is kept
+	struct stick_refs *tracked;         // stick.h: by rules on this request, or NULL
 	struct txn_times times;
 	struct arena arena; // kept warm from one transaction to the next
 	struct codec_in req_in, res_in;

@@ -10,6 +10,7 @@
 #include "proxy/count.h"
 #include "proxy/proxy.h"
 #include "proxy/rule_count.h"
+#include "proxy/stick.h"
 #include "proxy/tcp.h"
 #include "proxy/txn.h"
 
@@ -54,6 +55,8 @@ refuse_request(struct txn *t)
 	t->http_reason = (uint8_t)why;
 	count_bad_request(t, why, offset);
 	bad_message_keep(t, false, why, offset);
+	if (UNLIKELY(t->worker->set->tables != NULL))
+		stick_count_bad_request(t);
 	return txn_fail(t, http_reason(why)->status, "PR");
 }
 
@@ -101,14 +104,25 @@ note_cookies(struct txn *t)
 		(void)cookie_read_request(t); // without room it is not told
 }
 
+static void
+note_refused(struct txn *t)
+{
+	note_cookies(t);
+	if (UNLIKELY(t->worker->set->tables != NULL))
+		stick_count_refused(t);
+}
+
 static enum step_verdict
 run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *next)
 {
 	enum rule_verdict verdict = RULE_NEXT;
 	if (UNLIKELY(p->tcp_content.first != NULL))
 		verdict = tcp_judge_request(t, p);
-	if (LIKELY(verdict == RULE_NEXT || verdict == RULE_ALLOW))
+	if (LIKELY(verdict == RULE_NEXT || verdict == RULE_ALLOW)) {
+		if (UNLIKELY(t->worker->set->tables != NULL))
+			stick_count_request(t);
 		verdict = rule_list_run(&p->http_request, t);
+	}
 	if (verdict == RULE_NEXT || verdict == RULE_ALLOW)
 		verdict = rule_list_run(&p->redirects, t);
 	switch (verdict) {
@@ -117,7 +131,7 @@ run_request_rules(struct txn *t, const struct proxy *p, const struct txn_step *n
 		return txn_go(t, next);
 	case RULE_REPLY:
 		if (t->reply.denied || t->reply.tarpit)
-			note_cookies(t);
+			note_refused(t);
 		if (UNLIKELY(t->reply.tarpit))
 			return txn_tarpit(t);
 		return txn_reply(t, t->reply.denied ? "PR" : "LR");

@@ -9,6 +9,7 @@
 #include "proxy/observe.h"
 #include "proxy/retry.h"
 #include "proxy/server_header.h"
+#include "proxy/stick.h"
 #include "proxy/txn.h"
 
 static void
@@ -358,6 +359,15 @@ const struct txn_step step_send_head = {"send-head", run_send_head};
 
 // --- await-response ----------------------------------------------------------------------------
 
+// It gave no valid answer in time.
+static enum step_verdict
+server_failed(struct txn *t, unsigned status, const char *term)
+{
+	if (UNLIKELY(t->worker->set->tables != NULL))
+		stick_count_failed(t);
+	return txn_fail(t, status, term);
+}
+
 // What the connection told was of an attempt that is over.
 static void
 forget_attempt(struct txn *t)
@@ -391,7 +401,7 @@ no_response(struct txn *t)
 	if (!again) {
 		count_response_error(t);
 		txn_observed(t, t->seen & SEEN_SERVER_EOF ? OBSERVE_CLOSED : OBSERVE_READ_ERROR);
-		return retry_may_sent(t, RETRY_EMPTY) ? send_again(t) : txn_fail(t, 502, "SH");
+		return retry_may_sent(t, RETRY_EMPTY) ? send_again(t) : server_failed(t, 502, "SH");
 	}
 	if (conn_sending(s))
 		return STEP_WAIT; // for the send to come back: it ends one way or the other
@@ -418,7 +428,7 @@ refuse_response(struct txn *t)
 	count_bad_response(t, why, offset);
 	txn_observed(t, OBSERVE_BAD_HEAD);
 	bad_message_keep(t, true, why, offset);
-	return retry_may_sent(t, RETRY_JUNK) ? send_again(t) : txn_fail(t, 502, "PH");
+	return retry_may_sent(t, RETRY_JUNK) ? send_again(t) : server_failed(t, 502, "PH");
 }
 
 static enum step_verdict
@@ -427,7 +437,8 @@ await_more_response(struct txn *t)
 	struct conn *s = &t->server_conn->conn;
 	if (t->seen & SEEN_SERVER_TIMEOUT) {
 		txn_observed(t, OBSERVE_TIMEOUT);
-		return retry_may_sent(t, RETRY_TIMEOUT) ? send_again(t) : txn_fail(t, 504, "sH");
+		return retry_may_sent(t, RETRY_TIMEOUT) ? send_again(t)
+							: server_failed(t, 504, "sH");
 	}
 	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
 		return no_response(t);
@@ -443,7 +454,7 @@ await_more_response(struct txn *t)
 			count_bad_response(t, why, n);
 			txn_observed(t, OBSERVE_BAD_HEAD);
 			return retry_may_sent(t, RETRY_JUNK) ? send_again(t)
-							     : txn_fail(t, 502, "PH");
+							     : server_failed(t, 502, "PH");
 		}
 		t->server_codec->moved(&t->res_in, &t->res, from, n, conn_data(s));
 	}
@@ -516,6 +527,8 @@ run_await_response(struct txn *t)
 	t->ctx.res = &t->res;
 	t->server_status = t->res.status;
 	txn_observed_status(t, t->res.status);
+	if (UNLIKELY(t->worker->set->tables != NULL))
+		stick_count_response(t);
 	if (UNLIKELY(t->frontend->response_captures.n > 0))
 		capture_headers(t, true);
 	return txn_go(t, &step_response_rules);
