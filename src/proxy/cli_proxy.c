@@ -385,7 +385,8 @@ const struct cli_command cli_proxy_commands[] = {
      .args = "[FRONTEND|BACKEND] [json]",
      .max_args = 2,
      .run = cli_show_rules,
-     .help = "how often each rule was applied; of use_backend, how often it chose"},
+     .help = "how often each rule was applied; of use_backend and use-server, how "
+	     "often it chose"},
     {.words = "show metrics",
      .level = CLI_USER,
      .run = cli_show_metrics,

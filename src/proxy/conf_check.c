@@ -104,7 +104,7 @@ resolve_switching(struct conf *conf, struct proxy_set *set, struct proxy *p)
 				  "condition",
 				  always->file, always->line);
 		if (r->dynamic == NULL)
-			r->backend = find_backend(conf, set, &at, r->backend_name);
+			r->backend = find_backend(conf, set, &at, r->name);
 		check_mode(conf, &at, p, r->backend);
 		if (r->cond == NULL && r->dynamic == NULL && always == NULL)
 			always = r;
@@ -113,6 +113,35 @@ resolve_switching(struct conf *conf, struct proxy_set *set, struct proxy *p)
 		p->default_backend =
 		    find_backend(conf, set, p->conf->default_backend_line, p->default_backend_name);
 	check_mode(conf, p->conf->default_backend_line, p, p->default_backend);
+}
+
+struct server_names {
+	const struct backend *b;
+	size_t at;
+};
+
+static const char *
+next_server(void *iter)
+{
+	struct server_names *n = iter;
+	return n->at < n->b->n_servers ? n->b->servers[n->at++]->name.p : NULL;
+}
+
+static void
+resolve_serving(struct conf *conf, struct proxy *p)
+{
+	for (struct switch_rule *r = p->serving; r != NULL; r = r->next) {
+		struct conf_line at = place(r->file, r->line);
+		if (r->dynamic == NULL)
+			r->server = backend_find_server(p->backend, r->name);
+		if (r->dynamic != NULL || r->server != NULL)
+			continue;
+		struct server_names iter = {.b = p->backend};
+		const char *near = str_suggest(r->name, next_server, &iter);
+		conf_error(conf, &at, "there is no server '%.*s' in '%.*s'%s%s%s", STR_ARG(r->name),
+			   STR_ARG(p->name), near != NULL ? "; did you mean '" : "",
+			   near != NULL ? near : "", near != NULL ? "'?" : "");
+	}
 }
 
 // --- formats ---------------------------------------------------------------------------------
@@ -340,6 +369,7 @@ conf_check_proxies(struct conf *conf, void *setup, struct err *err)
 		conf_resolve_pages(conf, set, set->all[i]);
 		bad_message_init(conf, set->all[i]);
 		resolve_switching(conf, set, set->all[i]);
+		resolve_serving(conf, set->all[i]);
 		check_tcp(conf, set->all[i]);
 		compile_formats(conf, set, set->all[i]);
 		conf_health_plan(conf, set->all[i]);

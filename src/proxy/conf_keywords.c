@@ -113,25 +113,51 @@ parse_default_backend(struct conf *conf, void *obj, const struct conf_line *line
 	return true;
 }
 
-static bool
-parse_use_backend(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+// NULL with *err.
+static struct switch_rule *
+switch_rule_new(struct conf *conf, struct proxy *p, const struct conf_line *line, struct err *err)
 {
-	struct proxy *p = conf_proxy_of(obj);
 	struct switch_rule *r = CONF_NEW(conf, struct switch_rule);
-	r->backend_name = line->values[0].s;
+	r->name = line->values[0].s;
 	r->file = line->file;
 	r->line = line->line;
 	r->words = rule_words(line);
 	if (!conf_proxy_cond(p, line, line->args + 1, &EXPR_AT_REQUEST, &r->cond, err))
-		return false;
-	if (str_find(r->backend_name, STR("%[")) != SIZE_MAX) {
+		return NULL;
+	if (str_find(r->name, STR("%[")) != SIZE_MAX) {
 		struct expr_env env = conf_proxy_env(p, line, &EXPR_AT_REQUEST);
-		r->dynamic = logfmt_parse(&env, r->backend_name, err);
+		r->dynamic = logfmt_parse(&env, r->name, err);
 		if (r->dynamic == NULL)
-			return false;
+			return NULL;
 	}
+	return r;
+}
+
+static bool
+parse_use_backend(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy *p = conf_proxy_of(obj);
+	struct switch_rule *r = switch_rule_new(conf, p, line, err);
+	if (r == NULL)
+		return false;
 	*p->switching_tail = r;
 	p->switching_tail = &r->next;
+	return true;
+}
+
+static bool
+parse_use_server(struct conf *conf, void *obj, const struct conf_line *line, struct err *err)
+{
+	struct proxy *p = conf_proxy_of(obj);
+	if (line->args + 1 >= line->argc)
+		return err_set(err, "'use-server' requires either 'if' or 'unless' followed by a "
+				    "condition.");
+	struct switch_rule *r = switch_rule_new(conf, p, line, err);
+	if (r == NULL)
+		return false;
+	r->of_servers = true;
+	*p->serving_tail = r;
+	p->serving_tail = &r->next;
 	return true;
 }
 
@@ -186,6 +212,7 @@ parse_redirect(struct conf *conf, void *obj, const struct conf_line *line, struc
 // --- rows ----------------------------------------------------------------------------------------
 
 static const struct conf_arg name_arg[] = ARG_STR1("name", "Name of a backend.");
+static const struct conf_arg server_arg[] = ARG_STR1("name", "Name of a server.");
 static const struct conf_arg mode_arg[] = ARG_STR1("mode", "http or tcp.");
 static const struct conf_arg path_arg[] = ARG_STR1("path", "Path of requests answered with 200.");
 static const char *const hash_methods[] = {"map-based", "consistent", NULL};
@@ -276,6 +303,14 @@ const struct conf_keyword conf_proxy_keywords[] = {
      .flags = CONF_EXTRA,
      .help = "use_backend NAME|%[EXPR] [if|unless CONDITION]: the first that holds decides; a "
 	     "name made at run time that no backend has falls through."},
+    {.sections = "backend listen",
+     .words = "use-server",
+     .args = server_arg,
+     .parse = parse_use_server,
+     .flags = CONF_EXTRA,
+     .help = "use-server NAME|%[EXPR] if|unless CONDITION: the server of the first that holds and "
+	     "is up (or down, with option persist or force-persist); none: the cookie's, or by "
+	     "balance."},
     {.sections = ALL,
      .words = "acl",
      .parse = parse_acl,

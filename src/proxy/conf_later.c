@@ -75,7 +75,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "stick"),
     REFUSED(ALL, "transparent"),
     REFUSED(ALL, "use-fcgi-app"),
-    REFUSED(ALL, "use-server"),
     REFUSED(ALL, "option ldap-check"),
     REFUSED(ALL, "option mysql-check"),
     REFUSED(ALL, "option pgsql-check"),

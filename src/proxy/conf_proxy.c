@@ -212,6 +212,7 @@ new_proxy(struct proxy_setup *s, const struct conf_line *line, struct str name, 
 	p->binds_tail = &p->binds;
 	p->logs_tail = &p->logs;
 	p->switching_tail = &p->switching;
+	p->serving_tail = &p->serving;
 	rule_list_init(&p->http_request);
 	rule_list_init(&p->redirects);
 	rule_list_init(&p->http_response);

@@ -147,7 +147,7 @@ explain_switch(const struct switch_rule *r, struct txn *t)
 	switch_rule_print(r, out);
 	sbuf_add(out, STR("\n"));
 	bool holds = rule_explain_cond(r->cond, &t->ctx, out) == ACL_PASS;
-	if (holds)
+	if (holds && !r->of_servers)
 		t->switched = r;
 	sbuf_add(out, holds ? STR("    => chosen\n") : STR("    => not applied\n"));
 	return holds;

@@ -72,6 +72,10 @@ print_servers(const struct txn *t, struct sbuf *out)
 {
 	const struct backend *b = t->backend->backend;
 	sbuf_printf(out, "outcome: backend %.*s", STR_ARG(t->backend->name));
+	if (t->wanted != NULL) {
+		sbuf_printf(out, " server %.*s", STR_ARG(t->wanted->name));
+		return;
+	}
 	if (b == NULL || b->n_servers == 0) {
 		sbuf_add(out, STR(", which has no server: status 503"));
 		return;

@@ -94,13 +94,15 @@ struct bind {
 	int line;
 };
 
-// use_backend: the first whose condition holds decides.
+// use_backend, use-server: the first whose condition holds, and whose server serves, decides.
 struct switch_rule {
 	struct switch_rule *next;
-	struct cond *cond;       // NULL: always
-	struct proxy *backend;   // static target, resolved after parsing; NULL when dynamic
-	struct str backend_name; // static
-	struct logfmt *dynamic;  // use_backend %[...]: a name looked up at run time
+	struct cond *cond;      // NULL: always
+	bool of_servers;        // use-server
+	struct proxy *backend;  // static targets, resolved after parsing; NULL when dynamic
+	struct server *server;  // of use-server
+	struct str name;        // as written
+	struct logfmt *dynamic; // %[...]: a name looked up at run time
 	const char *file;
 	int line;
 	uint32_t number; // as a rule's
@@ -188,6 +190,7 @@ struct proxy {
 	struct rule_list tcp_connection, tcp_session, tcp_content, tcp_response;
 	uint64_t inspect_request_ns, inspect_response_ns; // inspect-delay; 0: none
 	struct switch_rule *switching, **switching_tail;
+	struct switch_rule *serving, **serving_tail; // use-server
 	struct str default_backend_name;
 	struct proxy *default_backend;
 	const struct page_setting *page_settings; // conf_page.c, newest first; become pages

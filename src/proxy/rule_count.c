@@ -28,6 +28,8 @@ add_rules_of(struct counted_rules *c, const struct proxy *p)
 			r->number = add(c, (struct counted_rule){.proxy = p, .rule = r});
 	for (struct switch_rule *r = p->switching; r != NULL; r = r->next)
 		r->number = add(c, (struct counted_rule){.proxy = p, .use = r});
+	for (struct switch_rule *r = p->serving; r != NULL; r = r->next)
+		r->number = add(c, (struct counted_rule){.proxy = p, .use = r});
 }
 
 void

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How often each rule was applied, that is, its condition held; of use_backend, how often it chose.
+// How often each rule was applied, that is, its condition held; of use_backend and
+// use-server, how often it chose.
 // Rules are numbered at start; each worker counts in an array of its own by that number, and what
 // does not fire costs nothing. A rule that waits counts once; rules of rule_list_inspect count each
 // time the list begins again. A rule is known to later processes by its proxy, its text and its

@@ -58,7 +58,7 @@ rule_print_text(const struct rule *r, struct sbuf *out)
 void
 switch_rule_print_text(const struct switch_rule *r, struct sbuf *out)
 {
-	sbuf_printf(out, "use_backend %.*s", STR_ARG(r->backend_name));
+	sbuf_printf(out, "%s %.*s", r->of_servers ? "use-server" : "use_backend", STR_ARG(r->name));
 	print_cond(r->cond, out);
 }
 

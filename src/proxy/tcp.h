@@ -29,6 +29,6 @@ enum rule_verdict tcp_judge_request(struct txn *t, const struct proxy *p);
 // The same for the backend's tcp-response content rules, on a response's head.
 enum rule_verdict tcp_judge_response(struct txn *t);
 // A connection to the server is ready.
-extern const struct txn_step step_tcp_begin;
+extern const struct txn_step step_tcp_begin, step_tcp_connect;
 
 extern const struct module proxy_tcp_module;

@@ -9,6 +9,7 @@
 #include "proxy/action_lua.h"
 #include "proxy/client_header.h"
 #include "proxy/conns.h"
+#include "proxy/cookie.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
 #include "proxy/stick.h"
@@ -240,12 +241,12 @@ run_tcp_connect(struct txn *t)
 	return txn_go(t, &step_connect);
 }
 
-static const struct txn_step step_tcp_connect = {"tcp-connect", run_tcp_connect};
+const struct txn_step step_tcp_connect = {"tcp-connect", run_tcp_connect};
 
 static enum step_verdict
 run_tcp_backend_inspect(struct txn *t)
 {
-	return inspect(t, t->backend, &step_tcp_connect);
+	return inspect(t, t->backend, txn_behind_rules(t));
 }
 
 static const struct txn_step step_tcp_backend_inspect = {"tcp-backend-inspect",
@@ -264,7 +265,9 @@ run_tcp_route(struct txn *t)
 	count_routed(t);
 	if (b->disabled)
 		return txn_cut(t, "SC");
-	return txn_go(t, b == t->frontend ? &step_tcp_connect : &step_tcp_backend_inspect);
+	if (UNLIKELY(b->persist_rules != NULL) && !cookie_judge_persistence(t))
+		return txn_cut(t, "PR");
+	return txn_go(t, b == t->frontend ? txn_behind_rules(t) : &step_tcp_backend_inspect);
 }
 
 static const struct txn_step step_tcp_route = {"tcp-route", run_tcp_route};

@@ -179,6 +179,8 @@ struct txn {
 // The backend that use_backend or default_backend names for it; NULL: none does. With ctx.failed
 // the conditions found no room, and the answer counts for nothing.
 const struct proxy *txn_choose_backend(struct txn *t);
+// The step behind the rules of the backend: use-server, where there are such lines, sets t->wanted.
+const struct txn_step *txn_behind_rules(const struct txn *t);
 // A transaction that was only made for rules to see: nothing is counted or logged.
 void txn_forget(struct txn *t);
 // A finished direction closes that half, so that the other end sees it.

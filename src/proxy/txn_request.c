@@ -2,14 +2,11 @@
 // The steps of a request until a server is needed: head, the frontend's rules, routing, the
 // backend's rules, and what this hop changes in the head.
 #include "expr/acl.h"
-#include "expr/logfmt.h"
 #include "proxy/bad_message.h"
 #include "proxy/conns.h"
-#include "proxy/explain.h"
 #include "proxy/host.h"
 #include "proxy/count.h"
 #include "proxy/proxy.h"
-#include "proxy/rule_count.h"
 #include "proxy/stick.h"
 #include "proxy/tcp.h"
 #include "proxy/txn.h"
@@ -176,41 +173,6 @@ run_frontend_rules(struct txn *t)
 
 const struct txn_step step_frontend_rules = {"frontend-rules", run_frontend_rules};
 
-// A name made at run time; an unknown one falls through to the next rule.
-static const struct proxy *
-dynamic_backend(struct txn *t, const struct switch_rule *r)
-{
-	struct str name;
-	if (!logfmt_render(r->dynamic, &t->ctx, &name))
-		return NULL;
-	const struct proxy *b = hash_map_get(&t->worker->set->backends, name);
-	return b != NULL && b->mode == t->frontend->mode ? b : NULL;
-}
-
-static inline bool
-switch_holds(const struct switch_rule *r, struct txn *t)
-{
-	return UNLIKELY(t->explain != NULL) ? explain_switch(r, t) : cond_pass(r->cond, &t->ctx);
-}
-
-const struct proxy *
-txn_choose_backend(struct txn *t)
-{
-	const struct proxy *p = t->frontend;
-	for (const struct switch_rule *r = p->switching; r != NULL; r = r->next) {
-		if (!switch_holds(r, t))
-			continue;
-		const struct proxy *b = r->dynamic != NULL ? dynamic_backend(t, r) : r->backend;
-		if (b == NULL)
-			continue;
-		rule_count(t->worker, r->number);
-		return b;
-	}
-	if (p->default_backend != NULL)
-		return p->default_backend;
-	return p->caps & PROXY_BACKEND ? p : NULL;
-}
-
 static enum step_verdict
 run_route(struct txn *t)
 {
@@ -225,7 +187,7 @@ run_route(struct txn *t)
 		return txn_fail(t, 503, "SC");
 	if (UNLIKELY(b->persist_rules != NULL) && !cookie_judge_persistence(t))
 		return txn_fail(t, 500, "PR");
-	return txn_go(t, b == t->frontend ? &step_prepare : &step_backend_rules);
+	return txn_go(t, b == t->frontend ? txn_behind_rules(t) : &step_backend_rules);
 }
 
 const struct txn_step step_route = {"route", run_route};
@@ -233,7 +195,7 @@ const struct txn_step step_route = {"route", run_route};
 static enum step_verdict
 run_backend_rules(struct txn *t)
 {
-	return run_request_rules(t, t->backend, &step_prepare);
+	return run_request_rules(t, t->backend, txn_behind_rules(t));
 }
 
 const struct txn_step step_backend_rules = {"backend-rules", run_backend_rules};
