@@ -9,6 +9,7 @@
 
 #include "backend/balance.h"
 #include "backend/cookies.h"
+#include "backend/slowstart.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/str.h"
@@ -69,6 +70,7 @@ struct server {
 	struct str
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
+	bool ramps;            // its maxconn moves: by minconn or slowstart
 	uint8_t proxy_version; // of the PROXY protocol's header in front of a connection; 0: none
 	uint8_t proxy_options; // enum server_proxy_option bits
 	uint32_t weight_configured; // 0..256
@@ -90,6 +92,7 @@ struct server {
 	struct observed *observed;    // observe.h; NULL: its requests tell nothing of its health
 	struct metric_blocks checked; // struct check_counters; made at start, keeper writes
 	struct metric_blocks checked_state, agent_state; // proxy/kept_health.c; likewise
+	struct slowstart slowstart;
 	struct limit_waits waits; // workers with requests that want this very server
 	struct str cookie;        // as configured; empty: none. server_cookie() has what counts
 };
@@ -132,6 +135,7 @@ enum server_set_by { SERVER_SET_BY_OPERATOR, SERVER_SET_BY_TRACKING, SERVER_SET_
 // Who is told of the turns of servers, on the keeper's thread.
 struct backend_host {
 	void *arg;
+	struct loop *loop;                                   // the keeper's
 	void (*emptied)(void *arg, const struct backend *b); // none of its servers takes requests
 	void (*left)(void *arg, const struct server *s);     // it serves no more
 	void (*returned)(void *arg, const struct server *s); // it serves again

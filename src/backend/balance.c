@@ -29,6 +29,13 @@ backend_worker_fini(struct backend_worker *w)
 	w->points = NULL;
 }
 
+uint32_t
+balance_parts(const struct server *s)
+{
+	bool stands = s->backend->balance.table == &balance_map;
+	return stands ? SLOWSTART_WHOLE : slowstart_parts(s);
+}
+
 // Servers that take requests: the active ones, or, when there is none, the first usable backup
 // (as HAProxy does without `option allbackups`).
 static size_t
@@ -46,10 +53,12 @@ collect(const struct backend *b, struct balance_candidate *out)
 		}
 		// A weight that fell to 0 between two loads counts as the least.
 		uint32_t weight = atomic_load_explicit(&s->weight, memory_order_relaxed);
-		out[n++] = (struct balance_candidate){(uint16_t)i, MAX(weight, 1u), 0};
+		out[n++] =
+		    (struct balance_candidate){(uint16_t)i, MAX(weight, 1u), balance_parts(s), 0};
 	}
 	if (n == 0 && backup != NULL)
-		out[n++] = (struct balance_candidate){(uint16_t)backup->index, 1, 0};
+		out[n++] =
+		    (struct balance_candidate){(uint16_t)backup->index, 1, SLOWSTART_WHOLE, 0};
 	return n;
 }
 

@@ -28,6 +28,7 @@ struct backend_ask {
 struct balance_candidate {
 	uint16_t index;  // in its backend
 	uint32_t weight; // 1..256
+	uint32_t parts;  // of 16: what it has of that in slowstart; for tables that can follow it
 	int64_t score;   // room for who builds
 };
 
@@ -75,6 +76,8 @@ struct balance {
 	const struct expr *expr; // hash
 };
 
+// How many sixteenths of its weight a server has now (slowstart.h); all where tables stand still.
+uint32_t balance_parts(const struct server *s);
 // The request's hash, if this backend balances by one and the request has its key.
 bool balance_hash_of(const struct balance *how, struct sample_ctx *ctx, uint32_t *hash);
 // By HAProxy's smooth order of map-based hashing and static-rr; total is the weights' sum, score is

@@ -15,6 +15,7 @@
 
 struct leaf {
 	struct server *server;
+	uint32_t parts; // of its weight (slowstart.h)
 	uint32_t load;  // as last seen
 	uint64_t stamp; // of when it was last chosen
 };
@@ -53,13 +54,16 @@ play(struct balance_loads *t, uint32_t leaf)
 // HAProxy's measure: idle ones are equal whatever they weigh, the others are compared as they
 // would be with one request more.
 static uint32_t
-load_of(const struct server *s)
+load_of(const struct leaf *l)
 {
+	const struct server *s = l->server;
 	uint64_t used = limit_used(&s->limit);
 	if (!balance_has_room(s))
 		return FULL;
 	uint32_t weight = atomic_load_explicit(&s->weight, memory_order_relaxed);
-	uint64_t load = used == 0 ? 0 : (used + 1) * BACKEND_WEIGHT_MAX / MAX(weight, 1u);
+	uint64_t load = used == 0 ? 0
+				  : (used + 1) * BACKEND_WEIGHT_MAX * SLOWSTART_WHOLE /
+					(MAX(weight, 1u) * l->parts);
 	return (uint32_t)MIN(load, (uint64_t)FULL - 1);
 }
 
@@ -67,7 +71,7 @@ load_of(const struct server *s)
 static bool
 look_at(struct balance_loads *t, uint32_t leaf)
 {
-	uint32_t load = load_of(t->leaf[leaf].server);
+	uint32_t load = load_of(&t->leaf[leaf]);
 	if (load == t->leaf[leaf].load)
 		return false;
 	t->leaf[leaf].load = load;
@@ -85,7 +89,8 @@ build_loads(struct backend_worker *w, struct balance_candidate *c, size_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		struct leaf *l = &t->leaf[i];
 		l->server = w->backend->servers[c[i].index];
-		l->load = load_of(l->server);
+		l->parts = c[i].parts;
+		l->load = load_of(l);
 		l->stamp = (i + n - w->id % n) % n; // worker k begins with the kth
 	}
 	balance_tree_init(&t->tree, n, is_less_busy, t);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Consistent hashing: each server has 16 points for each unit of its weight on a ring of 2^32, and
-// a request goes to the server of the point nearest to its hash. A server that leaves takes only
-// its own points away. A point's place follows from the server's id alone, as in HAProxy, so two
-// proxies with the same ids agree.
+// Consistent hashing: each server has 16 points for each unit of its weight (fewer in slowstart) on
+// a ring of 2^32, and a request goes to the server of the point nearest to its hash. A server that
+// leaves takes only its own points away. A point's place follows from the server's id alone, as in
+// HAProxy, so two proxies with the same ids agree.
 #include "backend/balance_priv.h"
 #include "base/hash_text.h"
 #include "base/mem.h"
 
-#define POINTS_PER_WEIGHT 16
+#define POINTS_PER_WEIGHT SLOWSTART_WHOLE
 #define POINTS_PER_ID     (BACKEND_WEIGHT_MAX * POINTS_PER_WEIGHT)
 
 // A point: its place above, the server's index below. Sorted by place; those of one place, which
@@ -45,7 +45,7 @@ sort(uint64_t *points, size_t n)
 static uint32_t
 points_of(const struct balance_candidate *c, uint64_t total)
 {
-	uint64_t points = (uint64_t)c->weight * POINTS_PER_WEIGHT;
+	uint64_t points = (uint64_t)c->weight * c->parts;
 	return (uint32_t)(total > BALANCE_RING_MAX ? MAX(points * BALANCE_RING_MAX / total, 1u)
 						   : points);
 }
@@ -55,7 +55,7 @@ build_ring(struct backend_worker *w, struct balance_candidate *c, size_t n)
 {
 	uint64_t total = 0;
 	for (size_t i = 0; i < n; i++)
-		total += (uint64_t)c[i].weight * POINTS_PER_WEIGHT;
+		total += (uint64_t)c[i].weight * c[i].parts;
 	uint32_t n_points = 0, at = 0;
 	for (size_t i = 0; i < n; i++)
 		n_points += points_of(&c[i], total);

@@ -102,8 +102,10 @@ static void
 build_turns(struct backend_worker *w, struct balance_candidate *c, size_t n)
 {
 	uint32_t divisor = 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		c[i].weight *= c[i].parts;
 		divisor = common_divisor(c[i].weight, divisor);
+	}
 	make_room(w, scale(c, n, divisor, BALANCE_TURN_MAX));
 	if (!fill_equal(w->turn, w->n_turn, c, n))
 		fill_turns(w->turn, w->n_turn, c, n);

@@ -98,7 +98,8 @@ static bool
 fetch_srv_weight(const struct expr_arg *args, struct sample_ctx *ctx UNUSED, struct sample *out)
 {
 	const struct server *s = args[0].ptr;
-	sample_set_int(out, atomic_load_explicit(&s->weight, memory_order_relaxed));
+	uint32_t weight = atomic_load_explicit(&s->weight, memory_order_relaxed);
+	sample_set_int(out, (weight * balance_parts(s) + SLOWSTART_WHOLE - 1) / SLOWSTART_WHOLE);
 	return true;
 }
 

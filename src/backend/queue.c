@@ -12,12 +12,12 @@ server_maxconn_now(const struct server *s)
 {
 	const struct backend *b = s->backend;
 	uint32_t max = atomic_load_explicit(&s->limit.max, memory_order_relaxed);
-	if (LIKELY(s->min_conn == 0))
+	if (LIKELY(!s->ramps) || max == 0)
 		return max;
 	uint32_t n = atomic_load_explicit(&b->n_requests, memory_order_relaxed);
-	if (max <= s->min_conn || n >= b->full_conn)
-		return max;
-	return MAX(s->min_conn, (uint32_t)((uint64_t)n * max / b->full_conn));
+	if (s->min_conn != 0 && s->min_conn < max && n < b->full_conn)
+		max = MAX(s->min_conn, (uint32_t)((uint64_t)n * max / b->full_conn));
+	return slowstart_maxconn(s, max);
 }
 
 static enum limit_result
@@ -31,7 +31,7 @@ take_ramping(struct server *s)
 static struct server *
 try_server(struct server *s, bool *counted)
 {
-	enum limit_result r = LIKELY(s->min_conn == 0) ? limit_take(&s->limit) : take_ramping(s);
+	enum limit_result r = LIKELY(!s->ramps) ? limit_take(&s->limit) : take_ramping(s);
 	*counted = r == LIMIT_TAKEN;
 	return r != LIMIT_FULL ? s : NULL;
 }

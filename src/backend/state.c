@@ -53,6 +53,7 @@ tell_turn(struct server *s, bool out)
 {
 	const struct backend_host *h = s->backend->host;
 	count_turn(&s->checked, &s->changed_real_ns, out);
+	slowstart_turn(s, out);
 	if (h != NULL)
 		(out ? h->left : h->returned)(h->arg, s);
 }

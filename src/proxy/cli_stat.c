@@ -192,13 +192,26 @@ add_check(struct line *l, const struct server *srv)
 		add_finding(l, &of_check, srv->check, l->check);
 }
 
+// As HAProxy rounds them: what it weighs now, and in slowstart the share of its weight that this
+// is.
+static void
+add_weight(struct line *l, const struct server *srv)
+{
+	uint32_t whole = atomic_load_explicit(&srv->weight, memory_order_relaxed);
+	uint32_t now = whole * balance_parts(srv); // in sixteenths
+	add_number(l, "weight", (now + SLOWSTART_WHOLE - 1) / SLOWSTART_WHOLE);
+	if (whole == 0 || slowstart_parts(srv) == SLOWSTART_WHOLE)
+		return;
+	add_number(l, "throttle", (100u * now + SLOWSTART_WHOLE - 1) / (SLOWSTART_WHOLE * whole));
+}
+
 static void
 add_server(struct table *t, const struct proxy *p, const struct server *srv, bool addresses)
 {
 	struct line *l = begin_line(t, p, srv->name, stats_srv_rows, &srv->stats);
 	add_label(l, "server", srv->name);
 	add_text(l, "status", str_from_c(health_state_text(srv, l->state)));
-	add_number(l, "weight", atomic_load_explicit(&srv->weight, memory_order_relaxed));
+	add_weight(l, srv);
 	add_number(l, "act", !srv->is_backup);
 	add_number(l, "bck", srv->is_backup);
 	uint32_t limit = atomic_load_explicit(&srv->limit.max, memory_order_relaxed);

@@ -192,6 +192,14 @@ const struct conf_word conf_server_words[] = {
      .max = INT32_MAX,
      .offset = OPT(maxconn),
      .help = "Most requests at once, of all workers together. 0: no limit."},
+    {.name = "slowstart",
+     .type = CONF_TIME,
+     .max = MOST_INTER,
+     .unit = "ms",
+     .offset = OPT(slowstart_ns),
+     .help = "Once it serves again after it was down or in maintenance, its weight grows in "
+	     "sixteenths, and its maxconn from 1, for so long. Not at the start; weights of "
+	     "static-rr and map-based hashing stand still."},
     {.name = "maxqueue",
      .type = CONF_INT,
      .min = 0,
@@ -401,7 +409,6 @@ const struct conf_word conf_server_words[] = {
      .max = 1024,
      .parse = parse_cookie,
      .help = "Its name in the backend's cookie; several servers may share one."},
-    LATER("slowstart"),
     LATER("resolvers"),
     LATER("tcp-ut"),
     LATER("log-proto"),
@@ -483,6 +490,8 @@ apply(struct server *s, const struct server_options *o)
 	s->max_requests = o->max_reuse < 0 ? UINT32_MAX : (uint32_t)o->max_reuse + 1u;
 	server_set_maxconn(s, (uint32_t)MAX(o->maxconn, o->minconn));
 	s->min_conn = o->minconn < o->maxconn ? (uint32_t)o->minconn : 0;
+	s->slowstart.ns = o->slowstart_ns;
+	s->ramps = s->min_conn > 0 || s->slowstart.ns > 0;
 	b->ramps |= s->min_conn > 0;
 	s->max_queue = (uint32_t)o->maxqueue;
 	s->proxy_version = o->send_proxy_v2 ? 2 : o->send_proxy ? 1 : 0;

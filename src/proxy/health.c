@@ -444,6 +444,7 @@ health_start(struct proxy_set *set, struct worker *keeper)
 					 .state = on_state};
 	set->checks = checks_new(keeper->loop, &host);
 	set->backend_host = (struct backend_host){.arg = set,
+						  .loop = keeper->loop,
 						  .emptied = on_emptied,
 						  .left = on_left,
 						  .returned = on_returned,
@@ -472,9 +473,13 @@ health_retire(struct proxy_set *set)
 void
 health_stop(struct proxy_set *set)
 {
-	for (size_t i = 0; i < set->n_all; i++)
-		if (set->all[i]->backend != NULL)
-			set->all[i]->backend->host = NULL;
+	for (size_t i = 0; i < set->n_all; i++) {
+		struct backend *b = set->all[i]->backend;
+		for (size_t j = 0; b != NULL && b->host != NULL && j < b->n_servers; j++)
+			slowstart_stop(b->servers[j]);
+		if (b != NULL)
+			b->host = NULL;
+	}
 	checks_free(&set->checks);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/hash_text.h"
 
 #include "tap.h"
@@ -258,8 +259,8 @@ test_map_order(void)
 		uint32_t total = 0, most = round % 3 == 0 ? 256 : 9;
 		for (size_t i = 0; i < n; i++) {
 			seed = seed * 1103515245 + 12345;
-			c[0][i] =
-			    (struct balance_candidate){(uint16_t)i, 1 + seed / 65536 % most, 0};
+			c[0][i] = (struct balance_candidate){.index = (uint16_t)i,
+							     .weight = 1 + seed / 65536 % most};
 			c[1][i] = c[0][i];
 			total += c[0][i].weight;
 		}
@@ -420,6 +421,66 @@ test_random(void)
 	backend_worker_fini(&worker);
 }
 
+// As if it had come back so many sixteenths of 160 s ago, and half of one.
+static void
+came_back(struct server *s, uint64_t sixteenths)
+{
+	s->slowstart.ns = 160 * NS_PER_S;
+	uint64_t ago = (sixteenths * 10 + 5) * NS_PER_S;
+	atomic_store_explicit(&s->slowstart.since_ns, clock_mono_ns() - ago, memory_order_relaxed);
+	backend_changed(backend);
+}
+
+static uint32_t
+places_of(uint16_t index)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < worker.n_turn; i++)
+		n += (worker.points != NULL ? (uint16_t)worker.points[i] : worker.turn[i]) == index;
+	return n;
+}
+
+static void
+test_slowstart(void)
+{
+	static const char *const rows[] = {"roundrobin", "random", "static-rr"};
+	backend_worker_fini(&worker);
+	fresh();
+	struct server *a = add("a", "3", false);
+	add("b", "1", false);
+	backend_worker_init(&worker, backend, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct balance_row *row = balance_rows;
+		while (strcmp(row->name, rows[i]) != 0)
+			row++;
+		backend->balance = (struct balance){.row = row, .table = row->table, .draws = 1};
+		came_back(a, 0);
+		(void)next(NULL);
+		bool stands = row->table == &balance_map;
+		IS_INT(places_of(0), 3);
+		IS_INT(places_of(1), stands ? 1 : 16);
+		came_back(a, 7);
+		(void)next(NULL);
+		IS_INT(places_of(0), 3);
+		IS_INT(places_of(1), stands ? 1 : 2);
+		IS_INT(balance_parts(a), stands ? 16 : 8);
+		came_back(a, 16);
+		(void)next(NULL);
+		IS_INT(places_of(1), 1);
+	}
+	backend->balance.table = &balance_ring;
+	came_back(a, 3);
+	(void)next(NULL);
+	IS_INT(places_of(0), 3 * 4);
+	IS_INT(places_of(1), 16);
+	came_back(a, 0);
+	IS_INT(slowstart_maxconn(a, 10), 1);
+	came_back(a, 8);
+	IS_INT(slowstart_maxconn(a, 10), 5);
+	came_back(a, 20);
+	IS_INT(slowstart_maxconn(a, 10), 10);
+}
+
 int
 main(void)
 {
@@ -435,6 +496,7 @@ main(void)
 	test_first();
 	test_random();
 	test_addresses();
+	test_slowstart();
 	backend_free(&backend);
 	return tap_done();
 }
