@@ -63,7 +63,7 @@ enum txn_flags {
 	TXN_RESPONSE_SENT = 1 << 3, // response bytes went to the client: no other answer possible
 	TXN_REPLAYABLE = 1 << 4,    // the request may be sent again: idempotent, without body
 	TXN_TUNNEL = 1 << 5,
-	TXN_TRACKED_REQUEST = 1 << 17, // counted for what is tracked
+	TXN_TRACKED_REQUEST = 1 << 27, // counted for what is tracked
 	TXN_ONCE = 1 << 16,            // disable-l7-retry
 	TXN_RULE_CLOSES = 1 << 15,     // TXN_TCP: over once what the server sent is relayed
 	TXN_NOT_FIRST = 1 << 6,        // not the connection's first request
