@@ -50,9 +50,8 @@ refs_of(const struct rule *r, struct txn *t)
 static inline void
 count_data(const struct stick_ref *r, enum stick_data data, uint64_t n, uint64_t now)
 {
-	unsigned i = 0;
-	if (data != STICK_N_DATA && stick_def_has(stick_table_def(r->table), &data, &i))
-		stick_add(r, data, i, n, now);
+	if (data != STICK_N_DATA && stick_table_def(r->table)->data[data].n > 0)
+		stick_add(r, data, 0, n, now);
 }
 
 void

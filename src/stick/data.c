@@ -101,7 +101,7 @@ stick_def_check(const struct stick_def *d, struct err *err)
 }
 
 bool
-stick_def_has(const struct stick_def *d, enum stick_data *data, unsigned *i)
+stick_def_has_part(const struct stick_def *d, enum stick_data *data, unsigned *i)
 {
 	for (size_t k = 0; k < ARRAY_LEN(elements) && d->data[*data].n == 0; k++)
 		if (elements[k].of == *data) {

@@ -82,4 +82,9 @@ bool stick_def_store(struct stick_def *d, struct str element, struct err *err);
 // What excludes each other, once all is known.
 bool stick_def_check(const struct stick_def *d, struct err *err);
 // Arrays stand for their first elements: gpc0 for gpc(N). False: not stored. *i: which of it.
-bool stick_def_has(const struct stick_def *d, enum stick_data *data, unsigned *i);
+bool stick_def_has_part(const struct stick_def *d, enum stick_data *data, unsigned *i);
+static inline bool
+stick_def_has(const struct stick_def *d, enum stick_data *data, unsigned *i)
+{
+	return LIKELY(*i < d->data[*data].n) || stick_def_has_part(d, data, i);
+}

@@ -13,6 +13,9 @@ import fnmatch
 
 SERVER = "    server o 127.0.0.1:{origin}"
 STICKY = "    cookie SRV insert indirect\n" + SERVER + " cookie s1"
+TRACK = ("    stick-table type ip size 100k expire 10m store http_req_rate(10s)\n"
+         "    http-request track-sc0 src\n"
+         "    http-request deny if {{ sc_http_req_rate(0) gt 1000000 }}")
 NGINX_PROXY = ('proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; '
                "proxy_pass http://app;")
 
@@ -118,6 +121,7 @@ JOBS = {
     "connection-each": plain("-k", n=500),
     "cookie": plain("-H", "Cookie: theme=dark; SRV=s1; lang=en",
                     tidegate={"back": STICKY}, haproxy={"back": STICKY}, nginx=None),
+    "track": ruled(TRACK, TRACK, None, beside=["haproxy"]),
     "headers-40": plain(*(w for i in range(40) for w in ("-H", f"X-Header-{i}: value number {i}"))),
     "pipeline-16": plain("-w", "16"),
     "return-pipeline-16": returned("-w", "16"),
