@@ -71,6 +71,7 @@ struct server {
 	    addr_written; // in the configuration: a host's name may stand for another address
 	bool is_backup;
 	bool ramps;            // its maxconn moves: by minconn or slowstart
+	bool non_stick;        // no key of a stick table is to remember it
 	uint8_t proxy_version; // of the PROXY protocol's header in front of a connection; 0: none
 	uint8_t proxy_options; // enum server_proxy_option bits
 	uint32_t weight_configured; // 0..256

@@ -72,7 +72,6 @@ static const struct conf_keyword later_keywords[] = {
     REFUSED(ALL, "persist"),
     REFUSED(ALL, "rate-limit"),
     REFUSED(ALL, "server-template"),
-    REFUSED(ALL, "stick"),
     REFUSED(ALL, "transparent"),
     REFUSED(ALL, "use-fcgi-app"),
     REFUSED(ALL, "option ldap-check"),

@@ -31,7 +31,7 @@
 struct server_options {
 	int64_t weight, maxconn, minconn, maxqueue, id, pool_max_conn, pool_low_conn, max_reuse;
 	uint64_t pool_purge_ns, slowstart_ns;
-	bool backup, disabled, send_proxy, send_proxy_v2;
+	bool backup, non_stick, disabled, send_proxy, send_proxy_v2;
 	unsigned proxy_options; // enum server_proxy_option bits
 	struct str cookie;
 	const struct addr *source; // NULL: the backend's

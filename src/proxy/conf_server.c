@@ -126,6 +126,18 @@ static const char *const down_words[] = {"shutdown-sessions", NULL};
 static const char *const up_words[] = {"shutdown-backup-sessions", NULL};
 
 static bool
+parse_stick(struct conf *conf, void *obj, const struct conf_line *line, struct conf_value *v,
+	    struct err *err)
+{
+	(void)conf;
+	(void)line;
+	(void)v;
+	(void)err;
+	((struct server_options *)obj)->non_stick = false;
+	return true;
+}
+
+static bool
 parse_marked_down(struct conf *conf, void *obj, const struct conf_line *line,
 		  struct conf_value *value, struct err *err)
 {
@@ -172,6 +184,14 @@ const struct conf_word conf_server_words[] = {
      .flags = CONF_WORD_NO,
      .offset = OPT(backup),
      .help = "Used only while no other server is usable."},
+    {.name = "non-stick",
+     .type = CONF_FLAG,
+     .offset = OPT(non_stick),
+     .help = "Lines stick do not store it."},
+    {.name = "stick",
+     .type = CONF_FLAG,
+     .parse = parse_stick,
+     .help = "They do, unlike what default-server said."},
     {.name = "disabled",
      .type = CONF_FLAG,
      .offset = OPT(disabled),
@@ -486,6 +506,7 @@ apply(struct server *s, const struct server_options *o)
 	if (o->id != 0)
 		s->id = (uint32_t)o->id;
 	s->is_backup = o->backup;
+	s->non_stick = o->non_stick;
 	s->cookie = o->cookie;
 	s->max_requests = o->max_reuse < 0 ? UINT32_MAX : (uint32_t)o->max_reuse + 1u;
 	server_set_maxconn(s, (uint32_t)MAX(o->maxconn, o->minconn));

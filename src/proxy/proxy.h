@@ -32,7 +32,6 @@ struct workers;
 struct proxy_conf;
 struct proxy_table;
 struct reply;
-struct table_sweep;
 
 enum proxy_caps { PROXY_FRONTEND = 1, PROXY_BACKEND = 2, PROXY_DEFAULTS = 4 };
 enum proxy_mode { PROXY_HTTP, PROXY_TCP };
@@ -207,11 +206,12 @@ struct proxy {
 	struct str logfmt_error_text, logfmt_sd_text;
 	struct str unique_id_header;
 	struct logfmt *unique_id;
-	struct backend *backend;                 // with PROXY_BACKEND
-	struct proxy_table *table;               // stick.h; NULL: none
-	struct proxy_conf *conf;                 // what only the reading of the files needs
-	struct metric_blocks fe_stats, be_stats; // proxy/stats.h; made at start
-	struct metric_blocks fe_state;           // proxy/kept.c: what was set; likewise
+	struct backend *backend;                         // with PROXY_BACKEND
+	struct proxy_table *table;                       // stick.h; NULL: none
+	struct stick_rule *sticking, *sticking_response; // stick_rule.c, in their order
+	struct proxy_conf *conf;                         // what only the reading of the files needs
+	struct metric_blocks fe_stats, be_stats;         // proxy/stats.h; made at start
+	struct metric_blocks fe_state;                   // proxy/kept.c: what was set; likewise
 	struct capture_list request_captures, response_captures;
 	const struct cookie_conf *cookie; // NULL: none
 	struct cookie_capture cookie_capture;

@@ -6,6 +6,7 @@
 //     stick_fetch.c   fetches sc_*, sc0_*, src_*
 //     stick_conv.c    converters table_*, in_table; fetches table_cnt, table_avl
 //     stick_cli.c     show, set, clear table
+//     stick_rule.c    lines stick: persistence
 // Nothing here waits or allocates on the way of a request but from the transaction's arena.
 #pragma once
 
@@ -67,7 +68,11 @@ void stick_refs_let_go(struct stick_refs *refs, uint64_t boot_ns);
 void stick_count_bytes(struct txn *t); // at its end
 void stick_txn_end(struct txn *t);     // lets go of what it tracks
 
+// Persistence, with lines `stick` in the backend: before a server is chosen, and when it answers.
+void stick_choose(struct txn *t);
+void stick_store(struct txn *t);
+
 // What a counter tracks: the request's, else its session's. NULL: nothing.
 const struct stick_ref *stick_tracked(const struct txn *t, unsigned counter);
 
-extern const struct module proxy_stick_module, proxy_stick_conv_module;
+extern const struct module proxy_stick_module, proxy_stick_conv_module, proxy_stick_rule_module;

@@ -135,6 +135,32 @@ print_name(struct cli_session *s, const struct stick_def *d, unsigned data, unsi
 		cli_printf(s, "(%" PRIu32 ")", d->data[data].period_ms);
 }
 
+// A server's name is kept as its hash.
+static void
+print_server(struct cli_session *s, uint64_t hash)
+{
+	const struct proxy_set *set = cli_bound(s, "proxy");
+	for (size_t i = 0; i < set->n_all; i++)
+		for (size_t k = 0;
+		     set->all[i]->backend != NULL && k < set->all[i]->backend->n_servers; k++) {
+			struct str name = set->all[i]->backend->servers[k]->name;
+			if (hash_str(name) != hash)
+				continue;
+			cli_printf(s, "=%.*s", STR_ARG(name));
+			return;
+		}
+	cli_printf(s, "=-");
+}
+
+static void
+print_value(struct cli_session *s, unsigned data, uint64_t value)
+{
+	if (stick_data_rows[data].kind == STICK_NAME)
+		print_server(s, value);
+	else
+		cli_printf(s, "=%" PRIu64, value);
+}
+
 static void
 print_entry(struct cli_session *s, const struct proxy_table *pt, const struct stick_view *v)
 {
@@ -145,7 +171,7 @@ print_entry(struct cli_session *s, const struct proxy_table *pt, const struct st
 	for (unsigned d = 0; d < STICK_N_DATA; d++)
 		for (unsigned i = 0; i < pt->def.data[d].n; i++) {
 			print_name(s, &pt->def, d, i);
-			cli_printf(s, "=%" PRIu64, v->values[at++]);
+			print_value(s, d, v->values[at++]);
 		}
 	cli_printf(s, "\n");
 }

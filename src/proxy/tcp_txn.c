@@ -238,6 +238,8 @@ run_tcp_connect(struct txn *t)
 {
 	if (!(t->seen & SEEN_CLIENT_EOF))
 		hear(&t->client->conn); // to hear when it leaves; one buffer at most
+	if (UNLIKELY(t->backend->sticking != NULL))
+		stick_choose(t);
 	return txn_go(t, &step_connect);
 }
 
@@ -283,6 +285,8 @@ run_tcp_begin(struct txn *t)
 	struct conn *c = &t->client->conn, *s = &t->server_conn->conn;
 	t->times.connected_ns = loop_now_ns(t->worker->loop);
 	t->flags |= TXN_TUNNEL;
+	if (UNLIKELY(t->to_stick != NULL))
+		stick_store(t);
 	t->ctx.req = NULL; // its bytes go away
 	t->client_codec->begin_body(&t->req_in, &raw, false);
 	t->server_codec->begin_body(&t->res_in, &raw, false);

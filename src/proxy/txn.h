@@ -16,6 +16,7 @@
 #include "proxy/rule.h"
 
 struct proxy_worker;
+struct stick_note;
 struct stick_refs;
 struct switch_rule;
 
@@ -160,6 +161,7 @@ struct txn {
 	struct policy_view *policy_view;    // generations pinned by the first Lua call, or NULL
 	struct verdict_record *verdicts;    // verdict.h: kept ones, or NULL
 	struct verdict_record *verdict_now; // of the call under way, if it is kept
+	struct stick_note *to_stick;        // keys for the server that answers (stick_rule.c)
 	struct stick_refs *tracked;         // stick.h: by rules on this request, or NULL
 	struct txn_times times;
 	struct arena arena; // kept warm from one transaction to the next

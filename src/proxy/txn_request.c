@@ -328,6 +328,8 @@ run_prepare(struct txn *t)
 	if (UNLIKELY(p->looks_at_cookies | t->frontend->looks_at_cookies) &&
 	    !cookie_read_request(t))
 		return txn_fail(t, 431, "PR");
+	if (UNLIKELY(p->sticking != NULL))
+		stick_choose(t);
 	if (!add_own_fields(t))
 		return txn_fail(t, 431, "PR");
 	acl_forget(&t->ctx, MEMO_REQ);

@@ -529,6 +529,9 @@ run_await_response(struct txn *t)
 	txn_observed_status(t, t->res.status);
 	if (UNLIKELY(t->worker->set->tables != NULL))
 		stick_count_response(t);
+	bool sticks = t->to_stick != NULL || t->backend->sticking_response != NULL;
+	if (UNLIKELY(sticks) && (t->res.status >= 200 || t->res.status == 101))
+		stick_store(t);
 	if (UNLIKELY(t->frontend->response_captures.n > 0))
 		capture_headers(t, true);
 	return txn_go(t, &step_response_rules);
