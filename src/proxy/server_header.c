@@ -24,12 +24,6 @@ speaks_for(const struct server_conn *sc, const void *arg)
 	return same_end(&sc->for_src, t->ctx.src) && same_end(&sc->for_dst, t->ctx.dst);
 }
 
-struct server_conn *
-server_header_from_pool(struct txn *t, struct server *s, bool ask)
-{
-	return server_conn_find_idle(t->worker, s, ask, speaks_for, t);
-}
-
 // Which options apply, and what they say of this transaction.
 static void
 fill(const struct txn *t, struct proxy_header_out *o)
@@ -44,6 +38,21 @@ fill(const struct txn *t, struct proxy_header_out *o)
 		o->unique_id = proxy_unique_id(t);
 	if (s->proxy_options & SERVER_PROXY_AUTHORITY && h != NULL)
 		o->authority = proxy_header_tlv(h->tlvs, PROXY_TLV_AUTHORITY);
+}
+
+// Such a header is for one request alone.
+static bool
+says_more(const struct proxy_header_out *o)
+{
+	return o->unique_id.n > 0 || o->authority.n > 0;
+}
+
+struct server_conn *
+server_header_from_pool(struct txn *t, struct server *s, bool ask)
+{
+	struct proxy_header_out o;
+	fill(t, &o);
+	return says_more(&o) ? NULL : server_conn_find_idle(t->worker, s, ask, speaks_for, t);
 }
 
 static enum step_verdict
@@ -70,8 +79,11 @@ run_send_header(struct txn *t)
 	fill(t, &o);
 	sc->for_src = *t->ctx.src;
 	sc->for_dst = *t->ctx.dst;
-	sc->for_one = o.unique_id.n > 0 || o.authority.n > 0;
+	sc->for_one = says_more(&o);
 	t->iov[0] = (struct iovec){p, proxy_header_write(&o, p)};
+	// It is connected: a time-out that came due in this very turn is none.
+	uint64_t limit = TXN_TIMEOUT(t, t->backend, connect_ns);
+	conn_deadline(&sc->conn, limit != 0 ? loop_now_ns(t->worker->loop) + limit : 0);
 	conn_send(&sc->conn, t->iov, 1, t->flags & TXN_TCP ? 0 : CONN_SEND_MORE);
 	t->step = &step_header_sent;
 	return STEP_WAIT;

@@ -164,11 +164,13 @@ static enum step_verdict
 connect_failed(struct txn *t)
 {
 	bool timeout = t->seen & SEEN_SERVER_TIMEOUT;
+	// Until a header under way is back its connection holds on to us: no other has a place.
+	bool sending = conn_sending(&t->server_conn->conn);
 	t->seen &= ~(uint32_t)(SEEN_SERVER_TIMEOUT | SEEN_SERVER_SEND_FAILED);
 	count_connect_failure(t);
 	txn_observed(t, OBSERVE_NO_CONNECTION);
 	txn_release_server(t, false);
-	if (!retry_may(t, RETRY_CONNECTING))
+	if (sending || !retry_may(t, RETRY_CONNECTING))
 		return txn_fail(t, 503, timeout ? "sC" : "SC");
 	return try_again(t);
 }
