@@ -392,28 +392,25 @@ struct redirect_args {
 	enum { REDIRECT_LOCATION, REDIRECT_PREFIX, REDIRECT_SCHEME } kind;
 	struct action_text target;
 	uint16_t code;
-	bool drop_query, append_slash, ignore_empty;
+	bool has_target, drop_query, append_slash, ignore_empty;
 	const struct reply_header *cookie; // NULL: none
 };
 
+// Whether the word says what kind the target is, which stands behind it.
 static bool
-parse_redirect_kind(const struct conf_line *line, int *at, struct rule *r, struct err *err)
+take_redirect_kind(struct str word, struct redirect_args *a)
 {
-	struct redirect_args *a = r->args;
-	struct str word;
-	if (!action_word(line, at, "'location', 'prefix' or 'scheme'", &word, err))
-		return false;
-	if (str_eq(word, STR("location")))
-		a->kind = REDIRECT_LOCATION;
-	else if (str_eq(word, STR("prefix")))
-		a->kind = REDIRECT_PREFIX;
-	else if (str_eq(word, STR("scheme")))
-		a->kind = REDIRECT_SCHEME;
-	else
-		return err_set(err,
-			       "'%.*s' is not expected here: 'location', 'prefix' or 'scheme' is",
-			       STR_ARG(word));
-	return action_text_word(r, line, at, "the target", &a->target, err);
+	static const char *const kinds[] = {[REDIRECT_LOCATION] = "location",
+					    [REDIRECT_PREFIX] = "prefix",
+					    [REDIRECT_SCHEME] = "scheme"};
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (!str_eq(word, str_from_c(kinds[i])))
+			continue;
+		a->kind = i;
+		a->has_target = true;
+		return true;
+	}
+	return false;
 }
 
 static bool
@@ -448,14 +445,17 @@ parse_redirect(struct conf *conf, const struct conf_line *line, int *at, struct 
 {
 	struct redirect_args *a = r->args = CONF_NEW(conf, struct redirect_args);
 	a->code = 302;
-	if (!parse_redirect_kind(line, at, r, err))
-		return false;
+	// The target may stand behind the other words, as in HAProxy.
 	for (; *at < line->argc; (*at)++) {
 		struct str word = line->argv[*at], value = STR("");
 		bool more = *at + 1 < line->argc;
 		if (more)
 			value = line->argv[*at + 1];
-		if (str_eq(word, STR("drop-query"))) {
+		if (take_redirect_kind(word, a)) {
+			int target = ++*at;
+			if (!action_text_word(r, line, &target, "the target", &a->target, err))
+				return false;
+		} else if (str_eq(word, STR("drop-query"))) {
 			a->drop_query = true;
 		} else if (str_eq(word, STR("append-slash"))) {
 			a->append_slash = true;
@@ -473,7 +473,12 @@ parse_redirect(struct conf *conf, const struct conf_line *line, int *at, struct 
 			break;
 		}
 	}
-	return true;
+	if (a->has_target)
+		return true;
+	if (*at >= line->argc)
+		return err_set(err, "'location', 'prefix' or 'scheme' is missing");
+	return err_set(err, "'%.*s' is not expected here: 'location', 'prefix' or 'scheme' is",
+		       STR_ARG(line->argv[*at]));
 }
 
 // What stands behind the prefix or the host.
