@@ -255,6 +255,11 @@ bool conf_error(struct conf *c, const struct conf_line *line, const char *fmt, .
     PRINTF_LIKE(3, 4);
 void conf_warn(struct conf *c, const struct conf_line *line, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+// That a word is accepted without effect: of the line whom it belongs to, or "", the word, and its
+// row's help, which is the reason; CONF_NOT_YET where there is none but that nobody wrote it.
+#define CONF_NOT_YET "Not performed yet."
+void conf_warn_ignored(struct conf *c, const struct conf_line *line, const char *who,
+		       const char *word, const char *help);
 void conf_notice(struct conf *c, const struct conf_line *line, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 unsigned conf_n_errors(const struct conf *c);

@@ -321,7 +321,7 @@ perform(struct conf *c, struct conf_line *line, const struct conf_keyword *kw)
 	if (!prefix_allowed(c, line, kw))
 		return;
 	if (kw->flags & CONF_IGNORED) {
-		conf_warn(c, line, "'%s' is accepted but not performed yet", kw->words);
+		conf_warn_ignored(c, line, "", kw->words, kw->help);
 		return;
 	}
 	if (kw->flags & CONF_DEPRECATED)

@@ -3,6 +3,7 @@
 #include "conf/conf_priv.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -74,6 +75,15 @@ conf_warn(struct conf *c, const struct conf_line *line, const char *fmt, ...)
 	va_start(ap, fmt);
 	add_at_line(c, CONF_SEV_WARNING, line, fmt, ap);
 	va_end(ap);
+}
+
+void
+conf_warn_ignored(struct conf *c, const struct conf_line *line, const char *who, const char *word,
+		  const char *help)
+{
+	bool yet = strcmp(help, CONF_NOT_YET) == 0;
+	conf_warn(c, line, "%s%s'%s' is accepted but not performed%s%s", who,
+		  who[0] != '\0' ? " : " : "", word, yet ? " yet" : ": ", yet ? "" : help);
 }
 
 void

@@ -102,8 +102,7 @@ perform(struct walk *w, const struct conf_word *row, struct conf_value *value)
 		return;
 	}
 	if (row->flags & CONF_WORD_IGNORED) {
-		conf_warn(w->c, w->line, "%s : '%s' is accepted but not performed yet", w->who,
-			  row->name);
+		conf_warn_ignored(w->c, w->line, w->who, row->name, row->help);
 		return;
 	}
 	if (row->parse == NULL)

@@ -258,11 +258,13 @@ static const struct conf_arg gather_arg[] = {{.name = "time",
 					      .help = "At most 1ms."},
 					     {.type = CONF_END}};
 
-#define IGNORED(word)                                                                       \
+#define NO_TLS "there is no TLS yet"
+#define IGNORED_AS(word, why)                                                               \
 	{                                                                                   \
 		.sections = G, .words = word, .flags = CONF_IGNORED | CONF_NO | CONF_EXTRA, \
-		.help = "Not performed yet."                                                \
+		.help = why                                                                 \
 	}
+#define IGNORED(word) IGNORED_AS(word, CONF_NOT_YET)
 #define REFUSED(word, text)                                                                 \
 	{                                                                                   \
 		.sections = G, .words = word, .flags = CONF_REFUSED | CONF_NO | CONF_EXTRA, \
@@ -354,8 +356,8 @@ const struct conf_keyword conf_global_keywords[] = {
     IGNORED("maxpipes"),
     IGNORED("maxconnrate"),
     IGNORED("maxsessrate"),
-    IGNORED("maxsslconn"),
-    IGNORED("maxsslrate"),
+    IGNORED_AS("maxsslconn", NO_TLS),
+    IGNORED_AS("maxsslrate", NO_TLS),
     IGNORED("noepoll"),
     IGNORED("nosplice"),
     IGNORED("noreuseport"),
@@ -367,20 +369,20 @@ const struct conf_keyword conf_global_keywords[] = {
     IGNORED("insecure-fork-wanted"),
     IGNORED("insecure-setuid-wanted"),
     IGNORED("expose-experimental-directives"),
-    IGNORED("ssl-default-bind-ciphers"),
-    IGNORED("ssl-default-bind-ciphersuites"),
-    IGNORED("ssl-default-bind-curves"),
-    IGNORED("ssl-default-bind-options"),
-    IGNORED("ssl-default-server-ciphers"),
-    IGNORED("ssl-default-server-ciphersuites"),
-    IGNORED("ssl-default-server-options"),
-    IGNORED("ssl-server-verify"),
-    IGNORED("ssl-engine"),
-    IGNORED("ssl-dh-param-file"),
-    IGNORED("ca-base"),
-    IGNORED("crt-base"),
-    IGNORED("server-state-base"),
-    IGNORED("server-state-file"),
+    IGNORED_AS("ssl-default-bind-ciphers", NO_TLS),
+    IGNORED_AS("ssl-default-bind-ciphersuites", NO_TLS),
+    IGNORED_AS("ssl-default-bind-curves", NO_TLS),
+    IGNORED_AS("ssl-default-bind-options", NO_TLS),
+    IGNORED_AS("ssl-default-server-ciphers", NO_TLS),
+    IGNORED_AS("ssl-default-server-ciphersuites", NO_TLS),
+    IGNORED_AS("ssl-default-server-options", NO_TLS),
+    IGNORED_AS("ssl-server-verify", NO_TLS),
+    IGNORED_AS("ssl-engine", NO_TLS),
+    IGNORED_AS("ssl-dh-param-file", NO_TLS),
+    IGNORED_AS("ca-base", NO_TLS),
+    IGNORED_AS("crt-base", NO_TLS),
+    IGNORED_AS("server-state-base", CONF_STATES_STAY),
+    IGNORED_AS("server-state-file", CONF_STATES_STAY),
     IGNORED("stats-file"),
     IGNORED("tune.buffers.limit"),
     IGNORED("tune.buffers.reserve"),
@@ -407,10 +409,10 @@ const struct conf_keyword conf_global_keywords[] = {
     IGNORED("tune.sched.low-latency"),
     IGNORED("tune.sndbuf.client"),
     IGNORED("tune.sndbuf.server"),
-    IGNORED("tune.ssl.cachesize"),
-    IGNORED("tune.ssl.default-dh-param"),
-    IGNORED("tune.ssl.lifetime"),
-    IGNORED("tune.ssl.maxrecord"),
+    IGNORED_AS("tune.ssl.cachesize", NO_TLS),
+    IGNORED_AS("tune.ssl.default-dh-param", NO_TLS),
+    IGNORED_AS("tune.ssl.lifetime", NO_TLS),
+    IGNORED_AS("tune.ssl.maxrecord", NO_TLS),
     IGNORED("tune.vars.global-max-size"),
     IGNORED("tune.vars.proc-max-size"),
     IGNORED("tune.vars.reqres-max-size"),

@@ -10,11 +10,12 @@
 static const struct conf_arg text_args[] = {
     {.name = "text", .type = CONF_REST, .help = "Any text."}, {.type = CONF_END}};
 
-#define IGNORED(where, word)                                                                    \
+#define IGNORED_AS(where, word, why)                                                            \
 	{                                                                                       \
 		.sections = where, .words = word, .flags = CONF_IGNORED | CONF_NO | CONF_EXTRA, \
-		.help = "Not performed yet."                                                    \
+		.help = why                                                                     \
 	}
+#define IGNORED(where, word) IGNORED_AS(where, word, CONF_NOT_YET)
 #define REFUSED(where, word)                                                                    \
 	{                                                                                       \
 		.sections = where, .words = word, .flags = CONF_REFUSED | CONF_NO | CONF_EXTRA, \
@@ -27,8 +28,8 @@ static const struct conf_keyword later_keywords[] = {
     IGNORED(ALL, "grace"),
     IGNORED(ALL, "backlog"),
     IGNORED(ALL, "bind-process"),
-    IGNORED(ALL, "load-server-state-from-file"),
-    IGNORED(ALL, "server-state-file-name"),
+    IGNORED_AS(ALL, "load-server-state-from-file", CONF_STATES_STAY),
+    IGNORED_AS(ALL, "server-state-file-name", CONF_STATES_STAY),
     IGNORED(ALL, "email-alert"),
     IGNORED(ALL, "option allbackups"),
     IGNORED(ALL, "option checkcache"),

@@ -18,6 +18,10 @@
 #define FRONT "defaults frontend listen"
 #define BACK  "defaults backend listen"
 
+// Why what reads and names HAProxy's files of servers' states has no effect.
+#define CONF_STATES_STAY \
+	"servers' states stay by themselves, over a full stop where 'state-dir' is set"
+
 // The arguments of a keyword that takes one string.
 #define ARG_STR1(n, h)                                    \
 	{                                                 \

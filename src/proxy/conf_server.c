@@ -7,15 +7,13 @@
 
 #define MOST_INTER  ((int64_t)INT32_MAX * 1000000) // haproxy's bound: 2^31-1 milliseconds
 #define OPT(member) offsetof(struct server_options, member)
-#define LATER(word)                                                         \
-	{                                                                   \
-		.name = word, .type = CONF_STR, .flags = CONF_WORD_IGNORED, \
-		.help = "Not performed yet."                                \
+#define LATER(word)                                                                              \
+	{                                                                                        \
+		.name = word, .type = CONF_STR, .flags = CONF_WORD_IGNORED, .help = CONF_NOT_YET \
 	}
-#define LATER_FLAG(word)                                                     \
-	{                                                                    \
-		.name = word, .type = CONF_FLAG, .flags = CONF_WORD_IGNORED, \
-		.help = "Not performed yet."                                 \
+#define LATER_FLAG(word)                                                                          \
+	{                                                                                         \
+		.name = word, .type = CONF_FLAG, .flags = CONF_WORD_IGNORED, .help = CONF_NOT_YET \
 	}
 #define NO_TLS "TLS towards servers comes in a later tidegate"
 

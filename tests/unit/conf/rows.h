@@ -119,7 +119,7 @@ static const struct conf_word demo_words[] = {
      .flags = CONF_WORD_IGNORED,
      .offset = offsetof(struct demo_server, check),
      .help = "Health checks."},
-    {.name = "slowstart", .type = CONF_TIME, .flags = CONF_WORD_IGNORED, .help = "Warm up."},
+    {.name = "slowstart", .type = CONF_TIME, .flags = CONF_WORD_IGNORED, .help = CONF_NOT_YET},
     {.name = "ssl",
      .type = CONF_FLAG,
      .flags = CONF_WORD_REFUSED,

@@ -116,7 +116,7 @@ static const char *const said[][2] = {
 				  "E 3: unknown keyword 'no' in 'global' section\n"},
     {"global\n oldword\n chroot /x y\n ssl-engine foo\n",
      "W 2: 'oldword' is deprecated: use 'daemon'\n"
-     "W 3: 'chroot' is accepted but not performed yet\n"
+     "W 3: 'chroot' is accepted but not performed: Jail.\n"
      "E 4: 'ssl-engine' is not supported: no TLS here\n"},
     {"backend b\n server\n server s\n server s :80\n",
      "E 2: 'server' expects <name>: a text of at least 1 bytes\n"
@@ -131,7 +131,7 @@ static const char *const said[][2] = {
      "E 2: 'server s' : unknown keyword 'foo'\n"
      "E 2: 'server s' : unknown keyword 'zork'\n"},
     {"backend b\n server s 127.0.0.1:1 check slowstart 5s ssl no-check no-weight 3\n",
-     "W 2: 'server s' : 'check' is accepted but not performed yet\n"
+     "W 2: 'server s' : 'check' is accepted but not performed: Health checks.\n"
      "W 2: 'server s' : 'slowstart' is accepted but not performed yet\n"
      "E 2: 'server s' : 'ssl' is not supported: traffic would go unencrypted\n"
      "E 2: 'server s' : unknown keyword 'no-check'\n"},
