@@ -2,7 +2,6 @@
 #include "proxy/retry.h"
 
 #include "proxy/conf_priv.h"
-#include "proxy/conns.h"
 #include "proxy/txn.h"
 
 // --- the line ------------------------------------------------------------------------------------
@@ -106,6 +105,5 @@ retry_may(const struct txn *t, unsigned why)
 bool
 retry_may_sent(const struct txn *t, unsigned why)
 {
-	return UNLIKELY(t->flags & TXN_KEPT) && retry_may(t, why) &&
-	       !conn_sending(&t->server_conn->conn);
+	return UNLIKELY(t->flags & TXN_KEPT) && retry_may(t, why);
 }

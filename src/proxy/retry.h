@@ -38,5 +38,5 @@ retry_most(const struct txn *t, uint32_t of_backend)
 void retry_keep(struct txn *t);
 // Attempts are left, and the backend's words name this failure. Of connecting.
 bool retry_may(const struct txn *t, unsigned why);
-// The same of an attempt that was sent: nothing of the request is missing or under way.
+// The same of an attempt that was sent: nothing of the request is missing. Its send must be over.
 bool retry_may_sent(const struct txn *t, unsigned why);

@@ -381,7 +381,12 @@ forget_attempt(struct txn *t)
 	t->flags &= ~(uint32_t)TXN_REUSED;
 }
 
-// Behind retry_may_sent, which said that it may.
+static bool
+may_send_again(const struct txn *t, unsigned why)
+{
+	return retry_may_sent(t, why) && !conn_sending(&t->server_conn->conn);
+}
+
 static enum step_verdict
 send_again(struct txn *t)
 {
@@ -400,13 +405,14 @@ no_response(struct txn *t)
 	struct conn *s = &t->server_conn->conn;
 	bool untouched = t->seen & SEEN_SERVER_SEND_FAILED && conn_sent_nothing_of(s, t->head_iov);
 	bool again = t->flags & TXN_REUSED && (may_repeat(t) || untouched) && conn_unread(s) == 0;
+	bool retry = !again && retry_may_sent(t, RETRY_EMPTY);
+	if ((again || retry) && conn_sending(s))
+		return STEP_WAIT; // for the send to come back: it ends one way or the other
 	if (!again) {
 		count_response_error(t);
 		txn_observed(t, t->seen & SEEN_SERVER_EOF ? OBSERVE_CLOSED : OBSERVE_READ_ERROR);
-		return retry_may_sent(t, RETRY_EMPTY) ? send_again(t) : server_failed(t, 502, "SH");
+		return retry ? send_again(t) : server_failed(t, 502, "SH");
 	}
-	if (conn_sending(s))
-		return STEP_WAIT; // for the send to come back: it ends one way or the other
 	uint32_t place = t->flags & TXN_PLACED; // stays ours: the same server is asked again
 	t->flags &= ~(uint32_t)TXN_PLACED;
 	txn_release_server(t, false);
@@ -430,7 +436,7 @@ refuse_response(struct txn *t)
 	count_bad_response(t, why, offset);
 	txn_observed(t, OBSERVE_BAD_HEAD);
 	bad_message_keep(t, true, why, offset);
-	return retry_may_sent(t, RETRY_JUNK) ? send_again(t) : server_failed(t, 502, "PH");
+	return may_send_again(t, RETRY_JUNK) ? send_again(t) : server_failed(t, 502, "PH");
 }
 
 static enum step_verdict
@@ -439,7 +445,7 @@ await_more_response(struct txn *t)
 	struct conn *s = &t->server_conn->conn;
 	if (t->seen & SEEN_SERVER_TIMEOUT) {
 		txn_observed(t, OBSERVE_TIMEOUT);
-		return retry_may_sent(t, RETRY_TIMEOUT) ? send_again(t)
+		return may_send_again(t, RETRY_TIMEOUT) ? send_again(t)
 							: server_failed(t, 504, "sH");
 	}
 	if (t->seen & (SEEN_SERVER_EOF | SEEN_SERVER_FAILED))
@@ -455,7 +461,7 @@ await_more_response(struct txn *t)
 			enum http_reason_id why = t->server_codec->too_big(&t->res_in, &t->res);
 			count_bad_response(t, why, n);
 			txn_observed(t, OBSERVE_BAD_HEAD);
-			return retry_may_sent(t, RETRY_JUNK) ? send_again(t)
+			return may_send_again(t, RETRY_JUNK) ? send_again(t)
 							     : server_failed(t, 502, "PH");
 		}
 		t->server_codec->moved(&t->res_in, &t->res, from, n, conn_data(s));
@@ -518,7 +524,7 @@ run_await_response(struct txn *t)
 		t->http_reason = HTTP_REASON_STATUS;
 		return txn_fail(t, 502, "PH");
 	}
-	if (UNLIKELY(t->flags & TXN_KEPT) && retry_may_sent(t, retry_on_status(t->res.status))) {
+	if (UNLIKELY(t->flags & TXN_KEPT) && may_send_again(t, retry_on_status(t->res.status))) {
 		txn_observed_status(t, t->res.status);
 		return send_again(t);
 	}
