@@ -15,7 +15,8 @@ struct look {
 	const struct pattern_list *l;
 	const struct pattern_trie *trie;
 	const struct pattern_entry *best;
-	uint8_t delim; // DIR, DOM; 0: no words
+	uint32_t best_n; // bytes of its text
+	uint8_t delim;   // DIR, DOM; 0: no words
 	bool back, longest;
 	bool done; // no other one is needed
 	uint32_t n_spots;
@@ -31,32 +32,40 @@ is_delim(const struct look *k, char c)
 	return delims[(unsigned char)c] & k->delim;
 }
 
-// Whether the item is there and lives. Then it counts if it is the longest so far, or the first in
-// the list.
-static bool
+// Whether the item would count: it is longer than what is known, or earlier in the list, as those
+// of the same text that it leads to are not.
+static inline bool
+is_better(const struct look *k, const struct pattern_item *item)
+{
+	if (k->best == NULL)
+		return true;
+	return k->longest ? item->n_text > k->best_n : item->entry.id < k->best->id;
+}
+
+// Is the item there, and does it live? It may be any one: a filter errs.
+static void
 visit(struct look *k, struct str rest, const struct pattern_item *item)
 {
 	struct str text = item_text(item);
-	if (!(k->back ? str_ends(rest, text) : str_starts(rest, text)))
-		return false;
+	if (!is_better(k, item) || !(k->back ? str_ends(rest, text) : str_starts(rest, text)))
+		return;
 	if (k->delim != 0 && text.n < rest.n && !is_delim(k, rest.p[text.n]))
-		return false;
-	if ((item = item_living(k->l, item)) == NULL)
-		return false;
-	if (k->best == NULL || k->longest || item->entry.id < k->best->id)
-		k->best = &item->entry;
+		return;
+	if ((item = item_living(k->l, item)) == NULL || !is_better(k, item))
+		return;
+	k->best = &item->entry;
+	k->best_n = item->n_text;
 	k->done = !k->l->opts.map;
-	return true;
 }
 
-// From the end, for of one place the longest stand last.
+// From the end, for of one place the longest mostly stand last.
 static void
 visit_spots(struct look *k)
 {
 	uint32_t n = k->n_spots;
 	k->n_spots = 0;
-	for (bool found = false; n > 0 && !(found && k->longest) && !k->done; n--)
-		found = visit(k, k->spot[n - 1].rest, k->spot[n - 1].item);
+	for (; n > 0 && !k->done; n--)
+		visit(k, k->spot[n - 1].rest, k->spot[n - 1].item);
 }
 
 static inline void
@@ -166,7 +175,7 @@ static void
 look_parts(struct look *k, struct str t)
 {
 	struct pattern_filter f = k->trie->filter; // in registers
-	if (t.n == 0 && k->trie->ends[0] != 0)     // an empty part
+	if (t.n == 0 && k->trie->ends[0] != 0) // an empty part
 		look_short(k, t);
 	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
 		size_t to = MIN(at + CHUNK, t.n);

@@ -141,6 +141,44 @@ test_match(enum pat_match m, bool map, bool bytes, int texts, int asks)
 	arena_fini(&arena);
 }
 
+// A hash that is another text's by chance leads to any text, of those that are there too: the
+// longest counts all the same. Hashes differ in each list.
+static void
+test_longest(void)
+{
+	static struct model model;
+	struct err err = {{0}};
+	struct pattern_opts opts = {.match = PAT_BEG, .map = true};
+	unsigned wrong = 0;
+	for (int round = 0; round < 200; round++) {
+		struct arena arena;
+		arena_init(&arena, SIZE_MAX);
+		struct pattern_list *l = pattern_list_new(&arena, &opts);
+		model = (struct model){.n = 24};
+		for (int i = 0; i < model.n; i++) {
+			char p[8];
+			for (size_t k = 0; k < sizeof(p); k++)
+				p[k] = fix_below(4) == 0 ? 'b' : 'a';
+			model.key[i] = str_copy(&arena, str_of(p, 1 + fix_below(7)));
+			wrong += !pattern_list_add(l, model.key[i], STR_NULL, &err);
+		}
+		wrong += !pattern_list_build(l, &err);
+		for (unsigned i = 0; i < 256; i++) {
+			char p[8];
+			struct sample s;
+			struct sample_ctx ctx = {.arena = &arena};
+			for (size_t k = 0; k < sizeof(p); k++)
+				p[k] = "ab"[i >> k & 1];
+			sample_set_str(&s, str_of(p, sizeof(p)));
+			const struct pattern_entry *e = pattern_match(l, &s, &ctx);
+			wrong += (e != NULL ? e->id : -1) != plain_find(&model, PAT_BEG, s.s);
+		}
+		pattern_list_fini(l);
+		arena_fini(&arena);
+	}
+	IS_INT(wrong, 0);
+}
+
 int
 main(void)
 {
@@ -151,5 +189,6 @@ main(void)
 		for (int k = 0; k < 4; k++)
 			for (int size = 0; size < 3; size++)
 				test_match(all[i], k & 1, k & 2, sizes[size][0], sizes[size][1]);
+	test_longest();
 	return tap_done();
 }
