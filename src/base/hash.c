@@ -2,15 +2,28 @@
 // A string map with linear probing, at most two thirds full.
 #include "base/hash.h"
 
+#include <sys/random.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 uint64_t
 hash_bytes(const void *p, size_t n, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(p, n, seed);
+}
+
+// A kernel that has no randomness yet starts nothing that could be attacked.
+uint64_t
+hash_seed(void)
+{
+	uint64_t seed;
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = clock_mono_ns() ^ (uint64_t)(uintptr_t)&seed << 32;
+	return seed;
 }
 
 void

@@ -6,6 +6,9 @@
 #include "base/str.h"
 
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed);
+// Another number each time, which nobody outside can know: a seed where clients choose what is
+// hashed, and could make it fall together. One system call. Any thread.
+uint64_t hash_seed(void);
 
 static inline uint64_t
 hash_str(struct str s)

@@ -19,10 +19,9 @@ struct pattern_filter {
 // Room for n names. mem_free(f.word) ends it.
 struct pattern_filter pattern_filter_new(size_t n);
 
-#define HASH_ROOT UINT64_C(0x9e3779b97f4a7c15) // of nothing
-
 // Of n bytes, or bits, behind those that have the hash `before`: both halves of a product, as
-// wyhash and foldhash have it.
+// wyhash and foldhash have it. Nothing has the list's seed: with one that is known, steps that lead
+// to the same hash are found by subtraction.
 static inline uint64_t
 hash_step(uint64_t before, uint64_t step, unsigned n)
 {

@@ -8,7 +8,8 @@
 static uint64_t
 hash_of(const struct pattern_list *l, const struct pattern_item *item)
 {
-	return l->opts.match == PAT_IP ? pattern_net_hash(&item->net) : hash_str(item_text(item));
+	return l->opts.match == PAT_IP ? pattern_net_hash(l, &item->net)
+				       : pattern_text_hash(l, item_text(item));
 }
 
 static bool

@@ -157,7 +157,7 @@ match_str(const struct pattern_list *l, const struct sample *s, struct sample_ct
 	struct str t;
 	if (!folded(l, s, ctx, stack, &t))
 		return NULL;
-	uint64_t hash = hash_str(t);
+	uint64_t hash = pattern_text_hash(l, t);
 	struct rank_range r = ranks_find(&l->ranks, hash);
 	items_prefetch(l, r, hash);
 	for (uint32_t i = 0; i < r.n; i++) {
@@ -377,6 +377,7 @@ pattern_list_build(struct pattern_list *l, struct err *err)
 {
 	if (l->n_items >= PATTERN_MAX_TRIE)
 		return err_set(err, "too many patterns");
+	l->seed = hash_seed();
 	l->own = build_by_match(l);
 	l->match = l->n_uses > 0 ? match_sets : l->own;
 	return true;

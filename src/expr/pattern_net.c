@@ -54,11 +54,11 @@ net_addr(const uint8_t ip[16])
 // ---- names
 
 static struct net_length
-net_length(unsigned bits, bool v6)
+net_length(uint64_t root, unsigned bits, bool v6)
 {
 	unsigned n = bits <= 64 ? bits : bits - 64;
 	uint64_t mask = n == 0 ? 0 : UINT64_MAX << (64 - n);
-	return (struct net_length){mask, hash_step(HASH_ROOT, v6, bits), bits};
+	return (struct net_length){mask, hash_step(root, v6, bits), bits};
 }
 
 // Beyond 64 bits `high` is a hash of the first ones.
@@ -70,17 +70,17 @@ net_name(const struct net_length *x, struct net_addr a, uint64_t high)
 }
 
 static inline uint64_t
-hash_high(struct net_addr a)
+hash_high(uint64_t root, struct net_addr a)
 {
-	return hash_step(HASH_ROOT, a.high, 64);
+	return hash_step(root, a.high, 64);
 }
 
 uint64_t
-pattern_net_hash(const struct pattern_net *net)
+pattern_net_hash(const struct pattern_list *l, const struct pattern_net *net)
 {
-	struct net_length x = net_length(net->bits, net->v6);
+	struct net_length x = net_length(l->seed, net->bits, net->v6);
 	struct net_addr a = net_addr(net->ip);
-	return net_name(&x, a, hash_high(a));
+	return net_name(&x, a, hash_high(l->seed, a));
 }
 
 // ---- building
@@ -102,7 +102,7 @@ set_lengths(const struct pattern_list *l, struct net_family *f, bool v6, uint8_t
 	for (unsigned bits = MAX_BITS + 1; bits-- > 0;) {
 		slot[bits] = (uint8_t)MIN(f->n, SLOTS - 1);
 		if (seen[bits])
-			f->length[f->n++] = net_length(bits, v6);
+			f->length[f->n++] = net_length(l->seed, bits, v6);
 	}
 	f->length = mem_realloc(f->length, (f->n + 1) * sizeof(*f->length));
 }
@@ -141,7 +141,7 @@ pattern_nets_build(const struct pattern_list *l)
 	struct pattern_nets *s = MEM_NEW(struct pattern_nets);
 	s->filter = pattern_filter_new(l->n_items);
 	for (size_t i = 0; i < l->n_items; i++)
-		filter_add_item(s->filter, pattern_net_hash(&l->items[i].net));
+		filter_add_item(s->filter, pattern_net_hash(l, &l->items[i].net));
 	set_leads(l, &s->family[0], false);
 	set_leads(l, &s->family[1], true);
 	return s;
@@ -203,7 +203,7 @@ pattern_nets_match(const struct pattern_list *l, const uint8_t ip[16], bool v6)
 	const struct net_family *f = &l->nets->family[v6];
 	struct pattern_filter filter = l->nets->filter;
 	struct net_addr a = net_addr(ip);
-	uint64_t high = v6 ? hash_high(a) : 0;
+	uint64_t high = v6 ? hash_high(l->seed, a) : 0;
 	uint32_t slots = f->n > 0 ? f->lead[lead_place(f, a)] : 0;
 	for (uint32_t i = 0; slots != 0; i++) {
 		i = MAX(i, (uint32_t)__builtin_ctz(slots));

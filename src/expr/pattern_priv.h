@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/hash.h"
 #include "expr/expr_priv.h"
 #include "expr/pattern_ranks.h"
 
@@ -56,6 +57,7 @@ struct pattern_list {
 	size_t n_uses;
 	struct arena *arena;
 	struct pattern_opts opts;
+	uint64_t seed;              // of hashes: clients may choose keys, by rules that add them
 	struct pattern_item *items; // as they came, or as a lookup finds them: then
 	uint32_t *place;            // where each stands now; NULL: as they came
 	size_t n_items, cap_items;
@@ -107,11 +109,17 @@ items_prefetch(const struct pattern_list *l, struct rank_range r, uint64_t hash)
 			item_prefetch(&l->items[i]);
 }
 
+static inline uint64_t
+pattern_text_hash(const struct pattern_list *l, struct str text)
+{
+	return hash_bytes(text.p, text.n, l->seed);
+}
+
 // pattern_hash.c: for str, bin and ip. Of equal keys the first is found and leads to the others.
 void pattern_hash_build(struct pattern_list *l);
 
 // pattern_net.c: for ip, beside the hash.
-uint64_t pattern_net_hash(const struct pattern_net *net);
+uint64_t pattern_net_hash(const struct pattern_list *l, const struct pattern_net *net);
 struct pattern_nets *pattern_nets_build(const struct pattern_list *l);
 void pattern_nets_free(struct pattern_nets **nets); // NULL is fine
 bool pattern_nets_any(const struct pattern_nets *nets, bool v6);

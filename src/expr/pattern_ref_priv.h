@@ -35,6 +35,7 @@ struct pattern_table {
 	size_t n, cap, n_live;
 	uint32_t *slot; // index + 1 of a key's first entry; open addressing
 	size_t n_slots, n_keys;
+	uint64_t seed; // of the keys' hashes
 	struct pattern_text *text;
 };
 void pattern_table_init(struct pattern_table *t, uint32_t version);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "expr/pattern_ref_priv.h"
 
@@ -33,7 +34,9 @@ pattern_text_unref(struct pattern_text **tp)
 void
 pattern_table_init(struct pattern_table *t, uint32_t version)
 {
-	*t = (struct pattern_table){.version = version, .text = pattern_text_new()};
+	*t = (struct pattern_table){.version = version,
+				    .text = pattern_text_new(),
+				    .seed = hash_seed()};
 }
 
 void
@@ -49,7 +52,7 @@ pattern_table_fini(struct pattern_table *t)
 static size_t
 slot_of(const struct pattern_table *t, struct str key)
 {
-	size_t mask = t->n_slots - 1, at = hash_str(key) & mask;
+	size_t mask = t->n_slots - 1, at = hash_bytes(key.p, key.n, t->seed) & mask;
 	while (t->slot[at] != 0 && !str_eq(t->entry[t->slot[at] - 1].key, key))
 		at = (at + 1) & mask;
 	return at;

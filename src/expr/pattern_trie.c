@@ -145,15 +145,16 @@ first_ends(const struct look *k, struct str t)
 static ALWAYS_INLINE void
 look_short(struct look *k, struct str rest)
 {
-	look_ends(k, rest, 0, HASH_ROOT, first_ends(k, rest));
+	look_ends(k, rest, 0, k->l->seed, first_ends(k, rest));
 }
 
 // Where places are few, what leads to an item is fetched beside the filter; where they are many,
 // for those that the filter lets through.
 static ALWAYS_INLINE void
-look_long(struct look *k, struct pattern_filter f, struct str rest, bool back, bool few)
+look_long(struct look *k, struct pattern_filter f, uint64_t root, struct str rest, bool back,
+	  bool few)
 {
-	uint64_t hash = hash_step(HASH_ROOT, step_at(rest, 0, back), STEP);
+	uint64_t hash = hash_step(root, step_at(rest, 0, back), STEP);
 	uint64_t any = filter_any(hash);
 	if (few)
 		ranks_prefetch(&k->l->ranks, hash);
@@ -167,7 +168,7 @@ look_edge(struct look *k, struct str t)
 	if (k->trie->ends[0] != 0)
 		look_short(k, t);
 	if (t.n >= STEP)
-		look_long(k, k->trie->filter, t, k->back, true);
+		look_long(k, k->trie->filter, k->l->seed, t, k->back, true);
 	visit_spots(k);
 }
 
@@ -175,6 +176,7 @@ static void
 look_parts(struct look *k, struct str t)
 {
 	struct pattern_filter f = k->trie->filter; // in registers
+	uint64_t root = k->l->seed;
 	if (t.n == 0 && k->trie->ends[0] != 0) // an empty part
 		look_short(k, t);
 	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
@@ -182,7 +184,7 @@ look_parts(struct look *k, struct str t)
 		for (size_t i = at; k->trie->ends[0] != 0 && i < to; i++)
 			look_short(k, str_of(t.p + i, t.n - i));
 		for (size_t i = at; i < to && i + STEP <= t.n; i++)
-			look_long(k, f, str_of(t.p + i, t.n - i), false, false);
+			look_long(k, f, root, str_of(t.p + i, t.n - i), false, false);
 		visit_spots(k);
 	}
 	visit_spots(k);
@@ -227,6 +229,7 @@ static void
 look_words(struct look *k, struct str t)
 {
 	struct pattern_filter f = k->trie->filter;
+	uint64_t root = k->l->seed;
 	bool begins = true;
 	for (size_t at = 0; at < t.n && !k->done; at += CHUNK) {
 		uint64_t delim = delim_mask(k, t, at);
@@ -238,7 +241,7 @@ look_words(struct look *k, struct str t)
 		}
 		for (uint64_t x = words & places_before(t, at, STEP); x != 0; x &= x - 1) {
 			size_t i = at + (size_t)__builtin_ctzll(x);
-			look_long(k, f, str_of(t.p + i, t.n - i), false, true);
+			look_long(k, f, root, str_of(t.p + i, t.n - i), false, true);
 		}
 		visit_spots(k);
 	}

@@ -150,7 +150,7 @@ add_text(struct builder *b, uint32_t i)
 {
 	struct str t = item_text(&b->l->items[b->v[i].item]);
 	uint32_t steps = 0, shared = shared_steps(b, i);
-	uint64_t hash = HASH_ROOT;
+	uint64_t hash = b->l->seed;
 	while (steps < shared) {
 		hash = hash_step(hash, step_at(t, (size_t)steps * STEP, b->back), STEP);
 		if (++steps > b->v[i].common / STEP)
