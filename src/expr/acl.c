@@ -14,6 +14,7 @@
 struct acl_scope {
 	struct expr_set *set;
 	struct hash_map names;
+	struct acl_scope *builtins; // the predefined ones that it uses; NULL: none yet
 };
 
 struct acl_scope *
@@ -263,28 +264,45 @@ check_match(const struct expr *e, const struct flags *f, int n_values, struct er
 
 // Named sets that the flags name, each looked at in this test's way.
 static bool
-use_files(struct pattern_list *l, struct expr_env *env, const struct flags *f, int n_words,
-	  const struct str *words, struct err *err)
+use_files(struct pattern_list *l, struct expr_env *env, const struct flags *f, struct err *err)
 {
-	int n = f->n_files;
-	if (n == 0 && !f->has_id)
+	size_t n = (size_t)f->n_files;
+	if (n == 0)
 		return true;
 	struct pattern_use **uses =
-	    arena_alloc(&env->set->arena, (size_t)(n + 1) * sizeof(struct pattern_use *),
-			alignof(void *));
+	    arena_alloc(&env->set->arena, n * sizeof(struct pattern_use *), alignof(void *));
 	ASSERT(uses != NULL);
-	for (int i = 0; i < f->n_files; i++) {
+	for (size_t i = 0; i < n; i++) {
 		uses[i] = pattern_use_get(env, *f->file[i], &f->opts, SMP_STR, err);
 		if (uses[i] == NULL)
 			return false;
 	}
-	if (f->has_id) {
-		uses[n] = pattern_use_words(env, (unsigned)f->id, n_words, words, &f->opts, err);
-		if (uses[n++] == NULL)
-			return false;
-	}
-	pattern_list_use(l, uses, (size_t)n);
+	pattern_list_use(l, uses, n);
 	return true;
+}
+
+// As listings name it: converters make the keyword its fetch.
+static struct str
+keyword_of(const struct expr *e, struct str word)
+{
+	size_t end = MIN(str_find_byte(word, '('), str_find_byte(word, ','));
+	return e->n_steps > 0 ? str_from_c(e->row->name) : str_slice(word, 0, end);
+}
+
+// Its own words, for commands. What -u numbers is meant to change: it is no constant.
+static bool
+number_words(struct expr_env *env, const struct flags *f, struct str word, struct acl_test *t,
+	     struct pattern_list *l, struct err *err)
+{
+	if (!f->has_id)
+		acl_test_fold(env->set, t);
+	struct pattern_words w = {
+	    .keyword = keyword_of(t->expr, word),
+	    .opts = f->opts,
+	    .list = l,
+	    .constant = t->constant,
+	};
+	return pattern_words_add(env, f->has_id ? f->id : -1, &w, err);
 }
 
 bool
@@ -308,18 +326,14 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 		if (words == NULL)
 			return false;
 	}
-	if (!acl_check_values(e, &f.opts, n_values, words, err) ||
-	    !use_files(l, env, &f, n_values, words, err) ||
-	    !pattern_list_add_words(l, f.has_id ? 0 : n_values, words, err) ||
-	    !pattern_list_build(l, err))
+	if (!acl_check_values(e, &f.opts, n_values, words, err) || !use_files(l, env, &f, err) ||
+	    !pattern_list_add_words(l, n_values, words, err) || !pattern_list_build(l, err))
 		return false;
 	t->expr = e;
 	t->list = l;
-	t->match = pattern_list_fn(l);
 	t->want = (uint8_t)pat_match_type(f.opts.match);
 	t->found = f.opts.match == PAT_FOUND;
-	acl_test_fold(env->set, t);
-	return true;
+	return number_words(env, &f, argv[0], t, l, err);
 }
 
 // ---- names
@@ -441,14 +455,16 @@ static const struct {
 
 #define BUILTIN_MAX_WORDS 8
 
+// Each section has its own, as in HAProxy: commands know them by different numbers.
 static struct acl *
 builtin(struct expr_env *env, struct str name)
 {
 	struct expr_set *set = env->set;
 	struct expr_env anywhere = *env;
-	if (set->builtin_acls == NULL)
-		set->builtin_acls = acl_scope_new(set);
-	struct acl *a = hash_map_get(&set->builtin_acls->names, name);
+	struct acl_scope **scope = env->acls != NULL ? &env->acls->builtins : &set->builtin_acls;
+	if (*scope == NULL)
+		*scope = acl_scope_new(set);
+	struct acl *a = hash_map_get(&(*scope)->names, name);
 	for (size_t i = 0; a == NULL && i < ARRAY_LEN(builtins); i++) {
 		if (!str_eq(name, str_from_c(builtins[i].name)))
 			continue;
@@ -461,7 +477,7 @@ builtin(struct expr_env *env, struct str name)
 		anywhere.place = &EXPR_ANYWHERE;
 		bool good = acl_test_parse(&anywhere, argc, argv, &t, &err);
 		ASSERT(good);
-		a = scope_add(set->builtin_acls, name);
+		a = scope_add(*scope, name);
 		acl_add_test(set, a, &t);
 	}
 	return a;

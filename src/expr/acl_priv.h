@@ -22,7 +22,6 @@ struct acl_reads {
 struct acl_test {
 	const struct expr *expr;
 	const struct pattern_list *list;
-	pattern_match_f match;
 	uint8_t want;  // enum sample_type the value is cast to
 	bool found;    // -m found: being there is enough
 	bool constant; // it needs no request: always `result`, an enum acl_result

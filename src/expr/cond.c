@@ -3,6 +3,7 @@
 // results. A group is left at its first FAIL, the condition at its first PASS.
 
 #include "expr/acl_priv.h"
+#include "expr/pattern_priv.h"
 
 static inline bool
 test_matches(const struct acl_test *t, struct sample *s, struct sample_ctx *ctx)
@@ -11,7 +12,7 @@ test_matches(const struct acl_test *t, struct sample *s, struct sample_ctx *ctx)
 		return true;
 	if (t->want != SMP_ANY && s->type != t->want && !sample_cast(s, t->want, ctx))
 		return false;
-	return t->match(t->list, s, ctx) != NULL;
+	return pattern_list_match(t->list, s, ctx) != NULL;
 }
 
 // Most tests have no converter: then the fetch is all there is to call.

@@ -255,6 +255,7 @@ bool
 expr_set_link(struct expr_set *set, struct conf *conf, expr_report_f report, void *arg)
 {
 	bool good = true;
+	pattern_refs_number(set);
 	for (struct expr_pending *p = set->pending; p != NULL; p = p->next) {
 		struct err err = {{0}};
 		set->linking = p;

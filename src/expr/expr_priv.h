@@ -77,7 +77,7 @@ struct expr_set {
 	struct expr_pending *pending, **pending_tail;
 	const struct expr_pending *linking; // the one whose link function runs, or NULL
 	bool linked;                        // all names stand
-	struct acl_scope *builtin_acls;
+	struct acl_scope *builtin_acls;     // where no section is
 	struct acl_memo memo;
 	uint8_t n_memo; // ACLs in it
 	struct acl_scope **scopes;
@@ -122,14 +122,14 @@ typedef const struct pattern_entry *(*pattern_match_f)(const struct pattern_list
 						       const struct sample *s,
 						       struct sample_ctx *ctx);
 void acl_scope_fini(struct acl_scope *s);
-// The function pattern_match would call, for callers that keep it.
-pattern_match_f pattern_list_fn(const struct pattern_list *l);
 // While parsing only: the entry whose value gets its type.
 struct pattern_entry *pattern_list_edit(struct pattern_list *l, size_t i);
 // Ends an entry while others look; a list over named sets.
 void pattern_list_kill(struct pattern_list *l, size_t i);
 bool pattern_list_is_named(const struct pattern_list *l); // commands may change it
 void pattern_list_use(struct pattern_list *l, struct pattern_use *const *uses, size_t n);
+// From now on `u`, which was made of them, stands for the list's own items. While others look.
+void pattern_list_turn(struct pattern_list *l, const struct pattern_use *u);
 // The first regex that matches, with its groups.
 const struct pattern_entry *pattern_match_groups(const struct pattern_list *l, struct str text,
 						 struct regex_groups *groups);

@@ -119,17 +119,18 @@ show_list(struct cli_session *s, const struct kind *kind)
 			continue;
 		if (i.name.n == 0) {
 			cli_printf(s,
-				   "%u () acl file '%s' line %d. curr_ver=%u next_ver=%u "
+				   "%u () acl '%.*s' file '%s' line %d. curr_ver=%u next_ver=%u "
 				   "entry_cnt=%zu\n",
-				   i.number, i.used_in, i.used_line, i.version, i.next_version,
-				   i.n_entries);
+				   i.number, STR_ARG(i.keyword), i.used_in, i.used_line, i.version,
+				   i.next_version, i.n_entries);
 			continue;
 		}
 		cli_printf(s,
 			   "%u (%.*s) pattern loaded from file '%.*s' used by %s at file '%s' line "
-			   "%d. curr_ver=%u next_ver=%u entry_cnt=%zu\n",
+			   "%d%.*s. curr_ver=%u next_ver=%u entry_cnt=%zu\n",
 			   i.number, STR_ARG(i.name), STR_ARG(i.name), kind->name, i.used_in,
-			   i.used_line, i.version, i.next_version, i.n_entries);
+			   i.used_line, STR_ARG(i.used_too), i.version, i.next_version,
+			   i.n_entries);
 	}
 	return CLI_DONE;
 }
@@ -247,6 +248,7 @@ run_get(struct cli_session *s, const struct cli_args *args)
 	if (c.at >= args->argc)
 		return cli_usage(s, args);
 	arena_init(&arena, ARENA_BYTES);
+	pattern_ref_open(c.ref);
 	for (const struct pattern_use *u = c.ref->uses; u != NULL; u = u->next)
 		get_one(s, u, args->argv[c.at], &arena);
 	arena_fini(&arena);
@@ -390,7 +392,7 @@ static const struct cli_command map_commands[] = {
     ROW("commit map", map, "@VERSION MAP", 2, 2, CLI_CHANGES, run_commit,
 	"make a prepared version of a map the one that rules see"),
     ROW("show acl", acl, "[[@VERSION] FILE]", 0, 2, 0, run_show,
-	"list the pattern files of ACLs, or one's patterns"),
+	"list the pattern files of ACLs and, by number, the words of each ACL; or one's patterns"),
     ROW("dump acl", acl, "FILE [HASH]", 1, 2, 0, run_dump, "as dump map, of a set's patterns"),
     ROW("saved acl", acl, "FILE HASH", 2, 2, 0, run_saved, "as saved map, of a set's patterns"),
     ROW("get acl", acl, "FILE VALUE", 2, 2, 0, run_get, "whether a pattern matches a value"),

@@ -95,7 +95,7 @@ pattern_list_new(struct arena *arena, const struct pattern_opts *opts)
 	l->arena = arena;
 	l->opts = *opts;
 	l->opts.icase = opts->icase && opts->match != PAT_BIN; // bytes have no case
-	l->match = pattern_build_none;
+	atomic_init(&l->match, pattern_build_none);
 	return l;
 }
 
@@ -319,6 +319,7 @@ int_op_of(struct str word)
 	return OP_NONE;
 }
 
+// With its operator a word is a range, and is shown as one.
 static bool
 add_compared(struct pattern_list *l, enum int_op op, struct str word, struct err *err)
 {
@@ -330,12 +331,10 @@ add_compared(struct pattern_list *l, enum int_op op, struct str word, struct err
 			       STR_ARG(word));
 	if ((op == OP_GT && n == INT64_MAX) || (op == OP_LT && n == INT64_MIN))
 		return err_set(err, "nothing is beyond %.*s", STR_ARG(word));
-	if (!pattern_list_add(l, word, STR_NULL, err))
-		return false;
-	struct pattern_range *r = &l->items[l->n_items - 1].range;
-	r->min = op == OP_GE ? n : op == OP_GT ? n + 1 : INT64_MIN;
-	r->max = op == OP_LE ? n : op == OP_LT ? n - 1 : INT64_MAX;
-	return true;
+	n += (op == OP_GT) - (op == OP_LT);
+	const char *range =
+	    arena_printf(l->arena, op == OP_GE || op == OP_GT ? "%lld:" : ":%lld", (long long)n);
+	return pattern_list_add(l, str_from_c(range), STR_NULL, err);
 }
 
 bool

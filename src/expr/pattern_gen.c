@@ -268,6 +268,8 @@ pattern_gen_publish(struct pattern_ref *r)
 	r->n_dying = 0;
 	r->batch_from = r->live.n;
 	r->whole = false;
+	if (r->words != NULL)
+		pattern_list_turn(r->words->list, &r->own);
 	if (r->refs->changed != NULL)
 		r->refs->changed(r->refs->changed_arg, r, r->refs->publishing_posted);
 }

@@ -13,20 +13,16 @@
 #define HEAD "tidegate-map 2"
 
 struct str
-pattern_kept_title(const struct pattern_ref *r, char number[PATTERN_KEPT_NUMBER_BYTES])
+pattern_kept_title(const struct pattern_ref *r)
 {
-	if (!r->chosen && r->name.n > 0)
-		return r->name;
-	(void)snprintf(number, PATTERN_KEPT_NUMBER_BYTES, "#%u", r->number);
-	return str_from_c(number);
+	return r->title;
 }
 
 void
 pattern_kept_name(const struct pattern_ref *r, char out[PATTERN_KEPT_NAME_BYTES])
 {
-	char number[PATTERN_KEPT_NUMBER_BYTES];
 	(void)snprintf(out, PATTERN_KEPT_NAME_BYTES, "%016" PRIx64,
-		       hash_str(pattern_kept_title(r, number)));
+		       hash_str(pattern_kept_title(r)));
 }
 
 uint64_t
@@ -78,9 +74,8 @@ add_part(struct sbuf *out, struct str part)
 void
 pattern_kept_write(const struct pattern_ref *r, struct sbuf *out)
 {
-	char number[PATTERN_KEPT_NUMBER_BYTES];
 	sbuf_add(out, STR(HEAD "\n"));
-	add_part(out, pattern_kept_title(r, number));
+	add_part(out, pattern_kept_title(r));
 	sbuf_printf(out, "%016" PRIx64 "\n%zu\n", r->file_hash, (size_t)r->live.n_live);
 	for (size_t i = 0; i < r->live.n; i++) {
 		const struct table_entry *e = &r->live.entry[i];
@@ -121,9 +116,8 @@ pattern_kept_title_of(struct str text)
 static struct pattern_ref *
 find(const struct expr_set *set, struct str name)
 {
-	char number[PATTERN_KEPT_NUMBER_BYTES];
 	struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL;
-	while (r != NULL && !str_eq(pattern_kept_title(r, number), name))
+	while (r != NULL && !str_eq(pattern_kept_title(r), name))
 		r = r->next;
 	return r;
 }

@@ -26,9 +26,9 @@ enum pattern_kept pattern_kept_read(struct expr_set *set, struct str text, struc
 // Keeper.
 void pattern_kept_watch(struct expr_set *set, pattern_changed_f changed, void *arg);
 size_t pattern_kept_entries(const struct pattern_ref *r);
-// What messages call it: its name, else its number, which is printed to `number`.
-#define PATTERN_KEPT_NUMBER_BYTES 24
-struct str pattern_kept_title(const struct pattern_ref *r, char number[PATTERN_KEPT_NUMBER_BYTES]);
+// What messages call it: its name; of an ACL's words the number, with the line it stands in unless
+// -u chose it.
+struct str pattern_kept_title(const struct pattern_ref *r);
 // The same of the set that a text is of; null: the text is none of ours.
 struct str pattern_kept_title_of(struct str text);
 // A name for files: of the set's own, the same in each process.

@@ -379,18 +379,29 @@ pattern_list_build(struct pattern_list *l, struct err *err)
 		return err_set(err, "too many patterns");
 	l->seed = hash_seed();
 	l->own = build_by_match(l);
-	l->match = l->n_uses > 0 ? match_sets : l->own;
+	atomic_init(&l->match, l->n_uses > 0 ? match_sets : l->own);
 	return true;
 }
 
-pattern_match_f
-pattern_list_fn(const struct pattern_list *l)
+static const struct pattern_entry *
+match_turned(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
 {
-	return l->match;
+	const struct pattern_entry *e = pattern_use_match(l->turned, s, ctx);
+	for (size_t i = 0; e == NULL && i < l->n_uses; i++)
+		e = pattern_use_match(l->uses[i], s, ctx);
+	return e;
+}
+
+void
+pattern_list_turn(struct pattern_list *l, const struct pattern_use *u)
+{
+	l->turned = u;
+	// release: whoever takes the function sees what it reads
+	atomic_store_explicit(&l->match, match_turned, memory_order_release);
 }
 
 const struct pattern_entry *
 pattern_match(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
 {
-	return l->match(l, s, ctx);
+	return pattern_list_match(l, s, ctx);
 }

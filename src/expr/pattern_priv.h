@@ -51,10 +51,11 @@ struct pattern_range_node {
 };
 
 struct pattern_list {
-	pattern_match_f match;           // in everything
+	_Atomic(pattern_match_f) match;  // in everything
 	pattern_match_f own;             // in the items alone
 	struct pattern_use *const *uses; // named sets that belong to it
 	size_t n_uses;
+	const struct pattern_use *turned; // what its items became; read by match_turned alone
 	struct arena *arena;
 	struct pattern_opts opts;
 	uint64_t seed;              // of hashes: clients may choose keys, by rules that add them
@@ -73,6 +74,13 @@ static inline bool
 item_is_live(const struct pattern_item *item)
 {
 	return !(atomic_load_explicit(&item->same, memory_order_relaxed) & PATTERN_DEAD);
+}
+
+// The way of pattern_match, for who asks often. acquire: with the function comes what it reads.
+static ALWAYS_INLINE const struct pattern_entry *
+pattern_list_match(const struct pattern_list *l, const struct sample *s, struct sample_ctx *ctx)
+{
+	return atomic_load_explicit(&l->match, memory_order_acquire)(l, s, ctx);
 }
 
 // The first of its text that lives; NULL: none does.

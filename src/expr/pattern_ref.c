@@ -9,14 +9,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sbuf.h"
 #include "expr/pattern_ref_priv.h"
 
-#define MAX_POSTED    1024
-#define LOG_EVERY_NS  UINT64_C(1000000000)
-#define MAX_KEY_BYTES 65536 // of a key or value that comes at run time
+#define MAX_POSTED     1024
+#define LOG_EVERY_NS   UINT64_C(1000000000)
+#define MAX_KEY_BYTES  65536 // of a key or value that comes at run time
+#define MAX_USED_BYTES 4096  // of where a set is used, in listings
 
-static struct pattern_refs *
-refs_of(struct expr_set *set)
+struct pattern_refs *
+pattern_refs_of(struct expr_set *set)
 {
 	if (set->refs == NULL) {
 		set->refs = MEM_NEW(struct pattern_refs);
@@ -36,7 +38,9 @@ pattern_refs_free(struct pattern_refs *refs)
 		pattern_table_fini(&r->live);
 		for (size_t i = 0; i < r->n_prepared; i++)
 			pattern_table_fini(&r->prepared[i]);
+		mem_free(r->prepared);
 		mem_free(r->dying);
+		sbuf_fini(&r->used_too);
 		mem_free(r);
 	}
 	mem_free(refs);
@@ -64,7 +68,7 @@ static struct pattern_ref *
 by_name(const struct pattern_refs *refs, struct str name)
 {
 	struct pattern_ref *r = refs != NULL ? refs->first : NULL;
-	while (r != NULL && (r->chosen || !str_eq(r->name, name)))
+	while (r != NULL && (r->words != NULL || !str_eq(r->name, name)))
 		r = r->next;
 	return r;
 }
@@ -73,7 +77,7 @@ struct pattern_ref *
 pattern_ref_at(struct expr_set *set, size_t i)
 {
 	struct pattern_ref *r = set->refs != NULL ? set->refs->first : NULL;
-	while (r != NULL && r->number != i)
+	while (r != NULL && (!r->numbered || r->number != i))
 		r = r->next;
 	return r;
 }
@@ -114,7 +118,9 @@ pattern_ref_info(const struct pattern_ref *r, struct pattern_ref_info *out)
 					 .version = r->version,
 					 .next_version = r->next_version,
 					 .used_in = r->file,
-					 .used_line = r->line};
+					 .used_line = r->line,
+					 .used_too = sbuf_str(&r->used_too),
+					 .keyword = r->words != NULL ? r->words->keyword : STR("")};
 }
 
 // ---- while the configuration is read
@@ -129,38 +135,34 @@ load_line(void *arg, struct str key, struct str value, int line, struct err *err
 	return true;
 }
 
-static unsigned
-free_number(struct expr_set *set)
+struct pattern_ref *
+pattern_ref_add(struct expr_env *env, bool is_map)
 {
-	unsigned n = 0;
-	while (pattern_ref_at(set, n) != NULL)
-		n++;
-	return n;
-}
-
-static struct pattern_ref *
-add_ref(struct expr_env *env, unsigned number, bool is_map)
-{
-	struct pattern_refs *refs = refs_of(env->set);
+	struct pattern_refs *refs = pattern_refs_of(env->set);
 	struct pattern_ref *r = MEM_NEW(struct pattern_ref);
 	r->refs = refs;
-	r->number = number;
 	r->is_map = is_map;
 	r->file = env->file;
 	r->line = env->line;
+	sbuf_init(&r->used_too, MAX_USED_BYTES);
 	pattern_table_init(&r->live, PATTERN_LIVE);
 	*refs->tail = r;
 	refs->tail = &r->next;
+	if (!refs->numbered)
+		return r;
+	while (pattern_ref_at(env->set, r->number) != NULL)
+		r->number++;
+	r->numbered = true;
 	return r;
 }
 
 static struct pattern_ref *
 ref_new(struct expr_env *env, struct ref_name name, bool is_map, struct err *err)
 {
-	struct pattern_ref *r = add_ref(env, free_number(env->set), is_map);
+	struct pattern_ref *r = pattern_ref_add(env, is_map);
 	const char *path = str_to_c(&env->set->arena, name.name);
 	ASSERT(path != NULL);
-	r->name = str_of(path, name.name.n);
+	r->title = r->name = str_of(path, name.name.n);
 	r->absent = name.optional && access(path, F_OK) != 0;
 	bool read = !name.no_file && !r->absent;
 	if (read && !pattern_file_read(&r->live.text->arena, path, is_map, load_line, r,
@@ -207,6 +209,9 @@ pattern_use_get(struct expr_env *env, struct str word, const struct pattern_opts
 		return NULL;
 	}
 	struct pattern_use *u = r != NULL ? find_use(r, opts, type) : NULL;
+	if (r != NULL && !r->refs->numbered)
+		sbuf_printf(&r->used_too, ", by %s at file '%s' line %d", opts->map ? "map" : "acl",
+			    env->file, env->line);
 	if (u != NULL)
 		return u;
 	if (env->set->frozen) {
@@ -223,27 +228,6 @@ pattern_use_get(struct expr_env *env, struct str word, const struct pattern_opts
 	if (r == NULL)
 		r = ref_new(env, name, opts->map, err);
 	return r != NULL ? use_new(env, r, opts, type, err) : NULL;
-}
-
-// A set that has the number because nobody chose gives it up.
-struct pattern_use *
-pattern_use_words(struct expr_env *env, unsigned id, int argc, const struct str *argv,
-		  const struct pattern_opts *opts, struct err *err)
-{
-	struct pattern_ref *holder = pattern_ref_at(env->set, id);
-	if (holder != NULL && holder->chosen) {
-		err_set(err, "-u %u is used at %s:%d already", id, holder->file, holder->line);
-		return NULL;
-	}
-	if (holder != NULL)
-		holder->number = free_number(env->set);
-	struct pattern_ref *r = add_ref(env, id, false);
-	r->chosen = true;
-	for (int i = 0; i < argc; i++)
-		pattern_table_append(&r->live, str_copy(&r->live.text->arena, argv[i]), STR_NULL,
-				     r->next_id++, 0);
-	r->n_base = r->batch_from = r->live.n;
-	return use_new(env, r, opts, SMP_STR, err);
 }
 
 // ---- versions
@@ -265,7 +249,13 @@ need_table(struct pattern_ref *r, uint32_t version, struct err *err)
 {
 	struct pattern_table *t = table_of(r, version);
 	if (t == NULL)
-		err_set(err, "version %u of '%.*s' was not prepared", version, STR_ARG(r->name));
+		err_set(err, "version %u of '%.*s' was not prepared", version, STR_ARG(r->title));
+	if (r->words != NULL && r->words->constant) {
+		err_set(err, "'%.*s' needs no request: conditions were made without it",
+			STR_ARG(r->title));
+		return NULL;
+	}
+	pattern_ref_open(r);
 	return t;
 }
 
@@ -280,9 +270,11 @@ pattern_ref_prepare(struct pattern_ref *r, struct err *err)
 {
 	if (r->n_prepared == PATTERN_REF_MAX_VERSIONS) {
 		err_set(err, "%d versions of '%.*s' are prepared already: commit or clear one",
-			PATTERN_REF_MAX_VERSIONS, STR_ARG(r->name));
+			PATTERN_REF_MAX_VERSIONS, STR_ARG(r->title));
 		return 0;
 	}
+	if (r->prepared == NULL)
+		r->prepared = mem_zalloc(PATTERN_REF_MAX_VERSIONS * sizeof(*r->prepared));
 	pattern_table_init(&r->prepared[r->n_prepared++], ++r->next_version);
 	return r->next_version;
 }
@@ -394,10 +386,10 @@ append(struct pattern_ref *r, struct pattern_table *t, struct str key, struct st
 		return err_set(err,
 			       "'%.*s' would have more than %zu entries, or one longer than "
 			       "%d bytes",
-			       STR_ARG(r->name), PATTERN_REF_MAX_ENTRIES, MAX_KEY_BYTES);
+			       STR_ARG(r->title), PATTERN_REF_MAX_ENTRIES, MAX_KEY_BYTES);
 	struct str k = str_copy(&t->text->arena, key), v = str_copy(&t->text->arena, value);
 	if ((k.p == NULL && key.n > 0) || (v.p == NULL && value.n > 0))
-		return err_set(err, "'%.*s' holds too many bytes", STR_ARG(r->name));
+		return err_set(err, "'%.*s' holds too many bytes", STR_ARG(r->title));
 	pattern_table_append(t, k, v, id, 0);
 	return true;
 }
@@ -478,7 +470,7 @@ pattern_ref_change(struct pattern_ref *r, enum pattern_change change, uint32_t v
 		return false;
 	size_t i = change != PATTERN_ADD ? target(t, key, &by_id) : SIZE_MAX;
 	if (i == SIZE_MAX && (change == PATTERN_SET || change == PATTERN_DEL))
-		return err_set(err, "no entry '%.*s' in '%.*s'", STR_ARG(key), STR_ARG(r->name));
+		return err_set(err, "no entry '%.*s' in '%.*s'", STR_ARG(key), STR_ARG(r->title));
 	if (change == PATTERN_DEL)
 		return delete (r, t, i, by_id);
 	if (!check(r, i != SIZE_MAX ? t->entry[i].key : key, value, err))
@@ -542,7 +534,7 @@ log_refusal(struct pattern_ref *r, const struct err *err)
 		return;
 	r->logged_ns = t;
 	log_line(LOG_WARNING, "a change of '%.*s' by a rule or a script was refused: %s",
-		 STR_ARG(r->name), err->text);
+		 STR_ARG(r->title), err->text);
 }
 
 static void

@@ -30,10 +30,20 @@ struct workers;
 struct pattern_use *pattern_use_get(struct expr_env *env, struct str name,
 				    const struct pattern_opts *opts, enum sample_type type,
 				    struct err *err);
-// The words of one ACL as a set of their own, which commands know by the number `id` (-u).
-struct pattern_use *pattern_use_words(struct expr_env *env, unsigned id, int argc,
-				      const struct str *argv, const struct pattern_opts *opts,
-				      struct err *err);
+// The words of one ACL, which commands know by number. Nobody looks into the set that is made of
+// them until it is changed; from then on it stands for the list's items.
+struct pattern_words {
+	struct str keyword; // its criterion, as written
+	struct pattern_opts opts;
+	struct pattern_list *list; // which has the words; lives as long as the set
+	bool constant;             // its answer has left conditions: it cannot change
+};
+// `id` of -u; below 0: a number that nobody chose. The struct is copied. False: the id is taken.
+bool pattern_words_add(struct expr_env *env, int64_t id, const struct pattern_words *w,
+		       struct err *err);
+// Behind the configuration, before its lines are linked: gives numbers in its order to all that
+// did not choose one.
+void pattern_refs_number(struct expr_set *set);
 // The entry, or NULL; good until the calling thread's loop turns. No lock, no allocation but
 // ctx->arena's for texts over 512 bytes whose case does not count.
 const struct pattern_entry *pattern_use_match(const struct pattern_use *u, const struct sample *s,
@@ -49,7 +59,7 @@ struct pattern_ref *pattern_use_ref(const struct pattern_use *u);
 struct pattern_ref *pattern_ref_find(struct expr_set *set, struct str name);
 // By its number; NULL: none has it.
 struct pattern_ref *pattern_ref_at(struct expr_set *set, size_t i);
-// Each, in the order of the configuration; NULL at the end.
+// Each, in the order of their numbers; NULL at the end.
 struct pattern_ref *pattern_ref_nth(struct expr_set *set, size_t i);
 
 struct pattern_ref_info {
@@ -60,6 +70,8 @@ struct pattern_ref_info {
 	uint32_t version, next_version; // of the live one; the next that prepare gives
 	const char *used_in;            // file of the first use
 	int used_line;
+	struct str used_too; // the others: ", by acl at file 'X' line N"...
+	struct str keyword;  // of an ACL's words; empty: a named set
 };
 bool pattern_ref_is_map(const struct pattern_ref *r); // its entries have values
 void pattern_ref_info(const struct pattern_ref *r, struct pattern_ref_info *out);

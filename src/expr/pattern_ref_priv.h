@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "base/sbuf.h"
 #include "expr/pattern_priv.h"
 #include "expr/pattern_ref.h"
 #include "net/worker.h"
@@ -82,19 +83,24 @@ struct pattern_use {
 struct pattern_ref {
 	struct pattern_ref *next;
 	struct pattern_refs *refs;
-	struct str name; // without file@ and opt@
+	struct str name;                   // without file@ and opt@; empty: of an ACL's words
+	const struct pattern_words *words; // or NULL
+	struct str title;                  // what messages call it
 	unsigned number;
+	bool numbered;
 	bool chosen; // the number is the configuration's, of -u
 	bool is_map;
 	bool absent; // opt@ and there was no file
 	const char *file;
 	int line;
-	struct pattern_use *uses;
+	struct sbuf used_too;
+	struct pattern_use *uses; // none of an ACL's words that nobody asked for yet
+	struct pattern_use own;   // theirs
 	struct pattern_table live;
 	size_t n_base; // entries that the bases were built from
 	int64_t next_id;
 	uint32_t version, next_version, rebuilds;
-	struct pattern_table prepared[PATTERN_REF_MAX_VERSIONS];
+	struct pattern_table *prepared; // PATTERN_REF_MAX_VERSIONS; NULL: none was ever
 	size_t n_prepared;
 	// since the last publish
 	size_t batch_from; // the first entry that came
@@ -109,6 +115,7 @@ struct pattern_ref {
 
 struct pattern_refs {
 	struct pattern_ref *first, **tail;
+	bool numbered;               // all are, and new ones at once
 	struct pattern_gen *waiting; // to be freed when all workers have turned once more
 	struct pattern_gen *leaving; // the workers are turning
 	struct msg publish;
@@ -118,6 +125,12 @@ struct pattern_refs {
 	bool publishing_posted;
 	void *changed_arg;
 };
+
+// Those of a set, made when there are none; and one more, at the end, without entries.
+struct pattern_refs *pattern_refs_of(struct expr_set *set);
+struct pattern_ref *pattern_ref_add(struct expr_env *env, bool is_map);
+// What requests would look into, so that it can be asked and changed: of an ACL's words.
+void pattern_ref_open(struct pattern_ref *r);
 
 // Builds the base of a use from the live table. False with *err: FILE:LINE and what is wrong.
 bool pattern_gen_first(struct pattern_use *u, struct err *err);

@@ -33,7 +33,7 @@ struct keep_maps {
 static void
 save(struct keep_maps *k, const struct pattern_ref *r)
 {
-	char name[PATTERN_KEPT_NAME_BYTES], number[PATTERN_KEPT_NUMBER_BYTES];
+	char name[PATTERN_KEPT_NAME_BYTES];
 	struct sbuf text;
 	struct err err = {{0}};
 	sbuf_init(&text, MAX_KEPT_MAP);
@@ -46,7 +46,7 @@ save(struct keep_maps *k, const struct pattern_ref *r)
 	if (!good && log_rate_ok(&k->lost, clock_mono_ns(), 1))
 		log_msg(LOG_WARNING,
 			"'%.*s': what was changed at run time ends with this process: %s",
-			STR_ARG(pattern_kept_title(r, number)), err.text);
+			STR_ARG(pattern_kept_title(r)), err.text);
 	sbuf_fini(&text);
 }
 

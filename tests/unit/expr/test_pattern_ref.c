@@ -61,6 +61,8 @@ test_changes(struct fixture *f)
 {
 	struct pattern_use *u = use(f, "virt@m", PAT_STR, true, SMP_STR);
 	struct pattern_ref *r = pattern_use_ref(u);
+	OK(pattern_ref_find(f->set, STR("#0")) == NULL);
+	pattern_refs_number(f->set);
 	OK(pattern_ref_find(f->set, STR("virt@m")) == r &&
 	   pattern_ref_find(f->set, STR("#0")) == r);
 	IS_STR(look(u, "a"), "none");
@@ -276,6 +278,68 @@ test_walk(struct fixture *f)
 	OK(pattern_ref_get(r, STR("k1"), &e) && str_eq(e.value, STR("w")));
 }
 
+static const struct acl *
+declare(struct fixture *f, int line, const char *text)
+{
+	struct expr_env env = {
+	    .set = f->set, .acls = f->acls, .place = &EXPR_ANYWHERE, .file = "t.cfg", .line = line};
+	struct str argv[8], rest = str_copy(&f->set->arena, str_from_c(text));
+	struct err err = {{0}};
+	int argc = 0;
+	while (argc < 8 && str_next(&rest, ' ', &argv[argc]))
+		argc++;
+	if (!acl_declare(&env, argc, argv, &err)) {
+		printf("# %s\n", err.text);
+		return NULL;
+	}
+	return acl_find(&env, argv[0], &err);
+}
+
+static void
+is_set(struct fixture *f, size_t number, const char *keyword, int line, size_t n)
+{
+	struct pattern_ref_info i;
+	const struct pattern_ref *r = pattern_ref_at(f->set, number);
+	OK(r != NULL && r == pattern_ref_nth(f->set, number));
+	pattern_ref_info(r, &i);
+	OK(str_eq(i.keyword, str_from_c(keyword)) && i.used_line == line && i.n_entries == n);
+}
+
+// The words of ACLs: numbers in the order of lines around those that -u chose, and changes that
+// requests see; nothing is made of a set that nobody asks for.
+static void
+test_words(void)
+{
+	static struct fixture fixture, *f = &fixture;
+	fix_init(f, NULL);
+	fix_request(f, "GET /a/b HTTP/1.1\r\nHost: x\r\nn: 14\r\n\r\n");
+	const struct acl *a = declare(f, 1, "a path_beg /x /y");
+	const struct acl *chosen = declare(f, 2, "chosen path -u 1 /z");
+	const struct acl *n = declare(f, 3, "n req.hdr_val(n) 5:9 gt 14 le 3");
+	OK(declare(f, 4, "sure str(a) a") != NULL);
+	OK(declare(f, 5, "twice path -u 1 /z") == NULL);
+	pattern_refs_number(f->set);
+	is_set(f, 0, "path_beg", 1, 2);
+	is_set(f, 1, "path", 2, 1);
+	is_set(f, 2, "req.hdr_val", 3, 3);
+	is_set(f, 3, "str", 4, 1);
+	struct pattern_ref *r[4];
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		r[i] = pattern_ref_at(f->set, i);
+	OK(acl_eval(a, &f->ctx) == ACL_FAIL && acl_eval(n, &f->ctx) == ACL_FAIL);
+	OK(change(r[0], PATTERN_ADD, "/a", "") && acl_eval(a, &f->ctx) == ACL_PASS);
+	OK(change(r[0], PATTERN_DEL, "/a", "") && acl_eval(a, &f->ctx) == ACL_FAIL);
+	OK(change(r[1], PATTERN_ADD, "/a/b", "") && acl_eval(chosen, &f->ctx) == ACL_PASS);
+	struct pattern_entry e;
+	OK(pattern_ref_get(r[2], STR("15:"), &e) && pattern_ref_get(r[2], STR(":3"), &e));
+	OK(!change(r[2], PATTERN_ADD, "x", "") && change(r[2], PATTERN_ADD, "14", ""));
+	OK(acl_eval(n, &f->ctx) == ACL_PASS);
+	struct err err = {{0}};
+	OK(pattern_ref_clear(r[2], PATTERN_LIVE, &err) && acl_eval(n, &f->ctx) == ACL_FAIL);
+	OK(!change(r[3], PATTERN_ADD, "b", "")); // conditions know its answer
+	fix_fini(f);
+}
+
 int
 main(void)
 {
@@ -293,5 +357,6 @@ main(void)
 	test_layers(f);
 	test_walk(f);
 	fix_fini(f);
+	test_words();
 	return tap_done();
 }
