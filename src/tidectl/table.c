@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tidectl/link.h"
+#include "tidectl/request.h"
 #include "tidegate/vars.h"
 
 #define FORMAT_VERSION 1
@@ -391,7 +392,8 @@ restore_variable(struct restore *r, const json_t *o)
 static bool
 restore_all(struct restore *r, const json_t *root)
 {
-	const struct tidevars_writer w = {.reason = "restored from a dump",
+	const struct tidevars_writer w = {.who = default_owner(),
+					  .reason = "restored from a dump",
 					  .source = TIDEVARS_FROM_CLI};
 	const json_t *list = json_object_get(root, "variables"), *o;
 	struct tidevars_error why;
