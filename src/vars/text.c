@@ -17,6 +17,13 @@ static const char *const type_names[TIDEVARS_N_TYPES] = {
     [TIDEVARS_GAUGE] = "gauge",
 };
 
+// What a text must be to become a value.
+static const char *const wanted[TIDEVARS_N_TYPES] = {
+    [TIDEVARS_INT] = "a whole number",   [TIDEVARS_COUNTER] = "a whole number",
+    [TIDEVARS_FLOAT] = "a number",       [TIDEVARS_GAUGE] = "a number",
+    [TIDEVARS_BOOL] = "on, off, 1 or 0", [TIDEVARS_HOLD] = "on, off, 1 or 0",
+};
+
 static const char *const source_names[TIDEVARS_N_SOURCES] = {
     [TIDEVARS_FROM_PROGRAM] = "program", [TIDEVARS_FROM_CLI] = "cli",
     [TIDEVARS_FROM_LUA] = "lua",         [TIDEVARS_FROM_RULE] = "rule",
@@ -183,12 +190,9 @@ tidevars_parse(uint32_t type, const char *text, size_t n, struct tidevars_value 
 	}
 	if (good)
 		return TIDEVARS_OK;
-	const char *name = tidevars_type_name(type);
+	const char *want = type < ARRAY_LEN(wanted) ? wanted[type] : NULL;
 	return vars_fail(err, TIDEVARS_TYPE, "'%.*s' is not %s", (int)MIN(n, (size_t)80),
-			 n > 0 ? text : "",
-			 type == TIDEVARS_BOOL || type == TIDEVARS_HOLD ? "on, off, 1 or 0"
-			 : name != NULL                                 ? name
-									: "of a known type");
+			 n > 0 ? text : "", want != NULL ? want : "of a known type");
 }
 
 // The shortest decimal that reads back as the same double.

@@ -66,7 +66,7 @@ test_values(struct bench *b)
 	IS_STR(ASK("get var share"), "25");
 	IS_STR(ASK("set var shm.share int(5),add(2)"), "");
 	IS_STR(ASK("get var shm.share"), "7");
-	IS_STR(ASK("set var shm.share abc"), "'share': 'abc' is not int");
+	IS_STR(ASK("set var shm.share abc"), "'share': 'abc' is not a whole number");
 	IS_STR(ASK("get var shm.share"), "7");
 	IS_STR(ASK("add var shm.hits 40"), "");
 	IS_STR(ASK("add var shm.hits 2"), "");
@@ -139,7 +139,7 @@ test_cas(struct bench *b)
 	IS_STR(ASK("cas var share 4 6"), "'share' is 5, not what was expected");
 	IS_STR(ASK("cas var shm.share 5 6 reason why"), "");
 	IS_STR(ASK("get var share"), "6");
-	IS_STR(ASK("cas var share five 6"), "'share': 'five' is not int");
+	IS_STR(ASK("cas var share five 6"), "'share': 'five' is not a whole number");
 	IS_STR(ASK("cas var proc.x 1 2"), "only variables of shm. can be compared");
 }
 

@@ -155,7 +155,7 @@ test_text_values(void)
 	round_trip(TIDEVARS_STRING, "a \"b\"\n", "a \"b\"\n", "\"a \\\"b\\\"\\u000a\"");
 	round_trip(TIDEVARS_STRING, "", "", "\"\"");
 	IS_INT(tidevars_parse(TIDEVARS_INT, "1x", 2, &v, &err), TIDEVARS_TYPE);
-	IS_STR(err.text, "'1x' is not int");
+	IS_STR(err.text, "'1x' is not a whole number");
 	IS_INT(tidevars_parse(TIDEVARS_FLOAT, "nan", 3, &v, &err), TIDEVARS_TYPE);
 	IS_INT(tidevars_parse(TIDEVARS_NONE, "1", 1, &v, &err), TIDEVARS_TYPE);
 	v = test_text("hello");
