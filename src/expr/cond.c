@@ -41,10 +41,13 @@ acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s
 {
 	enum acl_result result = ACL_FAIL;
 	for (;;) {
-		if (eval(t->expr, ctx, s) && test_matches(t, s, ctx)) {
+		bool got = eval(t->expr, ctx, s);
+		if (got && test_matches(t, s, ctx)) {
 			result = ACL_PASS;
 			break;
 		}
+		if (!got)
+			s->type = SMP_ANY; // what a converter refused is not what was compared
 		enum acl_result r = miss_or_fail(t, s, ctx);
 		result = MAX(result, r);
 		if (!(s->flags & SMP_NOT_LAST))
