@@ -10,10 +10,10 @@
 // --- patience ------------------------------------------------------------------------------------
 
 #define SPINS  64u
-#define YIELDS 4000u
+#define YIELDS 200u
 
-// For another thread that is between two words of a key. False: it seems to be gone (killed, in
-// another process), or has no processor for long.
+// For another thread that is between two words of a key. False: it has no processor, or was killed
+// in another process; a request goes on uncounted rather than wait for that.
 static bool
 wait_a_bit(unsigned *waited)
 {
@@ -166,11 +166,17 @@ stick_remove(struct stick_table *t, const struct stick_key *k, uint64_t now, boo
 
 // --- a place for a new key -----------------------------------------------------------------------
 
+// A place, and what its word was when it was chosen: nothing else may be replaced.
+struct spot {
+	uint64_t place, word;
+};
+
 // The best so far.
 struct choice {
-	uint64_t free[2]; // a free place of each bucket
+	struct spot free[2]; // a free place of each bucket
 	unsigned n_free[2];
-	uint64_t oldest, used_ms; // among those that nobody holds
+	struct spot oldest; // among those that nobody holds
+	uint64_t used_ms;   // of that
 	bool some, expired;
 };
 
@@ -179,7 +185,7 @@ consider(const struct stick_table *t, struct choice *c, unsigned b, uint64_t pla
 {
 	uint64_t w = load(t, place);
 	if (place_state(w) == PLACE_FREE && c->n_free[b]++ == 0)
-		c->free[b] = place;
+		c->free[b] = (struct spot){place, w};
 	if (place_state(w) != PLACE_LIVE)
 		return;
 	const struct stick_entry *e = entry_at(t, place);
@@ -187,14 +193,14 @@ consider(const struct stick_table *t, struct choice *c, unsigned b, uint64_t pla
 	if ((c->some && (int64_t)(used - c->used_ms) >= 0) || is_held(e))
 		return;
 	c->some = true;
-	c->oldest = place;
+	c->oldest = (struct spot){place, w};
 	c->used_ms = used;
 	c->expired = is_expired(t, e, now);
 }
 
 // In the emptier bucket, unless the table is full.
 static bool
-choose(const struct stick_table *t, const struct stick_home *h, uint64_t now, uint64_t *place)
+choose(const struct stick_table *t, const struct stick_home *h, uint64_t now, struct spot *spot)
 {
 	struct choice c = {0};
 	for (unsigned b = 0; b < 2; b++)
@@ -204,9 +210,9 @@ choose(const struct stick_table *t, const struct stick_home *h, uint64_t now, ui
 	bool has_free = c.n_free[emptier] > 0;
 	bool full = stick_used(t) >= t->def.size;
 	if (c.some && (c.expired || (!t->def.nopurge && (full || !has_free))))
-		*place = c.oldest;
+		*spot = c.oldest;
 	else if (has_free && !(full && t->def.nopurge))
-		*place = c.free[emptier];
+		*spot = c.free[emptier];
 	else
 		return false;
 	return true;
@@ -263,12 +269,14 @@ static enum taken
 take(struct stick_table *t, const struct stick_home *h, const struct stick_key *k, uint32_t unit,
      uint64_t now, uint64_t *place)
 {
-	if (!choose(t, h, now, place))
+	struct spot spot;
+	if (!choose(t, h, now, &spot))
 		return TAKEN_NONE;
-	uint64_t old = load(t, *place);
+	*place = spot.place;
+	uint64_t old = spot.word;
 	struct stick_entry *e = entry_at(t, *place);
 	bool was_live = place_state(old) == PLACE_LIVE;
-	if ((place_state(old) != PLACE_FREE && !was_live) || !mark(t, *place, old, h->tag))
+	if (!mark(t, *place, old, h->tag))
 		return TAKEN_BY_OTHERS;
 	if ((was_live && is_held(e)) || !wins(t, h, *place, k)) {
 		put(t, *place, old);

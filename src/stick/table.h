@@ -15,7 +15,8 @@
 // A new key takes a free place of its two buckets; in a full table, or where both buckets are
 // full, that of the key used longest ago. An entry that is kept is neither evicted nor does it
 // expire. Two threads that bring the same new key mark a place each, see the other, and the first
-// place counts. All waiting is for the few instructions in which another copies a key, and bounded.
+// place counts. All waiting is for the few instructions in which another copies a key, and bounded:
+// where that one has lost its processor, the key is not had this time.
 //
 // How many keep an entry is counted for each process apart ("lanes"): what a killed process had is
 // forgotten by the next that opens the table, exactly; so are places it was writing. Killed at any
@@ -71,7 +72,8 @@ struct stick_ref {
 // The table's time, in ms, at a time of CLOCK_BOOTTIME.
 uint64_t stick_now(const struct stick_table *t, uint64_t boot_ns);
 // Keeps the key's entry, which is made where there is none. False: there is no room (nopurge, or
-// all that might be evicted is kept). For long: counted as conn_cur. stick_let_go ends it.
+// all that might be evicted is kept), or who brings the same key is stopped in the middle. For
+// long: counted as conn_cur. stick_let_go ends it.
 bool stick_keep(struct stick_table *t, const struct stick_key *k, uint64_t now,
 		struct stick_ref *out);
 void stick_let_go(struct stick_ref *r, uint64_t now);

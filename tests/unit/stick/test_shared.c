@@ -98,7 +98,8 @@ count(void *arg)
 	return NULL;
 }
 
-static void
+// How often a thread went without, since another was stopped in the middle of bringing its key.
+static uint64_t
 run(struct stick_table *t, uint32_t keys, uint32_t rounds, struct job jobs[THREADS])
 {
 	for (uint32_t i = 0; i < THREADS; i++) {
@@ -108,8 +109,12 @@ run(struct stick_table *t, uint32_t keys, uint32_t rounds, struct job jobs[THREA
 	}
 	for (uint32_t i = 0; i < THREADS; i++)
 		(void)pthread_join(jobs[i].thread, NULL);
-	for (uint32_t i = 0; i < THREADS; i++)
+	uint64_t failed = 0;
+	for (uint32_t i = 0; i < THREADS; i++) {
 		OK(jobs[i].wrong == 0);
+		failed += jobs[i].failed;
+	}
+	return failed;
 }
 
 static void
@@ -119,9 +124,9 @@ test_threads(void)
 	struct stick_def d = def_of(100);
 	int fd = file_of(&d);
 	struct stick_table *t = open_it(&d, fd);
-	run(t, 1, 50000, jobs);
-	IS_INT(value(t, 0, STICK_GPC0), THREADS * 50000);
-	IS_INT(value(t, 0, STICK_HTTP_REQ_RATE), THREADS * 50000);
+	uint64_t failed = run(t, 1, 50000, jobs);
+	IS_INT(value(t, 0, STICK_GPC0), THREADS * 50000 - failed);
+	IS_INT(value(t, 0, STICK_HTTP_REQ_RATE), THREADS * 50000 - failed);
 	IS_INT(value(t, 0, STICK_CONN_CUR), 0);
 	stick_table_close(&t);
 	close(fd);
@@ -129,11 +134,15 @@ test_threads(void)
 	d = def_of(40000);
 	fd = file_of(&d);
 	t = open_it(&d, fd);
-	run(t, 20000, 20000, jobs);
-	uint64_t good = 0;
-	for (uint32_t i = 0; i < 20000; i++)
+	failed = run(t, 20000, 20000, jobs);
+	printf("# %llu went without\n", (unsigned long long)failed);
+	uint64_t sum = 0, good = 0;
+	for (uint32_t i = 0; i < 20000; i++) {
+		sum += value(t, i, STICK_GPC0);
 		good += value(t, i, STICK_GPC0) == THREADS;
-	IS_INT(good, 20000);
+	}
+	IS_INT(sum, THREADS * 20000 - failed);
+	OK(good + failed >= 20000 && good > 10000);
 	IS_INT(stick_used(t), 20000);
 	stick_table_close(&t);
 	close(fd);
@@ -141,7 +150,7 @@ test_threads(void)
 	d = def_of(64);
 	fd = file_of(&d);
 	t = open_it(&d, fd);
-	run(t, 1000, 50000, jobs);
+	(void)run(t, 1000, 50000, jobs);
 	struct stick_view *v = calloc(1, sizeof(*v));
 	uint64_t n = 0;
 	bool seen[1000] = {false}, twice = false;
