@@ -39,6 +39,7 @@ follow_shut(struct proxy_worker *w, const struct proxy *p)
 
 // A change on its way to the workers and back.
 struct closing {
+	const struct proxy_set *set;
 	struct proxy *proxy;
 	struct cli_ref ref;
 	uint32_t closed;
@@ -51,14 +52,21 @@ follow_each(struct worker *net, void *arg)
 	(c->closed & FRONTEND_SHUT ? follow_shut : follow)(net->slot[WORKER_SLOT_PROXY], c->proxy);
 }
 
+// A process that leaves accepts nobody, and its sockets may be those of the next one already.
+static bool
+is_leaving(const struct proxy_set *set)
+{
+	return atomic_load_explicit(&set->leaving, memory_order_relaxed) != PROXY_STAYS;
+}
+
 // On the keeper, once all have: from here on nobody is accepted.
 static void
 followed(struct worker *keeper, void *arg)
 {
 	struct closing *c = arg;
 	(void)keeper;
-	for (const struct bind *b = c->proxy->binds; b != NULL && c->closed & FRONTEND_SHUT;
-	     b = b->next)
+	bool shut = c->closed & FRONTEND_SHUT && !is_leaving(c->set);
+	for (const struct bind *b = c->proxy->binds; b != NULL && shut; b = b->next)
 		listener_shut(b->listener);
 	struct cli_session *s = cli_deref(c->ref);
 	if (s != NULL)
@@ -71,7 +79,7 @@ set_closed(struct cli_session *s, struct proxy *p, uint32_t closed)
 {
 	const struct proxy_set *set = cli_bound(s, "proxy");
 	struct closing *c = MEM_NEW(struct closing);
-	*c = (struct closing){.proxy = p, .ref = cli_ref(s), .closed = closed};
+	*c = (struct closing){.set = set, .proxy = p, .ref = cli_ref(s), .closed = closed};
 	atomic_store_explicit(&p->limit->closed, closed, memory_order_relaxed);
 	kept_frontend(p);
 	worker_broadcast(set->threads, follow_each, followed, c);
@@ -121,7 +129,7 @@ change(struct cli_session *s, const struct cli_args *a, enum what what)
 	if (p == NULL)
 		return CLI_DONE;
 	uint32_t closed = atomic_load_explicit(&p->limit->closed, memory_order_relaxed);
-	if (closed & changes[what].refused)
+	if (closed & changes[what].refused || is_leaving(cli_bound(s, "proxy")))
 		return cli_error(s, "%s", changes[what].refusal);
 	if (closed != changes[what].idle)
 		return set_closed(s, p, changes[what].closed);

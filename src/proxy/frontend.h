@@ -3,7 +3,8 @@
 // shutdown frontend. Connections that are there go on. While one is disabled newcomers wait in the
 // kernel's queue and are served once it is enabled again; HAProxy refuses them. Shut, they are
 // refused, until another process serves. One that io_uring takes while its accept is called back
-// waits in the acceptor; should the process be replaced before, it is served.
+// waits in the acceptor; should the process be replaced before, it is served. A process that leaves
+// says that all are shut.
 #pragma once
 
 #include "proxy/proxy.h"

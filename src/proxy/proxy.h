@@ -19,7 +19,6 @@ struct acl_memo;
 struct bad_message;
 struct counted_rules;
 struct cond;
-struct expr;
 struct logfmt;
 struct policy;
 struct policy_engine;
@@ -278,6 +277,7 @@ struct proxy_set {
 	struct expiry *expiry;                   // the keeper's
 	struct effects *effects;                 // likewise
 	_Atomic uint64_t vars_expired;           // times to live that passed
+	_Atomic uint32_t leaving;                // worker.h: enum proxy_leaving
 	_Atomic uint32_t metrics_pages;          // metrics_page.h: under way, of all workers
 	_Atomic uint32_t shm_writes_posted;      // rules' writes on their way to the keeper
 	struct log_rate writes_failed;           // the keeper's, of lines on those that failed

@@ -382,15 +382,27 @@ begin_drain(struct worker *net, void *arg)
 	server_conn_close_idle(w);
 }
 
+// On the keeper, once all have: from here on it leaves the listeners alone, so that main may close
+// them.
+static void
+drain_begun(struct worker *keeper UNUSED, void *arg)
+{
+	struct proxy_set *set = arg;
+	atomic_store_explicit(&set->leaving, PROXY_LEFT, memory_order_release);
+}
+
 void
 proxy_soft_stop(struct proxy_set *set)
 {
-	worker_broadcast(set->threads, begin_drain, NULL, set);
+	atomic_store_explicit(&set->leaving, PROXY_LEAVES, memory_order_relaxed);
+	worker_broadcast(set->threads, begin_drain, drain_begun, set);
 }
 
 bool
 proxy_is_deaf(const struct proxy_set *set)
 {
+	if (atomic_load_explicit(&set->leaving, memory_order_acquire) != PROXY_LEFT)
+		return false;
 	for (uint32_t i = 0; i < set->n_workers; i++)
 		if (loop_n_acceptors(set->workers[i]->loop) > 0)
 			return false;

@@ -69,6 +69,9 @@ bool proxy_start(struct proxy_set *set, struct err *err);
 struct net_config proxy_net_config(const struct proxy_set *set);
 // The end is near: monitor-uri fails and connections are not kept, but new ones are still served.
 void proxy_announce_stop(struct proxy_set *set);
+// Of proxy_set.leaving. LEAVES: no new connections, said by who stops; LEFT: workers know, and the
+// keeper is done with the listeners.
+enum proxy_leaving { PROXY_STAYS, PROXY_LEAVES, PROXY_LEFT };
 // No new connections; idle ones are told at their next request; returns at once. Any thread.
 void proxy_soft_stop(struct proxy_set *set);
 // After a soft stop: true once no worker accepts any more and nothing that was accepted is on its
