@@ -14,7 +14,8 @@ static void
 add_words(const struct cli_session *s, struct sbuf *text)
 {
 	const struct cli_args *a = &s->args;
-	int hidden = a->row->flags & CLI_SECRET_LAST && a->argc > 2 ? a->argc - 1 : a->argc;
+	bool secret = a->row->flags & CLI_SECRET_LAST && !a->has_payload;
+	int hidden = secret ? a->argc - 1 : a->argc;
 	sbuf_add(text, str_from_c(a->row->flags & CLI_PREFIX ? "" : a->row->words));
 	for (int i = 0; i < a->argc; i++)
 		sbuf_printf(text, "%s%.*s", text->n > 0 ? " " : "",

@@ -37,7 +37,7 @@ enum cli_flags {
 	CLI_HIDDEN = 4,   // not listed by help
 	CLI_PREFIX = 8,   // the row's word begins the line's first word ("@1"), which is argv[0]
 	CLI_CHANGES = 16, // changes the service: a line in its log says who did it
-	CLI_SECRET_LAST = 32, // of more than two arguments the last one is not for the log
+	CLI_SECRET_LAST = 32, // without a payload, the last argument is not for the log
 };
 
 #define CLI_MAX_ARGS 64
