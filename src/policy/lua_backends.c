@@ -303,7 +303,7 @@ no_newindex(lua_State *L)
 	return luaL_error(L,
 			  "'%s' is not to be written; servers have set_weight, set_address, "
 			  "drain, maint and ready, for effects",
-			  luaL_tolstring(L, 2, NULL));
+			  policy_lua_text(L, 2));
 }
 
 static void

@@ -33,15 +33,26 @@ policy_lua_frozen(lua_State *L, int index)
 	return yes;
 }
 
+// Where keys of that type stand is their addresses' doing, and that of others among them.
+static inline bool
+by_address(int type)
+{
+	return type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN;
+}
+
 int
 policy_lua_next(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 2);
-	if (policy_lua_frozen(L, 1))
+	bool frozen = policy_lua_frozen(L, 1);
+	if (frozen)
 		lua_replace(L, 1);
-	if (lua_next(L, 1))
+	if (lua_next(L, 1)) {
+		if (!frozen && by_address(lua_type(L, -2)))
+			state_of(L)->guard->outside = true;
 		return 2;
+	}
 	lua_pushnil(L);
 	return 1;
 }

@@ -148,7 +148,7 @@ check(lua_State *L, struct policy_state *s, struct policy_memo *m)
 	if (!versions_stand(s->policy->engine->vars, &kept))
 		return; // a write came meanwhile
 	guard_postpone(s->guard);
-	policy_verdict_compare(s, &kept.value, &m->value);
+	policy_verdict_compare(s, &kept.value, &m->value, s->call->now_real_ns);
 	guard_resume(s->guard);
 }
 

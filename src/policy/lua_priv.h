@@ -50,6 +50,8 @@ void policy_lua_sandbox(lua_State *L);
 
 // ---- lua_string.c
 void policy_lua_string_open(lua_State *L); // ours into the table on top. [-0, +0, m]
+// luaL_tolstring, for whatever a script gets to see: an address in it is noted. [-0, +1, e]
+const char *policy_lua_text(lua_State *L, int index);
 
 // ---- lua_freeze.c
 // Freezes everything reachable from G: tables become read-only; a function that assigns to a

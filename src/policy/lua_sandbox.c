@@ -30,7 +30,7 @@ env_newindex(lua_State *L)
 		    L,
 		    "global '%s' is frozen: predicates keep no state; write a variable "
 		    "instead",
-		    luaL_tolstring(L, 2, NULL));
+		    policy_lua_text(L, 2));
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key_globals);
 	lua_replace(L, 1);
 	lua_settop(L, 3);
@@ -77,11 +77,13 @@ sb_setmetatable(lua_State *L)
 	if (type == LUA_TTABLE) {
 		if (policy_lua_frozen(L, 2))
 			lua_replace(L, 2);
+		else // it may become one of weak tables yet, whose contents the collector decides
+			state_of(L)->guard->outside = true;
 		lua_pushliteral(L, "__gc");
 		if (lua_rawget(L, 2) != LUA_TNIL)
 			return luaL_error(L, "__gc is not available in policies");
 		lua_pushliteral(L, "__mode");
-		if (lua_rawget(L, 2) != LUA_TNIL) // what is in a weak table, the collector decides
+		if (lua_rawget(L, 2) != LUA_TNIL)
 			state_of(L)->guard->outside = true;
 	}
 	lua_settop(L, 2);

@@ -227,6 +227,7 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 	s->memos = mem_zalloc((s->policy->n_fns + 1) * sizeof(struct policy_memo *));
 	s->stands = mem_zalloc((s->policy->n_fns + 1) * sizeof(s->stands[0]));
 	s->inputs = 1;
+	s->failures_seen = 0;
 	s->n_effects = 0;
 	memset(&s->var_names, 0, sizeof(s->var_names));
 	memset(&s->txn_names, 0, sizeof(s->txn_names));
@@ -364,6 +365,13 @@ policy_state_error(struct policy_state *s, lua_State *L, enum guard_end end)
 	return errors[end];
 }
 
+static SELDOM enum policy_error
+no_room(struct policy_state *s)
+{
+	(void)snprintf(s->error, sizeof(s->error), "no room for the verdict");
+	return POLICY_E_MEMORY;
+}
+
 enum policy_error
 policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *call)
 {
@@ -374,10 +382,8 @@ policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *ca
 		error = POLICY_E_TYPE;
 	} else if (call->out.type == POLICY_T_STR && call->out.s.n > 0) {
 		call->out.s = str_copy(call->arena, call->out.s);
-		if (call->out.s.p == NULL) {
-			(void)snprintf(s->error, sizeof(s->error), "no room for the verdict");
-			error = POLICY_E_MEMORY;
-		}
+		if (call->out.s.p == NULL)
+			error = no_room(s);
 	} else if (call->out.type == POLICY_T_STR) {
 		call->out.s.p = "";
 	}
@@ -386,12 +392,12 @@ policy_state_result(struct policy_state *s, lua_State *L, struct policy_call *ca
 
 // Of a verdict that stood: a string goes into the call's arena.
 static enum policy_error
-copy_string(struct policy_call *call)
+copy_string(struct policy_state *s, struct policy_call *call)
 {
 	if (call->out.type != POLICY_T_STR || call->out.s.n == 0)
 		return POLICY_E_NONE;
 	call->out.s = str_copy(call->arena, call->out.s);
-	return call->out.s.p != NULL ? POLICY_E_NONE : POLICY_E_MEMORY;
+	return call->out.s.p != NULL ? POLICY_E_NONE : no_room(s);
 }
 
 // Once a call: do the kept readings stand?
@@ -427,7 +433,8 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 	if (s->memos[slot] != NULL && policy_call_memo(s, s->memos[slot], call)) {
 		if (s->count != NULL)
 			policy_count(&s->count->memo_hits);
-		return copy_string(call);
+		s->call = &s->idle;
+		return copy_string(s, call);
 	}
 	s->recording = NULL;
 	look_at_vars(s);
@@ -438,7 +445,7 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 		s->call = &s->idle;
 		if (s->count != NULL)
 			policy_count(&s->count->stood);
-		return copy_string(call);
+		return copy_string(s, call);
 	}
 	s->txn->host_txn = call->txn;
 	s->guard->outside = false;
@@ -470,6 +477,8 @@ policy_state_call(struct policy_state *s, unsigned slot, struct policy_call *cal
 		return error;
 	}
 	enum policy_error error = policy_state_error(s, L, end);
+	if (UNLIKELY(stood))
+		policy_verdict_failed(s, slot, call);
 	if (end != GUARD_DEAD) {
 		s->txn->host_txn = NULL;
 		lua_pop(L, 1);

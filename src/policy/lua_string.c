@@ -64,14 +64,20 @@ has_address(lua_State *L, int index)
 	return false;
 }
 
+const char *
+policy_lua_text(lua_State *L, int index)
+{
+	if (has_address(L, index))
+		state_of(L)->guard->outside = true;
+	return luaL_tolstring(L, index, NULL);
+}
+
 // tostring(v) [-1, +1, e]
 static int
 to_string(lua_State *L)
 {
 	luaL_checkany(L, 1);
-	if (has_address(L, 1))
-		state_of(L)->guard->outside = true;
-	luaL_tolstring(L, 1, NULL);
+	(void)policy_lua_text(L, 1);
 	return 1;
 }
 

@@ -103,8 +103,8 @@ ip_family(lua_State *L)
 static int
 ip_concat(lua_State *L)
 {
-	luaL_tolstring(L, 1, NULL);
-	luaL_tolstring(L, 2, NULL);
+	(void)policy_lua_text(L, 1);
+	(void)policy_lua_text(L, 2);
 	lua_concat(L, 2);
 	return 1;
 }

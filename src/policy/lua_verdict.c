@@ -4,10 +4,11 @@
 // stay stand in Lua's tables (lua_asked.c, lua_vars.c) and are looked at before each call; the
 // state counts how often one had to be taken out. A call that found all there, and did not ask or
 // tell anything outside of its state (guard.outside: the host, a variable's table, the time,
-// chance, a memo, an address of Lua's), leaves a verdict that stands until that number moves. So
-// none is kept that reads an address, a cookie or a backend, a path while it changes, or a counter.
-// Numbers, booleans and short strings are kept. With `memo-check on` the function runs all the
-// same, and what it says is compared; memos (lua_memo.c) are told of here too.
+// chance, a memo, an address of Lua's), nor was refused memory, leaves a verdict that stands until
+// that number moves. So none is kept that reads an address, a cookie or a backend, a path while it
+// changes, or a counter. Numbers, booleans and short strings are kept. With `memo-check on` the
+// function runs all the same, and what it says is compared; memos (lua_memo.c) are told of here
+// too.
 #include <stdio.h>
 
 #include "base/log.h"
@@ -75,21 +76,30 @@ print(const struct policy_value *v, char *buf, size_t room)
 
 void
 policy_verdict_compare(struct policy_state *s, const struct policy_value *before,
-		       const struct policy_value *now)
+		       const struct policy_value *now, uint64_t now_real_ns)
 {
 	char was[81], is[81];
 	atomic_fetch_add_explicit(&s->policy->memo_checks, 1, memory_order_relaxed);
-	if (same(before, now))
+	if (now != NULL && same(before, now))
 		return;
 	atomic_fetch_add_explicit(&s->policy->memo_wrong, 1, memory_order_relaxed);
-	if (s->worker != NULL && !log_rate_ok(&s->worker->log_rate, s->call->now_real_ns, 20))
+	if (s->worker != NULL && !log_rate_ok(&s->worker->log_rate, now_real_ns, 20))
 		return;
 	print(before, was, sizeof(was));
-	print(now, is, sizeof(is));
+	if (now != NULL)
+		print(now, is, sizeof(is));
 	log_msg(LOG_WARNING,
-		"policy %s: memo-check: %s said %s and says %s now, although nothing it read has "
+		"policy %s: memo-check: %s said %s and %s%s now, although nothing it read has "
 		"changed",
-		s->policy->name, s->fn != NULL ? s->fn->name : "a memo", was, is);
+		s->policy->name, s->fn != NULL ? s->fn->name : "a memo", was,
+		now != NULL ? "says " : "fails", now != NULL ? is : "");
+}
+
+void
+policy_verdict_failed(struct policy_state *s, unsigned slot, const struct policy_call *call)
+{
+	policy_verdict_compare(s, &s->stands[slot].value, NULL, call->now_real_ns);
+	s->stands[slot].inputs = 0;
 }
 
 // ---- keeping --------------------------------------------------------------------------------
@@ -102,9 +112,11 @@ policy_verdict_keep(struct policy_state *s, unsigned slot, const struct policy_c
 	if (s->phase != POLICY_FROZEN || call->n_args > 0)
 		return;
 	if (UNLIKELY(stood) && v->inputs == s->inputs)
-		policy_verdict_compare(s, &v->value, &call->out);
+		policy_verdict_compare(s, &v->value, &call->out, call->now_real_ns);
 	v->inputs = 0;
-	if (s->guard->outside)
+	bool refused = s->region.failures != s->failures_seen;
+	s->failures_seen = s->region.failures;
+	if (s->guard->outside || refused)
 		return;
 	v->value = call->out;
 	if (v->value.type == POLICY_T_STR) {

@@ -229,9 +229,12 @@ bool policy_verdict_stands(const struct policy_state *s, unsigned slot, struct p
 // and the function ran all the same, for memo-check.
 void policy_verdict_keep(struct policy_state *s, unsigned slot, const struct policy_call *call,
 			 bool stood);
-// memo-check: counts a comparison, and tells where the two differ. Strings are read only.
+// Behind one that failed, and whose verdict stood.
+void policy_verdict_failed(struct policy_state *s, unsigned slot, const struct policy_call *call);
+// memo-check: counts a comparison, and tells where the two differ. `now` NULL: the function fails.
+// Strings are read only.
 void policy_verdict_compare(struct policy_state *s, const struct policy_value *before,
-			    const struct policy_value *now);
+			    const struct policy_value *now, uint64_t now_real_ns);
 
 // A counter that only this thread writes.
 static inline void

@@ -116,6 +116,7 @@ struct policy_state {
 	struct policy_memo **memos;     // by slot: the function is memoised; else NULL
 	struct policy_stand *stands;    // by slot
 	uint64_t inputs;                // from 1, raised when something kept is taken out
+	uint64_t failures_seen;         // the region's, when a verdict was last looked at
 	struct policy_counts *counts;   // its worker's of its generation, or NULL
 	struct policy_fn_count *count;  // of the function being called, or NULL
 	const struct policy_fn *fn;     // that function; NULL where count is

@@ -3,6 +3,7 @@
 // the same, and is at once when anything of it changes. What asks or tells anything else is run
 // each time. memo-check runs it all the same and finds nothing.
 #include "fake.h"
+#include "policy/policy_priv.h"
 
 #define OFTEN 200 // more than any rest
 
@@ -135,7 +136,14 @@ test_kinds(void)
 		     {"function m() return vars.maint / 2 end", POLICY_T_DOUBLE},
 		     {"function m() return vars.word end", POLICY_T_STR},
 		     {"function m() if vars.maint > 0 then return 1 end end", POLICY_T_NIL},
-		     {"function m() return tide.ip('192.0.2.1') end", POLICY_T_IP}};
+		     {"function m() return tide.ip('192.0.2.1') end", POLICY_T_IP},
+		     {"local keys, n = {[print] = 1, [next] = 2}, 0\n"
+		      "function m() local n = 0 for _, i in pairs(keys) do n = n * 3 + i end\n"
+		      "  return n end",
+		      POLICY_T_INT},
+		     {"local class = {__index = {a = 1}}\n"
+		      "function m() return setmetatable({}, class).a end",
+		      POLICY_T_INT}};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		unsigned bad = 0;
 		OK(begin(kinds[i].script, false));
@@ -174,6 +182,14 @@ test_runs(void)
 	    "function m() return ('%s'):format({}) end",
 	    "function m() return ('%%%-9p'):format('a') end",
 	    "function m() return #setmetatable({{}}, {__mode = 'v'}) end",
+	    ("function m() local meta = {} local t = setmetatable({{}}, meta)\n"
+	     "  meta.__mode = 'v' return #t end"),
+	    "function m() return tide.ip('192.0.2.1') .. {} end",
+	    "function m() return select(2, pcall(function() _ENV[{}] = 1 end)) end",
+	    "function m() return select(2, pcall(function() backends[{}] = 1 end)) end",
+	    "function m() return select(2, next({[{}] = 1, [{}] = 2})) end",
+	    "function m() for _, i in pairs({[print] = 1, [next] = 2}) do return i end end",
+	    "function m() return pcall(string.rep, 'x', 1 << 30) and 1 or 0 end",
 	    "function m() return pcall(function() return vars.later end) and 1 or 0 end",
 	    ("local inner = tide.memo(function() return vars.maint end)\n"
 	     "function m() return inner() end"),
@@ -256,15 +272,53 @@ test_memo_check(void)
 	IS_INT(s.memo_wrong, 0);
 	IS_INT(numbers().stood, 0);
 	fake_stop(&f);
-	// The order of a table whose keys are tables is the addresses' doing.
-	OK(begin("function m() local t, n = {}, 0\n"
-		 "  for i = 1, 40 do t[{}] = i end\n"
-		 "  for _, i in pairs(t) do n = n * 31 + i end return n end",
-		 true));
-	for (int i = 0; i < OFTEN; i++)
+}
+
+// Where names stand among tables that are no keys any more is the addresses' doing, which nobody
+// notices.
+#define CHANCE                                                      \
+	"local function chance() local t, were, n = {}, {}, 0\n"    \
+	"  for i = 1, 40 do were[i] = {} t[were[i]] = i end\n"      \
+	"  for i = 1, 40 do t[were[i]] = nil t['k' .. i] = i end\n" \
+	"  for _, i in pairs(t) do n = (n * 31 + i) % 1009 end return n end\n"
+
+// What differs is told, at the time of its call; so is a call that fails now.
+static void
+test_memo_wrong(const char *script)
+{
+	struct policy_stats s = {.memo_wrong = 0};
+	unsigned told = 0;
+	OK(begin(script, true));
+	for (int i = 0; i < OFTEN; i++) {
+		uint64_t before = s.memo_wrong;
 		(void)fake_ask(&f, f.fn, &txn);
-	policy_stats(policy_next(f.engine, NULL), &s);
-	OK(s.memo_checks > 0 && s.memo_wrong > 0);
+		policy_stats(policy_next(f.engine, NULL), &s);
+		told += s.memo_wrong > before &&
+			f.worker->log_rate.second == f.call.now_real_ns / NS_PER_S;
+	}
+	OK(s.memo_wrong > 0);
+	IS_INT(told, s.memo_wrong);
+	fake_stop(&f);
+}
+
+// A verdict that stands needs room like another, and says so.
+static void
+test_no_room(void)
+{
+	char buf[512];
+	struct arena none;
+	OK(begin("function m(txn) return 'of ' .. txn.path end", false));
+	IS_INT(wrong("of /a"), 0);
+	uint64_t before = numbers().stood;
+	arena_init(&none, 0);
+	struct policy_call call = {.txn = &txn, .arena = &none, .now_real_ns = clock_real_ns()};
+	struct policy_view *v = policy_pin(f.worker);
+	(void)policy_call(f.worker, v, f.fn, &call);
+	policy_unpin(f.worker, &v);
+	arena_fini(&none);
+	IS_INT(call.error, POLICY_E_MEMORY);
+	IS_INT(numbers().stood, before + 1);
+	OK(strstr(fake_last_error(&f, buf, sizeof(buf)), "no room for the verdict") != NULL);
 	fake_stop(&f);
 }
 
@@ -280,5 +334,8 @@ main(void)
 	test_later();
 	test_calls();
 	test_memo_check();
+	test_memo_wrong(CHANCE "function m() return chance() end");
+	test_memo_wrong(CHANCE "function m() return chance() % 2 == 0 or error('odd') end");
+	test_no_room();
 	return tap_done();
 }
