@@ -93,6 +93,14 @@ load(lua_State *L)
 
 // ---- protected calls ------------------------------------------------------------------------
 
+// Says how much it was, so that one sees which limit to raise.
+static void
+keep_memory_error(struct policy_state *s)
+{
+	(void)snprintf(s->error, sizeof(s->error), "memory of %lluk used up",
+		       (unsigned long long)s->policy->memory_bytes >> 10);
+}
+
 static void
 keep_error(struct policy_state *s, lua_State *L, enum guard_end end)
 {
@@ -106,8 +114,8 @@ keep_error(struct policy_state *s, lua_State *L, enum guard_end end)
 		text = "time budget used up inside a library function; state thrown away";
 		break;
 	case GUARD_MEMORY:
-		text = "memory limit reached";
-		break;
+		keep_memory_error(s);
+		return;
 	case GUARD_OK:
 	case GUARD_ERROR:
 		break;
@@ -209,7 +217,8 @@ make_lua(struct policy_state *s, struct err *err)
 	s->L = lua_newstate(region_realloc, &s->region);
 	if (s->L == NULL) {
 		region_unmap(&s->region);
-		return err_set(err, "memory limit reached");
+		keep_memory_error(s);
+		return err_set(err, "%s", s->error);
 	}
 	memcpy(lua_getextraspace(s->L), &s, sizeof(struct policy_state *));
 	lua_atpanic(s->L, on_panic);
@@ -244,7 +253,7 @@ policy_state_build(struct policy_state *s, struct guard *guard, struct err *err)
 			s->effects->complete = true;
 		if (lua_checkstack(s->L, SPARE_SLOTS))
 			return true;
-		(void)snprintf(s->error, sizeof(s->error), "memory limit reached");
+		keep_memory_error(s);
 	}
 	policy_state_clear(s);
 	return err_set(err, "%s", s->error);

@@ -110,7 +110,7 @@ test_refusals(void)
 	test_endless(p);
 	OK(refused(p, F "error('at load')", "new.lua:2: at load"));
 	OK(refused(p, F "x = nil + 1", "new.lua:2: "));
-	OK(refused(p, F "local t = {} for i = 1, 1e9 do t[i] = i end", "memory"));
+	OK(refused(p, F "local t = {} for i = 1, 1e9 do t[i] = i end", "memory of 8192k used up"));
 	OK(refused(p, F "test('sum', function(t)\n assert(f() == 2)\nend)",
 		   "new.lua:3: self-test 'sum' failed: assertion failed!"));
 	OK(refused(p, "local n = 0\nfunction f()\n n = n + 1 return n end",
