@@ -77,7 +77,8 @@ cli_set_server_addr(struct cli_session *s, struct server *srv, const struct cli_
 	if (a->argc != 3 && !port)
 		return cli_error(s, "'set server %.*s addr' expects ADDRESS [port PORT].",
 				 STR_ARG(a->argv[0]));
-	if (!server_addr_parse(srv, a->argv[2], port ? a->argv[4] : STR(""), &to, &err))
+	if (!server_addr_parse(srv, a->argv[2], port ? a->argv[4] : STR(""), &to, &err) ||
+	    !server_addr_suits(srv, &to, &err))
 		return cli_error(s, "%s.", err.text);
 	struct answer *ans = MEM_NEW(struct answer);
 	ans->ref = cli_ref(s);

@@ -5,6 +5,7 @@
 
 #include "base/module.h"
 #include "proxy/conf_priv.h"
+#include "proxy/server_addr.h"
 
 #define ADDR_FLAGS (CONF_ADDR_PORT_OPTIONAL | CONF_ADDR_ANY | CONF_ADDR_RESOLVE)
 
@@ -41,17 +42,11 @@ apply(struct conf *conf, void *arg, struct err *err)
 {
 	const struct waiting *w = arg;
 	const struct addr *source = w->own != NULL ? w->own : w->proxy->conf->source;
-	const struct addr *to = &server_addr(w->server)->addr;
-	char from[ADDR_TEXT_BYTES], text[ADDR_TEXT_BYTES];
 	(void)conf;
 	if (source == NULL || says_nothing(source))
 		return true;
 	w->server->source = source;
-	return addr_is_unix(to) || to->sa.sa_family == source->sa.sa_family ||
-	       err_set(
-		   err,
-		   "source %s cannot connect to server '%.*s' at %s: one is IPv4, the other IPv6",
-		   addr_host_text(source, from), STR_ARG(w->server->name), addr_text(to, text));
+	return server_addr_suits(w->server, &server_addr(w->server)->addr, err);
 }
 
 void

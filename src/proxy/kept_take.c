@@ -95,7 +95,7 @@ take_addr(struct kept *k, const struct ledger_object *o, struct server *s)
 	if (!get_addr(k, o->name, set) || set[0] == '\0' ||
 	    !get_text(k, o->name, "conf_addr", then))
 		return;
-	if (!server_addr_parse_text(str_from_c(set), &a, &err)) {
+	if (!server_addr_parse_text(str_from_c(set), &a, &err) || !server_addr_suits(s, &a, &err)) {
 		log_msg(LOG_WARNING, "%.*s: the address that was set is lost: %s", STR_ARG(o->name),
 			err.text);
 		return;

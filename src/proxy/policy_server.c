@@ -211,7 +211,7 @@ policy_server_set(const struct proxy_set *set, const struct proxy *p, struct str
 	if (str_eq(what, STR("weight")))
 		return set_weight(s, value, str_from_c(who), err);
 	ASSERT(str_eq(what, STR("address")));
-	if (!server_addr_parse_text(value, &to, err))
+	if (!server_addr_parse_text(value, &to, err) || !server_addr_suits(s, &to, err))
 		return false;
 	(void)server_addr_set(set, s, &to, str_from_c(who), NULL, NULL); // or it is there already
 	return true;

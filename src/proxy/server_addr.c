@@ -83,6 +83,18 @@ server_addr_parse_text(struct str text, struct addr *out, struct err *err)
 	       err_set(err, "'%.*s': 0 is the port of no server", STR_ARG(text));
 }
 
+bool
+server_addr_suits(const struct server *s, const struct addr *a, struct err *err)
+{
+	char from[ADDR_TEXT_BYTES], text[ADDR_TEXT_BYTES];
+	const struct addr *source = server_source(s, a);
+	return source == NULL || a->sa.sa_family == source->sa.sa_family ||
+	       err_set(
+		   err,
+		   "source %s cannot connect to server '%.*s' at %s: one is IPv4, the other IPv6",
+		   addr_host_text(source, from), STR_ARG(s->name), addr_text(a, text));
+}
+
 // --- changing it ---------------------------------------------------------------------------------
 
 struct move {

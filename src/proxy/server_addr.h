@@ -14,6 +14,9 @@ bool server_addr_parse(const struct server *s, struct str address, struct str po
 		       struct addr *out, struct err *err);
 // "127.0.0.1:80", "[::1]:80", "unix@/path", "abns@name": as struct server_addr has it.
 bool server_addr_parse_text(struct str text, struct addr *out, struct err *err);
+// Whether connections from the server's `source`, if it has one, can go there: of one family, or to
+// a unix socket. False with a cause.
+bool server_addr_suits(const struct server *s, const struct addr *a, struct err *err);
 // Publishes, keeps (kept.h), logs who did it, and lets every worker close what rests at the address
 // before; then `done`, if not NULL, runs on the keeper. Nothing at all when it has this address:
 // false, and done is not called. Keeper.
