@@ -88,11 +88,11 @@ policy_verdict_compare(struct policy_state *s, const struct policy_value *before
 	print(before, was, sizeof(was));
 	if (now != NULL)
 		print(now, is, sizeof(is));
-	log_msg(LOG_WARNING,
-		"policy %s: memo-check: %s said %s and %s%s now, although nothing it read has "
-		"changed",
-		s->policy->name, s->fn != NULL ? s->fn->name : "a memo", was,
-		now != NULL ? "says " : "fails", now != NULL ? is : "");
+	log_line(LOG_WARNING,
+		 "policy %s: memo-check: %s said %s and %s%s now, although nothing it read has "
+		 "changed",
+		 s->policy->name, s->fn != NULL ? s->fn->name : "a memo", was,
+		 now != NULL ? "says " : "fails", now != NULL ? is : "");
 }
 
 void

@@ -301,6 +301,28 @@ test_memo_wrong(const char *script)
 	fake_stop(&f);
 }
 
+static void
+hear(enum log_level level UNUSED, const char *line, void *arg)
+{
+	unsigned *n = arg;
+	n[0] += strstr(line, "memo-check") != NULL;
+	n[1] += strchr(line, '\n') != NULL;
+}
+
+// Verdicts hold what requests brought: none makes a line of its own in the log.
+static void
+test_one_line(void)
+{
+	unsigned heard[2] = {0, 0};
+	log_set_level(LOG_WARNING);
+	log_set_sink(hear, heard);
+	test_memo_wrong(CHANCE "function m() return chance() .. '\\n[ALERT] all is lost' end");
+	log_set_sink(NULL, NULL);
+	log_set_level(LOG_ALERT);
+	OK(heard[0] > 0);
+	IS_INT(heard[1], 0);
+}
+
 // A verdict that stands needs room like another, and says so.
 static void
 test_no_room(void)
@@ -336,6 +358,7 @@ main(void)
 	test_memo_check();
 	test_memo_wrong(CHANCE "function m() return chance() end");
 	test_memo_wrong(CHANCE "function m() return chance() % 2 == 0 or error('odd') end");
+	test_one_line();
 	test_no_room();
 	return tap_done();
 }
