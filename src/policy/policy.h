@@ -224,7 +224,7 @@ struct policy_fn_stats {
 	uint64_t memo_hits, memo_misses;
 	uint64_t stood;                           // calls whose verdict stood without a memo
 	uint64_t last_good;                       // answers of the previous generation
-	uint64_t sampled[POLICY_LATENCY_BUCKETS]; // one call in 64
+	uint64_t sampled[POLICY_LATENCY_BUCKETS]; // one call in 61
 	uint64_t slowest_ns, sampled_ns;          // of those: the greatest, the sum
 };
 // Sums over workers and generations, with what was carried over; keeper.
@@ -257,7 +257,7 @@ void policy_stats(const struct policy *p, struct policy_stats *out);
 // Lent until the next publish. Keeper.
 #define POLICY_MAX_ALIVE 4
 unsigned policy_alive(const struct policy *p, const struct policy_gen **out);
-// Of one worker's state, as seen at one call in 64; false: no such worker.
+// Of one worker's state, as seen at one call in 61; false: no such worker.
 struct policy_memory {
 	uint64_t used, peak; // bytes
 };

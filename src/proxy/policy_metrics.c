@@ -71,7 +71,7 @@ static const struct metric_row fn_rows[] = {
     ROW(fn_numbers, slowest_ns, "call_max_nanoseconds", GAUGE, "nanoseconds",
 	"The slowest timed call."),
     ROW(fn_numbers, latency, "call_seconds", HISTOGRAM, "seconds",
-	"Time of calls; one in 64 is timed."),
+	"Time of calls; one in 61 is timed."),
     {.name = NULL}};
 
 // The label says which class.
@@ -99,7 +99,7 @@ static const struct metric_row gen_rows[] = {
 
 static const struct metric_row state_rows[] = {
     ROW(state_numbers, used, "state_memory_bytes", GAUGE, "bytes",
-	"Memory of a worker's Lua state, as seen at one call in 64."),
+	"Memory of a worker's Lua state, as seen at one call in 61."),
     ROW(state_numbers, peak, "state_memory_peak_bytes", GAUGE, "bytes", "The most it had."),
     {.name = NULL}};
 

@@ -286,6 +286,25 @@ test_flood(void)
 	sbuf_fini(&out);
 }
 
+// Functions that are called in turn are timed in turn.
+static void
+test_timed(void)
+{
+	static const char *const names[] = {"t_true", "t_int", "t_str", "t_ip"};
+	struct policy_fn_stats before[ARRAY_LEN(names)], s;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		policy_fn_stats(fn(names[i]), &before[i]);
+	for (size_t i = 0; i < ARRAY_LEN(names) * 300; i++)
+		(void)ask(names[i % ARRAY_LEN(names)]);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		uint64_t n = 0;
+		policy_fn_stats(fn(names[i]), &s);
+		for (size_t k = 0; k < POLICY_LATENCY_BUCKETS; k++)
+			n += s.sampled[k] - before[i].sampled[k];
+		OK(n > 2 && n < 10);
+	}
+}
+
 int
 main(void)
 {
@@ -302,6 +321,7 @@ main(void)
 			test_tide();
 			test_faults();
 			test_counts();
+			test_timed();
 			test_flood();
 			fake_stop(&f);
 		}
