@@ -45,6 +45,7 @@ make_header(struct client *c, struct str tlvs)
 	if (session_vars(c) == NULL)
 		return NULL;
 	struct arena *a = &c->session->arena;
+	a->cap_bytes += tlvs.n; // they take nothing of what variables may have
 	struct client_header *made = ARENA_NEW(a, struct client_header);
 	char *p = tlvs.n > 0 ? arena_alloc(a, tlvs.n, 1) : NULL;
 	if (made == NULL || (tlvs.n > 0 && p == NULL))
