@@ -115,7 +115,9 @@ conf_check_rows(const struct module *const *modules, struct sbuf *out)
 	for (const struct module *const *m = modules; *m != NULL; m++) {
 		for (const struct conf_section *s = (*m)->sections; s != NULL && s->name != NULL;
 		     s++)
-			if (is_blank(s->help) || s->begin == NULL)
+			if (is_blank(s->help) ||
+			    (s->begin == NULL) !=
+				((s->flags & (CONF_SECTION_REFUSED | CONF_SECTION_IGNORED)) != 0))
 				complain(&k, s->name, "the section lacks help or begin");
 		for (const struct conf_keyword *kw = (*m)->keywords;
 		     kw != NULL && kw->words != NULL; kw++) {

@@ -125,7 +125,9 @@ struct conf_arg {
 enum conf_naming { CONF_NAME_NONE, CONF_NAME_OPTIONAL, CONF_NAME_REQUIRED };
 
 enum conf_section_flag {
-	CONF_SECTION_ARGS = 1, // more words may follow the name ("from base"); begin reads them
+	CONF_SECTION_ARGS = 1,    // more words may follow the name ("from base"); begin reads them
+	CONF_SECTION_REFUSED = 2, // known but refused, its lines unread; help says why
+	CONF_SECTION_IGNORED = 4, // the same, with no more than a warning
 };
 
 struct conf_section {
@@ -134,6 +136,7 @@ struct conf_section {
 	unsigned flags;
 	// Returns the object handed to the section's keywords, or NULL with err: the section's
 	// lines are then checked but not performed. A section may begin many times.
+	// NULL where the section is refused or ignored.
 	void *(*begin)(struct conf *, const struct conf_line *, struct str name, struct err *);
 	// At the section's last line; may be NULL.
 	bool (*end)(struct conf *, void *obj, struct err *);

@@ -89,12 +89,29 @@ take_section_name(struct conf *c, const struct conf_section *row, struct conf_li
 	return true;
 }
 
+// A section of HAProxy's that is not performed; the section before does not get its lines.
+static void
+pass_over(struct conf *c, const struct conf_section *row, const struct conf_line *line)
+{
+	if (row->flags & CONF_SECTION_REFUSED)
+		(void)conf_error(c, line, "section '%s' is not supported: %s", row->name,
+				 row->help);
+	else
+		conf_warn(c, line, "section '%s' is accepted but not performed: %s", row->name,
+			  row->help);
+	c->state->lost = true;
+}
+
 static void
 section_line(struct conf *c, const struct conf_section *row, struct conf_line *line)
 {
 	struct conf_state *s = c->state;
 	struct err err = {.text = ""};
 	conf_end_section(c);
+	if (row->begin == NULL) {
+		pass_over(c, row, line);
+		return;
+	}
 	s->row = row;
 	s->row_line = line;
 	if (line->flags != 0)

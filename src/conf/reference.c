@@ -157,6 +157,8 @@ reference_section(const struct conf_section *s, void *arg)
 					    [CONF_NAME_OPTIONAL] = " [<name>]",
 					    [CONF_NAME_REQUIRED] = " <name>"};
 	struct reference *r = arg;
+	if (s->begin == NULL)
+		return;
 	sbuf_printf(r->out, "\n## `%s%s%s`\n\n%s\n", s->name, names[s->naming],
 		    s->flags & CONF_SECTION_ARGS ? " ..." : "", s->help != NULL ? s->help : "");
 	r->section = str_from_c(s->name);
@@ -186,6 +188,16 @@ reference_rows(const struct conf_section *s, void *arg)
 	each_keyword(r->modules, r->section, reference_row, r);
 }
 
+// A section as a whole is a row of the same tables.
+static void
+section_row(const struct conf_section *s, void *arg)
+{
+	struct reference *r = arg;
+	unsigned flag = r->flag == CONF_REFUSED ? CONF_SECTION_REFUSED : CONF_SECTION_IGNORED;
+	if (s->flags & flag)
+		sbuf_printf(r->out, "| section `%s` | | %s |\n", s->name, s->help);
+}
+
 void
 conf_print_reference(const struct module *const *modules, struct sbuf *out)
 {
@@ -194,9 +206,11 @@ conf_print_reference(const struct module *const *modules, struct sbuf *out)
 	sbuf_add(out, STR("\n## Accepted, not performed yet\n\n| keyword | sections | |\n"
 			  "| --- | --- | --- |\n"));
 	r.flag = CONF_IGNORED;
+	each_section(modules, section_row, &r);
 	each_section(modules, reference_rows, &r);
 	sbuf_add(out, STR("\n## Refused\n\n| keyword | sections | why |\n| --- | --- | --- |\n"));
 	r.flag = CONF_REFUSED;
+	each_section(modules, section_row, &r);
 	each_section(modules, reference_rows, &r);
 }
 
@@ -213,6 +227,8 @@ static void
 list_section(const struct conf_section *s, void *arg)
 {
 	struct reference *r = arg;
+	if (s->begin == NULL)
+		return;
 	sbuf_printf(r->out, "%s\n", s->name);
 	each_keyword(r->modules, str_from_c(s->name), list_keyword, r);
 }

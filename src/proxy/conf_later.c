@@ -5,8 +5,6 @@
 #include "base/module.h"
 #include "proxy/conf_priv.h"
 
-#define LATER "it is known to HAProxy and comes in a later tidegate"
-
 static const struct conf_arg text_args[] = {
     {.name = "text", .type = CONF_REST, .help = "Any text."}, {.type = CONF_END}};
 
@@ -19,7 +17,7 @@ static const struct conf_arg text_args[] = {
 #define REFUSED(where, word)                                                                    \
 	{                                                                                       \
 		.sections = where, .words = word, .flags = CONF_REFUSED | CONF_NO | CONF_EXTRA, \
-		.help = LATER                                                                   \
+		.help = CONF_LATER                                                              \
 	}
 
 static const struct conf_keyword later_keywords[] = {
@@ -60,7 +58,7 @@ static const struct conf_keyword later_keywords[] = {
      "messages that are not HTTP are refused, without exception"},
     {ALL, "option http_proxy", NULL, NULL, NULL, 0, CONF_REFUSED | CONF_NO,
      "HAProxy has removed it"},
-    {ALL, "option transparent", NULL, NULL, NULL, 0, CONF_REFUSED | CONF_NO, LATER},
+    {ALL, "option transparent", NULL, NULL, NULL, 0, CONF_REFUSED | CONF_NO, CONF_LATER},
     REFUSED(ALL, "stats"),
     REFUSED(ALL, "compression"),
     REFUSED(ALL, "dispatch"),

@@ -18,6 +18,10 @@
 #define FRONT "defaults frontend listen"
 #define BACK  "defaults backend listen"
 
+// Why a word has no effect, or is refused, where there is no more to say.
+#define CONF_LATER  "it is known to HAProxy and comes in a later tidegate"
+#define CONF_NO_TLS "there is no TLS yet"
+
 // Why what reads and names HAProxy's files of servers' states has no effect.
 #define CONF_STATES_STAY \
 	"servers' states stay by themselves, over a full stop where 'state-dir' is set"

@@ -402,6 +402,11 @@ begin_global(struct conf *conf, const struct conf_line *line, struct str name, s
 	return &s->set->global;
 }
 
+#define PASSED_OVER(flag, word, why)                                    \
+	{                                                               \
+		.name = word, .flags = CONF_SECTION_##flag, .help = why \
+	}
+
 const struct conf_section conf_proxy_sections[] = {
     {.name = "global",
      .naming = CONF_NAME_NONE,
@@ -429,5 +434,20 @@ const struct conf_section conf_proxy_sections[] = {
      .flags = CONF_SECTION_ARGS,
      .begin = begin_listen,
      .help = "A frontend and a backend of one name in one section."},
+    PASSED_OVER(IGNORED, "peers",
+		"a stick table outlives reloads by itself; it is not sent to other machines"),
+    PASSED_OVER(IGNORED, "resolvers",
+		"names are looked up when the configuration is read; 'tidectl addr' moves "
+		"a server"),
+    PASSED_OVER(IGNORED, "mailers", "no mail is sent; changes of servers are in the log"),
+    PASSED_OVER(REFUSED, "cache", CONF_LATER),
+    PASSED_OVER(REFUSED, "ring", CONF_LATER),
+    PASSED_OVER(REFUSED, "log-forward", CONF_LATER),
+    PASSED_OVER(REFUSED, "fcgi-app", CONF_LATER),
+    PASSED_OVER(REFUSED, "program", "programs are the service manager's"),
+    PASSED_OVER(REFUSED, "crt-store", CONF_NO_TLS),
+    PASSED_OVER(REFUSED, "acme", CONF_NO_TLS),
+    PASSED_OVER(REFUSED, "log-profile", CONF_LATER),
+    PASSED_OVER(IGNORED, "traces", "'tidectl explain on' keeps what decided each transaction"),
     {.name = NULL},
 };

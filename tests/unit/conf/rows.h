@@ -175,6 +175,8 @@ static const struct conf_section demo_sections[] = {
     {"defaults", CONF_NAME_OPTIONAL, CONF_SECTION_ARGS, demo_begin, demo_end, "For proxies."},
     {"frontend", CONF_NAME_REQUIRED, CONF_SECTION_ARGS, demo_begin, demo_end, "Accepts."},
     {"backend", CONF_NAME_REQUIRED, 0, demo_begin, demo_end, "Sends."},
+    {.name = "ring", .flags = CONF_SECTION_REFUSED, .help = "none here"},
+    {.name = "mailers", .flags = CONF_SECTION_IGNORED, .help = "no mail"},
     {0}};
 
 static const struct conf_keyword demo_keywords[] = {

@@ -142,6 +142,12 @@ static const char *const said[][2] = {
     {"backend b\n server s 127.0.0.1:1 weight 13\n foo\n",
      "E 3: unknown keyword 'foo' in 'backend' section\n"
      "E 2: server 's' has an unlucky weight\n"},
+    // A section that is refused is so once; neither it nor the one before gets its lines.
+    {"frontend f\n maxconn 5\nring r x y\n foo\n maxconn x\n"
+     "mailers\n maxconn x\nbackend b\n foo\n",
+     "E 3: section 'ring' is not supported: none here\n"
+     "W 6: section 'mailers' is accepted but not performed: no mail\n"
+     "E 9: unknown keyword 'foo' in 'backend' section\n"},
     // Words and what is no text.
     {"global\n server s3 \"a\n maxconn x\n",
      "E 2: unmatched quote at position 12:\n  server s3 \"a\n            ^\n"
@@ -439,7 +445,8 @@ test_reference(void)
 	    "  - `[no-]backup`: Used when the others are down.\n",
 	    "  - `check`: Health checks. *Accepted, not performed yet.*\n",
 	    "\n## Refused\n\n| keyword | sections | why |\n| --- | --- | --- |\n",
-	    "| --- | --- | --- |\n| `ssl-engine` | global | no TLS here |\n",
+	    "| --- | --- | --- |\n| section `ring` | | none here |\n| `ssl-engine` | global | ",
+	    "| --- | --- | --- |\n| section `mailers` | | no mail |\n",
 	    "**`oldword`** *Deprecated.*",
 	    "one of 'tcp', 'http'; default `http`",
 	};
@@ -448,6 +455,7 @@ test_reference(void)
 	sbuf_clear(&out);
 	conf_print_keywords(demo_modules, &out);
 	OK(strstr(out.p, "frontend\n\tmaxconn <n>\n\ttimeout client <time>\n") != NULL);
+	OK(strstr(out.p, "ring") == NULL);
 	sbuf_fini(&out);
 }
 
