@@ -32,6 +32,7 @@ struct listener {
 	unsigned cap_fds;
 	bool made_path;    // a unix path that goes with us
 	bool is_inherited; // fd@N: others may have it too
+	int backlog;
 	struct addr addr;
 	int *fds;
 };
@@ -122,10 +123,16 @@ set_path_rights(const struct listener_spec *s, struct err *err)
 	return true;
 }
 
+static int
+backlog_of(const struct listener_spec *s)
+{
+	return s->backlog > 0 ? s->backlog : DEFAULT_BACKLOG;
+}
+
 static bool
 start_listening(int fd, const struct listener_spec *s, struct err *err)
 {
-	if (listen(fd, s->backlog > 0 ? s->backlog : DEFAULT_BACKLOG) != 0)
+	if (listen(fd, backlog_of(s)) != 0)
 		return err_set(err, "%s", bind_error(errno));
 	return true;
 }
@@ -288,6 +295,7 @@ listener_new(const struct listener_spec *s, struct err *err)
 	ASSERT(s->n_slots >= 1);
 	l->magic = LISTENER_MAGIC;
 	l->n_slots = s->n_slots;
+	l->backlog = backlog_of(s);
 	bool good = s->inherited_fd >= 0 ? inherit_socket(l, s, err) : have_sockets(l, s, err);
 	if (!good)
 		listener_free(&l);
@@ -378,6 +386,9 @@ on_retry(struct timer *t)
 {
 	struct acceptor *a = CONTAINER_OF(t, struct acceptor, retry);
 	a->starved = false;
+	if (a->shut) // it fails for a socket of unix: the next accept tells
+		(void)listen(a->fd, a->listener->backlog);
+	a->shut = false;
 	hand_out_held(a);
 	if (acceptor_wants(a))
 		update(a);
@@ -466,7 +477,9 @@ tell_starved(struct acceptor *a, int err)
 		return;
 	a->tell_ns = a->loop->now_ns + TELL_NS;
 	log_msg(LOG_ALERT, "%s: no connection can be accepted: %s%s",
-		addr_text(listener_addr(a->listener), text), strerror(err),
+		addr_text(listener_addr(a->listener), text),
+		err == EINVAL ? "another process has shut the socket; it is told to listen again"
+			      : strerror(err),
 		err == EMFILE ? " (ulimit -n is too low for what is open)" : "");
 }
 
@@ -478,6 +491,7 @@ acceptor_failed(struct acceptor *a, int err)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
+	case EINVAL: // shut by another process, for which it would be ready without end
 		break;
 	default:
 		return; // this one connection's fault: ECONNABORTED, EPROTO, ENETDOWN...
@@ -485,6 +499,7 @@ acceptor_failed(struct acceptor *a, int err)
 	if (a->starved || a->stopping)
 		return;
 	a->starved = true;
+	a->shut = err == EINVAL;
 	tell_starved(a, err);
 	loop_timer_set(a->loop, &a->retry, a->loop->now_ns + RETRY_NS);
 	update(a);

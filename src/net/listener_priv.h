@@ -17,7 +17,8 @@ struct acceptor {
 	struct list node;   // in loop.acceptors
 	struct timer retry; // ends `starved`
 	bool paused;        // by the owner
-	bool starved;       // out of descriptors for a moment
+	bool starved;       // out of descriptors for a moment, or the socket was shut
+	bool shut;          // the latter
 	bool stopping;      // acceptor_stop was called
 	bool gone;          // the engine has let go of it: the loop may free it
 	bool on;            // engine: registered, or an operation is in the kernel
