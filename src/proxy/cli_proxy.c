@@ -120,11 +120,30 @@ run_disable_server(struct cli_session *s, const struct cli_args *a)
 	return srv != NULL ? set_state(s, srv, STR("maint")) : CLI_DONE;
 }
 
+// A share is cut to a whole number, as in HAProxy; who asks for half of weight 1 means otherwise.
+static void
+warn_of_no_weight(struct cli_session *s, const struct server *srv, struct str weight)
+{
+	int64_t share;
+	if (weight.p[weight.n - 1] != '%' || srv->weight_configured == 0 ||
+	    atomic_load_explicit(&srv->weight, memory_order_relaxed) != 0)
+		return;
+	if (str_to_int(str_slice(weight, 0, weight.n - 1), &share) && share > 0)
+		cli_warn(
+		    s,
+		    "%.*s of weight %u is 0: the server gets nothing new. A configured 'weight "
+		    "100' has room for shares.",
+		    STR_ARG(weight), srv->weight_configured);
+}
+
 static enum cli_status
 set_weight(struct cli_session *s, struct server *srv, struct str weight)
 {
 	struct err err;
-	return server_set_weight(srv, weight, &err) ? CLI_DONE : cli_error(s, "%s.", err.text);
+	if (!server_set_weight(srv, weight, &err))
+		return cli_error(s, "%s.", err.text);
+	warn_of_no_weight(s, srv, weight);
+	return CLI_DONE;
 }
 
 static enum cli_status
