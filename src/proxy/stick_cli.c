@@ -324,16 +324,17 @@ act(struct cli_session *s, const struct call *c)
 	(void)stick_remove(c->pt->table, &k, now_of(c->pt), &kept); // kept ones stay
 }
 
-#define STEP 4096 // entries between two looks at other work
+#define STEP 4096u // places between two looks at other work
 
 static enum cli_status
 walk(struct cli_session *s, void *state)
 {
 	struct call *c = state;
 	uint64_t now = now_of(c->pt);
-	for (unsigned n = 0; n < STEP && cli_room(s) > 0; n++) {
+	c->view.until = c->view.place + STEP;
+	while (cli_room(s) > 0) {
 		if (!stick_next(c->pt->table, now, &c->view))
-			return CLI_DONE;
+			return c->view.more ? CLI_MORE : CLI_DONE;
 		if (all_hold(c))
 			act(s, c);
 	}

@@ -227,6 +227,7 @@ proxy_tables_close(struct proxy_set *set)
 #define SWEEP_NS    NS_PER_S
 #define SWEEP_PART  16    // of a table at a time
 #define SWEEP_LEAST 4096u // places
+#define SWEEP_MOST  (1u << 18)
 
 struct table_sweep {
 	struct proxy_set *set;
@@ -240,7 +241,7 @@ on_timer(struct timer *timer)
 	struct table_sweep *s = CONTAINER_OF(timer, struct table_sweep, timer);
 	for (struct proxy_table *t = s->set->tables; t != NULL; t = t->next)
 		stick_sweep(t->table, stick_now(t->table, loop_boot_ns(s->loop)), &t->swept,
-			    MAX(t->def.size / SWEEP_PART, SWEEP_LEAST));
+			    MIN(MAX(t->def.size / SWEEP_PART, SWEEP_LEAST), SWEEP_MOST));
 	loop_timer_set(s->loop, &s->timer, loop_now_ns(s->loop) + SWEEP_NS);
 }
 

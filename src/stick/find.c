@@ -5,21 +5,32 @@
 // sequentially consistent.
 #include <sched.h>
 
+#include "base/clock.h"
 #include "stick/table_priv.h"
 
 // --- patience ------------------------------------------------------------------------------------
 
-#define SPINS  64u
-#define YIELDS 200u
+#define SPINS   64u
+#define YIELDS  200u
+#define WAIT_NS (50 * NS_PER_MS) // a yield may take a whole turn of each of many others
+
+struct wait {
+	unsigned n;
+	uint64_t until_ns, word; // of the busy place that is waited for; 0: of none in particular
+};
 
 // For another thread that is between two words of a key. False: it has no processor, or was killed
 // in another process; a request goes on uncounted rather than wait for that.
 static bool
-wait_a_bit(unsigned *waited)
+wait_a_bit(struct wait *w)
 {
-	if (++*waited > SPINS)
-		(void)sched_yield(); // cannot fail
-	return *waited < SPINS + YIELDS;
+	if (++w->n <= SPINS)
+		return true;
+	uint64_t now = clock_mono_ns();
+	if (w->until_ns == 0)
+		w->until_ns = now + WAIT_NS;
+	(void)sched_yield(); // cannot fail
+	return w->n < SPINS + YIELDS && now < w->until_ns;
 }
 
 // --- looking -------------------------------------------------------------------------------------
@@ -63,8 +74,10 @@ look_in(const struct stick_table *t, uint64_t first, uint64_t tag, const struct 
 			*word = w;
 			return LOOK_FOUND;
 		}
-		if (UNLIKELY(place_is_busy(w)) && concerns(t, p, w, tag, k))
+		if (UNLIKELY(place_is_busy(w)) && concerns(t, p, w, tag, k)) {
+			*word = w;
 			result = LOOK_UNSETTLED;
+		}
 	}
 	return result;
 }
@@ -86,19 +99,75 @@ is_over(const struct stick_table *t, const struct stick_entry *e, uint64_t now)
 	return UNLIKELY(is_expired(t, e, now)) && !is_held(e);
 }
 
+static inline bool
+mark_free(struct stick_table *t, uint64_t place, uint64_t word)
+{
+	uint64_t none = place_word(0, PLACE_FREE, 0, word + 1);
+	return atomic_compare_exchange_strong_explicit(&t->index[place], &word, none,
+						       memory_order_seq_cst, memory_order_relaxed);
+}
+
+bool
+stick_free_lost(struct stick_table *t, uint64_t place, uint64_t word)
+{
+	if (!mark_free(t, place, word))
+		return false;
+	if (place_state(word) == PLACE_REPLACING) // it was counted
+		atomic_fetch_sub_explicit(&t->h->used, 1, memory_order_relaxed);
+	return true;
+}
+
+// Its writer was killed, in another process: the place is free then. A word has a number that is
+// no other's, so what is seen there is still the dead one's.
+static bool
+free_if_dead(struct stick_table *t, const struct stick_home *h, uint64_t word)
+{
+	if (!stick_lane_is_dead(t, place_lane(word)))
+		return false;
+	for (unsigned i = 0; i < 2 * STICK_WAYS; i++) {
+		uint64_t p = h->bucket[i / STICK_WAYS] * STICK_WAYS + i % STICK_WAYS;
+		if (load(t, p) == word)
+			(void)stick_free_lost(t, p, word); // or another thread did
+	}
+	return true;
+}
+
+// False: not settled in time. A place is waited for in vain once, and not by every request.
+static SELDOM bool
+wait_for_place(struct stick_table *t, const struct stick_home *h, struct wait *w)
+{
+	uint64_t word = w->word;
+	_Atomic uint64_t *lost = &t->lost[word % STICK_LOST];
+	w->word = 0;
+	if (word != 0 && atomic_load_explicit(lost, memory_order_relaxed) == word)
+		return false;
+	if (wait_a_bit(w))
+		return true;
+	if (word == 0)
+		return false;
+	if (free_if_dead(t, h, word)) {
+		*w = (struct wait){0};
+		return true;
+	}
+	atomic_store_explicit(lost, word, memory_order_relaxed);
+	return false;
+}
+
 bool
 stick_value_of(struct stick_table *t, const struct stick_key *k, unsigned data, unsigned i,
 	       uint64_t now, uint64_t *out)
 {
 	struct stick_home h = home_of(t, k->hash);
 	uint64_t place = 0, word = 0;
-	unsigned waited = 0;
+	struct wait wait = {0};
 	do {
 		enum look l = look(t, &h, k, &place, &word);
 		if (l == LOOK_NONE)
 			return false;
-		if (l == LOOK_UNSETTLED)
+		if (l == LOOK_UNSETTLED) {
+			wait.word = word;
 			continue;
+		}
 		const struct stick_entry *e = entry_at(t, place);
 		if (is_over(t, e, now))
 			return false;
@@ -106,7 +175,7 @@ stick_value_of(struct stick_table *t, const struct stick_key *k, unsigned data, 
 		atomic_thread_fence(memory_order_acquire);
 		if (LIKELY(load(t, place) == word))
 			return true;
-	} while (wait_a_bit(&waited));
+	} while (wait_for_place(t, &h, &wait));
 	return false;
 }
 
@@ -148,18 +217,19 @@ stick_remove(struct stick_table *t, const struct stick_key *k, uint64_t now, boo
 {
 	struct stick_home h = home_of(t, k->hash);
 	uint64_t place = 0, word = 0;
-	unsigned waited = 0;
+	struct wait wait = {0};
 	*kept = false;
 	do {
 		enum look l = look(t, &h, k, &place, &word);
 		if (l == LOOK_NONE)
 			return false;
+		wait.word = l == LOOK_UNSETTLED ? word : 0;
 		*kept = l == LOOK_FOUND && n_keepers(entry_at(t, place)) > 0;
 		if (*kept)
 			return false;
 		if (l == LOOK_FOUND && stick_free_place(t, place, word, false, now))
 			return true;
-	} while (wait_a_bit(&waited));
+	} while (wait_for_place(t, &h, &wait));
 	*kept = true;
 	return false;
 }
@@ -237,12 +307,12 @@ static bool
 wins(const struct stick_table *t, const struct stick_home *h, uint64_t own,
      const struct stick_key *k)
 {
-	unsigned waited = 0;
+	struct wait wait = {0};
 	for (unsigned i = 0; i < 2 * STICK_WAYS; i++) {
 		uint64_t place = h->bucket[i / STICK_WAYS] * STICK_WAYS + i % STICK_WAYS;
 		enum rival r = RIVAL_NONE;
 		while (place != own && (r = rival_at(t, place, own, h->tag, k)) == RIVAL_UNSETTLED)
-			if (!wait_a_bit(&waited))
+			if (!wait_a_bit(&wait))
 				return false;
 		if (r == RIVAL_WINS)
 			return false;
@@ -306,7 +376,7 @@ hold_at(struct stick_table *t, uint64_t place, uint64_t word, uint32_t unit)
 
 static enum taken
 hold_once(struct stick_table *t, const struct stick_home *h, const struct stick_key *k, bool make,
-	  uint32_t unit, uint64_t now, uint64_t *place)
+	  uint32_t unit, uint64_t now, uint64_t *place, uint64_t *busy)
 {
 	uint64_t word = 0;
 	enum look l = look(t, h, k, place, &word);
@@ -318,6 +388,7 @@ hold_once(struct stick_table *t, const struct stick_home *h, const struct stick_
 		(void)stick_free_place(t, *place, word, true, now); // else it is held again
 		return TAKEN_BY_OTHERS;
 	}
+	*busy = word;
 	if (l == LOOK_UNSETTLED)
 		return TAKEN_BY_OTHERS;
 	return make ? take(t, h, k, unit, now, place) : TAKEN_NONE;
@@ -329,11 +400,11 @@ hold(struct stick_table *t, const struct stick_key *k, bool make, uint32_t unit,
 {
 	struct stick_home h = home_of(t, k->hash);
 	uint64_t place = 0;
-	unsigned waited = 0;
+	struct wait wait = {0};
 	enum taken r;
 	do
-		r = hold_once(t, &h, k, make, unit, now, &place);
-	while (UNLIKELY(r == TAKEN_BY_OTHERS) && wait_a_bit(&waited));
+		r = hold_once(t, &h, k, make, unit, now, &place, &wait.word);
+	while (UNLIKELY(r == TAKEN_BY_OTHERS) && wait_for_place(t, &h, &wait));
 	if (r != TAKEN)
 		return false;
 	*out = (struct stick_ref){.table = t, .entry = entry_at(t, place)};

@@ -19,6 +19,7 @@ static const char file_magic[8] = "TGSTICK";
 
 #define LANES_AT   ((off_t)1 << 40) // bytes to lock, beyond any file
 #define SHARED     (STICK_LANES - 1)
+#define JOINING    STICK_LANES // a lock of its own: one joins at a time
 #define SPARE_PART 8 // of so many places one more than entries: two full buckets come late
 
 // --- laying out ----------------------------------------------------------------------------------
@@ -120,10 +121,7 @@ begin_empty(struct stick_table *t)
 	describe(t, h);
 	read_boot_id(h->boot_id);
 	h->real_ms = (clock_real_ns() - clock_boot_ns()) / NS_PER_MS;
-	// Nobody outside may know which keys meet in a bucket.
-	h->seed = hash_bytes(&(uint64_t[]){clock_real_ns(), clock_mono_ns(), (uintptr_t)h,
-					   (uint64_t)getpid()},
-			     4 * sizeof(uint64_t), 0);
+	h->seed = hash_seed(); // clients choose keys: none may know which meet in a bucket
 	for (uint64_t p = 0; p < n_places(t); p++) {
 		bool exists = p % STICK_WAYS < t->ways &&
 			      (t->ways == STICK_WAYS ||
@@ -160,8 +158,7 @@ is_whole(const struct stick_table *t)
 {
 	for (uint64_t p = 0; p < n_places(t); p++) {
 		enum place_state s = place_state(t->index[p]);
-		if ((s > PLACE_LIVE && s != PLACE_NONE) ||
-		    ((t->index[p] >> 40) & 15) >= STICK_LANES ||
+		if ((s > PLACE_LIVE && s != PLACE_NONE) || place_lane(t->index[p]) >= STICK_LANES ||
 		    (s == PLACE_LIVE && !is_in_place(t, p)))
 			return false;
 	}
@@ -189,14 +186,41 @@ check(struct stick_table *t, struct err *err)
 
 // --- joining -------------------------------------------------------------------------------------
 
-static bool
-lock_lane(const struct stick_table *t, unsigned lane, short type)
+static int
+lock_byte(const struct stick_table *t, unsigned at, short type, int how)
 {
 	struct flock l = {.l_type = type,
 			  .l_whence = SEEK_SET,
-			  .l_start = LANES_AT + (off_t)lane,
+			  .l_start = LANES_AT + (off_t)at,
 			  .l_len = 1};
-	return fcntl(t->fd, F_OFD_SETLK, &l) == 0;
+	return fcntl(t->fd, how, &l);
+}
+
+static bool
+lock_lane(const struct stick_table *t, unsigned lane, short type)
+{
+	return lock_byte(t, lane, type, F_OFD_SETLK) == 0;
+}
+
+// Waits for who holds it, which is for as long as he joins.
+static void
+lock_patiently(const struct stick_table *t, unsigned at, short type)
+{
+	while (lock_byte(t, at, type, F_OFD_SETLKW) != 0 && errno == EINTR)
+		;
+}
+
+bool
+stick_lane_is_dead(struct stick_table *t, unsigned lane)
+{
+	if (t->fd < 0 || lane == t->lane || lane >= STICK_LANES ||
+	    atomic_exchange_explicit(&t->asks, true, memory_order_acquire))
+		return false;
+	bool dead = lock_lane(t, JOINING, F_WRLCK) && lock_lane(t, lane, F_WRLCK);
+	(void)lock_lane(t, lane, F_UNLCK); // ours, or none
+	(void)lock_lane(t, JOINING, F_UNLCK);
+	atomic_store_explicit(&t->asks, false, memory_order_release);
+	return dead;
 }
 
 // Alone: nobody else has the table. The lanes of the dead are locked by us, until mended.
@@ -222,24 +246,32 @@ mend_entry(struct stick_entry *e, uint32_t dead)
 			e->lanes[i] = 0;
 }
 
+// By a clock that was set back, or a damaged word, a key would not expire for as long.
+static void
+mend_time(struct stick_entry *e, uint64_t now)
+{
+	if ((int64_t)(e->used_ms - now) > 0)
+		e->used_ms = now;
+}
+
 // What the dead kept, and what they were writing.
 static void
 mend(struct stick_table *t, uint32_t dead, bool alone)
 {
-	uint64_t n_live = 0, n_lost = 0;
+	uint64_t n_live = 0, now = stick_now(t, clock_boot_ns());
 	for (uint64_t p = 0; p < n_places(t); p++) {
 		uint64_t w = t->index[p];
 		mend_entry(entry_at(t, p), dead);
-		if (place_is_busy(w) && dead & 1u << ((w >> 40) & 15)) {
-			t->index[p] = place_word(0, PLACE_FREE, 0, w + 1);
-			n_lost += place_state(w) == PLACE_REPLACING;
-		}
-		n_live += place_state(w) == PLACE_LIVE;
+		if (place_is_busy(w) && dead & 1u << place_lane(w))
+			(void)stick_free_lost(t, p, w);
+		if (place_state(w) != PLACE_LIVE)
+			continue;
+		n_live++;
+		if (alone)
+			mend_time(entry_at(t, p), now);
 	}
 	if (alone)
 		t->h->used = n_live;
-	else
-		t->h->used -= n_lost;
 }
 
 // After a boot CLOCK_BOOTTIME began anew: the table's time goes on by the wall clock.
@@ -255,25 +287,28 @@ set_clock(struct stick_table *t, bool alone)
 	t->shift_ms = t->h->shift_ms;
 }
 
+// Who finds nobody believes no mark of who was there.
 static void
-join(struct stick_table *t)
+join(struct stick_table *t, bool fresh)
 {
 	bool alone;
-	uint32_t free = lock_dead_lanes(t, &alone), dead = free & t->h->in_use;
-	if (dead != 0)
-		mend(t, dead, alone);
-	set_clock(t, alone);
+	lock_patiently(t, JOINING, F_WRLCK);
+	uint32_t free = lock_dead_lanes(t, &alone), dead = alone ? free : free & t->h->in_use;
 	t->lane = SHARED;
 	for (unsigned i = STICK_LANES; i-- > 0;)
 		if (free & 1u << i)
 			t->lane = i;
-	for (unsigned i = 0; i < STICK_LANES; i++)
-		if (free & 1u << i && (i != t->lane || i == SHARED))
-			(void)lock_lane(t, i, F_UNLCK); // ours
-	if (t->lane == SHARED)
-		(void)lock_lane(t, SHARED, F_RDLCK); // with others who came late
+	set_clock(t, alone);
+	if (dead != 0 && !fresh)
+		mend(t, dead, alone);
 	atomic_fetch_and_explicit(&t->h->in_use, ~dead, memory_order_seq_cst);
 	atomic_fetch_or_explicit(&t->h->in_use, 1u << t->lane, memory_order_seq_cst);
+	if (t->lane == SHARED)
+		lock_patiently(t, SHARED, F_RDLCK); // with others who came late
+	for (unsigned i = 0; i < STICK_LANES; i++)
+		if (free & 1u << i && i != t->lane)
+			(void)lock_lane(t, i, F_UNLCK); // ours
+	(void)lock_lane(t, JOINING, F_UNLCK);
 }
 
 // A description of our own: locks belong to it, and what was handed to us is others' too.
@@ -326,7 +361,7 @@ stick_table_open(const struct stick_def *def, int fd, bool *fresh, struct err *e
 		goto fail;
 	t->seed = t->h->seed;
 	if (t->fd >= 0)
-		join(t);
+		join(t, *fresh);
 	return t;
 fail:
 	stick_table_close(&t);

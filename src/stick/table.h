@@ -19,7 +19,8 @@
 // where that one has lost its processor, the key is not had this time.
 //
 // How many keep an entry is counted for each process apart ("lanes"): what a killed process had is
-// forgotten by the next that opens the table, exactly; so are places it was writing. Killed at any
+// forgotten by the next that opens the table, exactly; so are places it was writing, which also the
+// living free when they come across them: each is waited for in vain once. Killed at any
 // instruction, it leaves no key half written and no value torn. Times are those of the table, which
 // go on over a reboot.
 //
@@ -117,12 +118,14 @@ uint64_t stick_used(const struct stick_table *t);
 // A moment's view of one entry.
 struct stick_view {
 	uint64_t place; // where to look next; begins with 0
+	uint64_t until; // where not to look any more; 0: to the end
+	bool more;      // there is more behind it
 	const void *id;
 	uint64_t key[STICK_KEY_WORDS];
 	uint64_t trackers, left_ms;
 	uint64_t values[STICK_MAX_WORDS]; // in the order of the data types, arrays in theirs
 };
-// The next entry from v->place on; false at the end.
+// The next entry from v->place on; false at v->until or, without v->more, at the end.
 bool stick_next(struct stick_table *t, uint64_t now, struct stick_view *v);
 // Of one key.
 bool stick_look(struct stick_table *t, const struct stick_key *k, uint64_t now,

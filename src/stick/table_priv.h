@@ -35,6 +35,13 @@ place_state(uint64_t word)
 	return (enum place_state)(word >> 44 & 15);
 }
 
+// Of a busy one: whose it is.
+static inline unsigned
+place_lane(uint64_t word)
+{
+	return (unsigned)(word >> 40 & 15);
+}
+
 static inline bool
 place_is_busy(uint64_t word)
 {
@@ -70,6 +77,8 @@ struct stick_header {
 	alignas(CACHE_LINE) _Atomic uint64_t used;
 };
 
+#define STICK_LOST 8u
+
 struct stick_table {
 	uint32_t magic;
 	struct stick_def def;
@@ -82,6 +91,9 @@ struct stick_table {
 	uint32_t ways; // of each bucket, that exist
 	uint32_t key_words, n_values;
 	uint16_t at[STICK_N_DATA]; // word of the first value, among an entry's words
+	atomic_bool asks;          // one of our threads tries others' locks
+	_Atomic uint64_t
+	    lost[STICK_LOST]; // busy places' words that were waited for in vain; relaxed
 };
 
 static inline struct stick_entry *
@@ -141,8 +153,13 @@ is_expired(const struct stick_table *t, const struct stick_entry *e, uint64_t no
 // then.
 bool stick_free_place(struct stick_table *t, uint64_t place, uint64_t word, bool expired,
 		      uint64_t now);
+// Frees a busy place whose owner is dead. False: somebody else did.
+bool stick_free_lost(struct stick_table *t, uint64_t place, uint64_t word);
 // value.c
 uint64_t stick_entry_value(const struct stick_table *t, const struct stick_entry *e, unsigned data,
 			   unsigned i, uint64_t now);
 // open.c: of a key's words.
 uint64_t stick_hash(const struct stick_table *t, const uint64_t *words, uint32_t n);
+// No process has that lane: its last owner was killed. Any thread; two to five system calls. False
+// also when nobody can tell: it joins, or is one of those that share a lane.
+bool stick_lane_is_dead(struct stick_table *t, unsigned lane);

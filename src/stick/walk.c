@@ -20,7 +20,8 @@ bool
 stick_next(struct stick_table *t, uint64_t now, struct stick_view *v)
 {
 	CHECK_MAGIC(t, STICK_MAGIC);
-	while (v->place < n_places(t)) {
+	const uint64_t end = MIN(n_places(t), v->until != 0 ? v->until : UINT64_MAX);
+	while (v->place < end) {
 		uint64_t place = v->place++;
 		const struct stick_entry *e = entry_at(t, place);
 		uint64_t w = atomic_load_explicit(&t->index[place], memory_order_acquire);
@@ -31,6 +32,7 @@ stick_next(struct stick_table *t, uint64_t now, struct stick_view *v)
 		if (atomic_load_explicit(&t->index[place], memory_order_relaxed) == w)
 			return true;
 	}
+	v->more = v->place < n_places(t);
 	return false;
 }
 
@@ -49,6 +51,8 @@ void
 stick_sweep(struct stick_table *t, uint64_t now, uint64_t *place, uint64_t n)
 {
 	CHECK_MAGIC(t, STICK_MAGIC);
+	if (t->def.expire_ms == 0)
+		return;
 	for (n = MIN(n, n_places(t)); n > 0; n--) {
 		if (*place >= n_places(t))
 			*place = 0;
@@ -62,7 +66,8 @@ stick_sweep(struct stick_table *t, uint64_t now, uint64_t *place, uint64_t n)
 uint64_t
 stick_used(const struct stick_table *t)
 {
-	return atomic_load_explicit(&t->h->used, memory_order_relaxed);
+	uint64_t n = atomic_load_explicit(&t->h->used, memory_order_relaxed);
+	return (int64_t)n > 0 ? n : 0; // killed before it was counted, and freed
 }
 
 void

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
-// One table, many at once: threads on one key and on many, on a full table; two processes; and
-// processes killed in the middle of everything.
-#include "stick/table.h"
+// One table, many at once: threads on one key and on many, on a full table; two processes and
+// more than there are lanes; processes killed in the middle of everything, seen by the living and
+// by who comes next.
+#include "stick/table_priv.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tap.h"
 
 #define NOW     1000u
@@ -293,11 +297,169 @@ test_killed(void)
 	close(fd);
 }
 
+// --- what the dead leave, to the living ----------------------------------------------------------
+
+static atomic_uint yields;
+
+// In the library's place: how long somebody waits.
+int
+sched_yield(void)
+{
+	atomic_fetch_add(&yields, 1);
+	return (int)syscall(SYS_sched_yield);
+}
+
+static bool
+use(struct stick_table *t, uint32_t n)
+{
+	struct stick_key k = number(t, n);
+	struct stick_ref r;
+	if (!stick_keep(t, &k, NOW, &r))
+		return false;
+	stick_let_go(&r, NOW);
+	return true;
+}
+
+// As a writer of that lane leaves it who is killed before its key is there.
+static uint64_t
+leave_half(struct stick_table *t, uint32_t n, unsigned lane)
+{
+	struct stick_key k = number(t, n);
+	struct stick_home h = home_of(t, k.hash);
+	uint64_t place = h.bucket[1] * STICK_WAYS + 3;
+	t->index[place] = place_word(h.tag, PLACE_FILLING, lane, t->index[place] + 1);
+	return place;
+}
+
+static void
+test_writer_gone(void)
+{
+	struct stick_def d = def_of(1000);
+	int fd = file_of(&d);
+	struct stick_table *t = open_it(&d, fd), *other = open_it(&d, fd);
+	OK(t->lane != other->lane);
+	uint64_t place = leave_half(t, 7, other->lane);
+	// It may still come: who waited for it once does not wait again.
+	OK(!use(t, 7));
+	unsigned once = atomic_exchange(&yields, 0);
+	OK(once > 0);
+	IS_INT(value(t, 7, STICK_GPC0), 0);
+	for (int i = 0; i < 100; i++)
+		(void)use(t, 7);
+	IS_INT(yields, 0);
+	OK(use(t, 8));
+	OK(place_is_busy(t->index[place]));
+	stick_table_close(&other);
+	// Another such, of one who is dead by now: it is free again.
+	place = leave_half(t, 9, t->lane + 1);
+	OK(use(t, 9));
+	OK(!place_is_busy(t->index[place]));
+	IS_INT(stick_used(t), 2);
+	stick_table_close(&t);
+	t = open_it(&d, fd); // what was given up is mended with the rest
+	OK(use(t, 7));
+	stick_table_close(&t);
+	close(fd);
+}
+
+// --- opened at the same time ---------------------------------------------------------------------
+
+static void
+keep_and_die(const struct stick_def *d, int fd, const int *go)
+{
+	char x;
+	(void)read(*go, &x, 1);
+	struct stick_table *t = open_it(d, fd);
+	struct stick_key k = number(t, 1);
+	struct stick_ref r;
+	_exit(!stick_keep(t, &k, NOW, &r));
+}
+
+#define AT_ONCE 4
+
+static bool
+open_at_once(const struct stick_def *d, int fd)
+{
+	int go[2], status;
+	pid_t pids[AT_ONCE];
+	bool good = true;
+	if (pipe(go) != 0)
+		abort();
+	for (int i = 0; i < AT_ONCE; i++)
+		if ((pids[i] = fork()) == 0)
+			keep_and_die(d, fd, &go[0]);
+	(void)write(go[1], "xxxx", AT_ONCE);
+	for (int i = 0; i < AT_ONCE; i++)
+		good &= waitpid(pids[i], &status, 0) == pids[i] && status == 0;
+	close(go[0]);
+	close(go[1]);
+	return good;
+}
+
+static void
+test_at_once(void)
+{
+	struct stick_def d = def_of(100);
+	int fd = file_of(&d);
+	struct stick_table *all[STICK_LANES + 2];
+	struct stick_ref refs[STICK_LANES + 2];
+	bool good = true;
+	all[0] = open_it(&d, fd);
+	for (int i = 0; i < 200; i++)
+		good &= open_at_once(&d, fd);
+	OK(good);
+	// More than there are lanes. All that the dead kept is forgotten, and nothing else.
+	for (unsigned i = 0; i < STICK_LANES + 2; i++) {
+		all[i] = i == 0 ? all[0] : open_it(&d, fd);
+		struct stick_key k = number(all[i], 1);
+		OK(stick_keep(all[i], &k, NOW, &refs[i]));
+		if (i > 0)
+			IS_INT(value(all[i], 1, STICK_CONN_CUR), i + 1);
+	}
+	for (unsigned i = 0; i < STICK_LANES + 2; i++) {
+		stick_let_go(&refs[i], NOW);
+		stick_table_close(&all[i]);
+	}
+	close(fd);
+}
+
+// What stands in a file counts for nobody who is not there, whatever it says of who is; nor is a
+// key used in times to come.
+static void
+test_nobody_there(void)
+{
+	struct stick_def d = def_of(100);
+	d.expire_ms = 1000;
+	int fd = file_of(&d);
+	struct stick_table *t = open_it(&d, fd);
+	struct stick_key k = number(t, 1);
+	struct stick_ref r;
+	uint64_t now = stick_now(t, clock_boot_ns());
+	OK(stick_keep(t, &k, now + 1000000, &r));
+	leave_half(t, 2, 5);
+	t->h->in_use = 0;
+	t->h->used = 77;
+	stick_table_close(&t);
+	t = open_it(&d, fd);
+	IS_INT(stick_used(t), 1);
+	OK(use(t, 2));
+	struct stick_view v = {0};
+	now = stick_now(t, clock_boot_ns());
+	OK(stick_look(t, &k, now, &v) && v.trackers == 0 && v.left_ms <= 1000);
+	t->h->used = UINT64_MAX; // one was killed before it counted its key
+	IS_INT(stick_used(t), 0);
+	stick_table_close(&t);
+	close(fd);
+}
+
 int
 main(void)
 {
 	test_threads();
 	test_two_processes();
 	test_killed();
+	test_writer_gone();
+	test_at_once();
+	test_nobody_there();
 	return tap_done();
 }

@@ -456,6 +456,18 @@ test_walk(void)
 	OK(n == 40 && sum == 820);
 	struct stick_key k = number(t, 30);
 	OK(stick_look(t, &k, NOW, &v) && v.values[2] == 30 && v.trackers == 0);
+	// A piece at a time, however few keys there are.
+	uint64_t pieces = 0;
+	struct stick_view w = {.until = 3};
+	for (n = 0; stick_next(t, NOW, &w) || w.more;) {
+		n += !w.more;
+		OK(w.place <= w.until);
+		pieces += w.more;
+		if (w.more)
+			w = (struct stick_view){.place = w.place, .until = w.until + 3};
+	}
+	OK(pieces >= 50 / 3);
+	IS_INT(n, 40);
 	stick_table_close(&t);
 }
 
