@@ -68,6 +68,7 @@ struct conf_line {
 	const struct conf_value *values;
 	struct str section;      // "frontend"
 	struct str section_name; // "www"; empty when it has none
+	struct str unset;        // a variable of the environment that it names in vain; or empty
 };
 
 // ------------------------------------------------------------ values

@@ -32,7 +32,8 @@ struct conf_cut {
 	struct sbuf text;               // the words, each with its NUL
 	uint32_t at[CONF_MAX_WORDS];    // where each begins in text
 	unsigned n;
-	size_t err_at; // index in the line, when the status is not OK
+	struct str unset; // the line's first variable with neither value nor default
+	size_t err_at;    // index in the line, when the status is not OK
 };
 
 void conf_cut_init(struct conf_cut *cut, const struct conf_options *opt);

@@ -26,17 +26,16 @@ append(struct conf *c, enum conf_severity severity, const char *file, int line, 
 	c->state->messages_end = (struct conf_message **)&m->next;
 }
 
-static void PRINTF_LIKE(5, 0) add_message(struct conf *c, enum conf_severity severity,
-					  const char *file, int line, const char *fmt, va_list ap)
+static void
+add_message(struct conf *c, enum conf_severity severity, const char *file, int line,
+	    const char *text)
 {
-	char text[2 * ERR_TEXT_BYTES];
 	struct conf_state *s = c->state;
 	count(s, severity);
 	if (s->n_messages == CONF_MAX_MESSAGES + 1)
 		append(c, severity, NULL, 0, "too many messages, the rest is withheld");
 	if (s->n_messages > CONF_MAX_MESSAGES)
 		return;
-	(void)vsnprintf(text, sizeof(text), fmt, ap); // a longer text is cut
 	append(c, severity, file, line, conf_strdup(c, str_from_c(text)).p);
 }
 
@@ -44,18 +43,29 @@ void
 conf_add_message(struct conf *c, enum conf_severity severity, const char *file, int line,
 		 const char *fmt, ...)
 {
+	char text[2 * ERR_TEXT_BYTES];
 	va_list ap;
 	va_start(ap, fmt);
-	add_message(c, severity, file, line, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); // a longer text is cut
 	va_end(ap);
+	add_message(c, severity, file, line, text);
 }
 
 static void PRINTF_LIKE(4, 0) add_at_line(struct conf *c, enum conf_severity severity,
 					  const struct conf_line *line, const char *fmt, va_list ap)
 {
+	char text[2 * ERR_TEXT_BYTES];
 	CHECK_MAGIC(c, CONF_MAGIC);
-	add_message(c, severity, line != NULL ? line->file : NULL, line != NULL ? line->line : 0,
-		    fmt, ap);
+	size_t n = (size_t)vsnprintf(text, sizeof(text), fmt, ap);
+	if (line == NULL) {
+		add_message(c, severity, NULL, 0, text);
+		return;
+	}
+	// Empty words are the likely cause of the error, and do not show where they come from.
+	if (severity == CONF_SEV_ERROR && line->unset.n > 0 && n < sizeof(text))
+		(void)snprintf(text + n, sizeof(text) - n,
+			       "; environment variable '%.*s' is not set", STR_ARG(line->unset));
+	add_message(c, severity, line->file, line->line, text);
 }
 
 bool

@@ -144,6 +144,7 @@ keep_line(struct reader *r)
 				   .line = r->line,
 				   .argc = (int)cut->n,
 				   .argv = argv,
+				   .unset = conf_strdup(c, cut->unset),
 				   .section_name = c->state->section_name};
 	if (c->state->row != NULL)
 		line->section = str_from_c(c->state->row->name);

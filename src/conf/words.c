@@ -239,6 +239,8 @@ take_variable(struct cursor *cur)
 		if (status != CONF_CUT_OK)
 			return status;
 	}
+	if (!set && value.p == NULL && cur->cut->unset.n == 0)
+		cur->cut->unset = name; // and there is no default
 	return put_value(cur, value, split) ? CONF_CUT_OK : CONF_CUT_MANY;
 }
 
@@ -272,6 +274,7 @@ conf_cut_line(struct conf_cut *cut, struct str line)
 	enum conf_cut_status status = CONF_CUT_OK;
 	sbuf_clear(&cut->text);
 	cut->n = 0;
+	cut->unset = STR("");
 	while (cur.i < cur.n && status == CONF_CUT_OK) {
 		char c = cur.p[cur.i];
 		if (cur.quote == 0 && conf_is_space(c)) {

@@ -142,6 +142,13 @@ static const char *const said[][2] = {
     {"backend b\n server s 127.0.0.1:1 weight 13\n foo\n",
      "E 3: unknown keyword 'foo' in 'backend' section\n"
      "E 2: server 's' has an unlucky weight\n"},
+    // An error of a line that names a variable in vain.
+    {"global\n maxconn \"${NONE}\"\n maxconn \"${N}${LESS-x}\"\n maxconn \"5$ONE$NONE\"\n"
+     " maxconn x\n",
+     "E 2: 'maxconn' : <n> is '', expected a whole number from 1 to 100000; environment variable "
+     "'NONE' is not set\n"
+     "E 3: 'maxconn' : <n> is '77x', expected a whole number from 1 to 100000\n"
+     "E 5: 'maxconn' : <n> is 'x', expected a whole number from 1 to 100000\n"},
     // A section that is refused is so once; neither it nor the one before gets its lines.
     {"frontend f\n maxconn 5\nring r x y\n foo\n maxconn x\n"
      "mailers\n maxconn x\nbackend b\n foo\n",
