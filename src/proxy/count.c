@@ -6,6 +6,7 @@
 #include "metrics/rate.h"
 #include "proxy/conns.h"
 #include "proxy/stats.h"
+#include "proxy/stick.h"
 #include "proxy/txn.h"
 
 static struct proc_counters *
@@ -136,8 +137,10 @@ count_response_error(const struct txn *t)
 }
 
 void
-count_bad_request(const struct txn *t, enum http_reason_id why, uint64_t offset)
+count_bad_request(struct txn *t, enum http_reason_id why, uint64_t offset)
 {
+	if (UNLIKELY(t->worker->set->tables != NULL))
+		stick_count_bad_request(t);
 	(void)offset;
 	METRIC_ADD(&of_frontend(t)->bad_requests, 1);
 	METRIC_ADD(&t->listener->bad_requests, 1);

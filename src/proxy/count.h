@@ -20,6 +20,6 @@ void count_connect_failure(const struct txn *t);
 void count_retry(const struct txn *t);
 void count_response_error(const struct txn *t);
 // Refused by the codec; offset of the offending byte, for show errors.
-void count_bad_request(const struct txn *t, enum http_reason_id why, uint64_t offset);
+void count_bad_request(struct txn *t, enum http_reason_id why, uint64_t offset);
 void count_bad_response(const struct txn *t, enum http_reason_id why, uint64_t offset);
 void count_end(const struct txn *t); // status class, bytes, times

@@ -33,6 +33,7 @@ await_more_head(struct txn *t)
 		if (!conn_new_rbuf(c)) {
 			enum http_reason_id why = t->client_codec->too_big(&t->req_in, &t->req);
 			t->http_reason = (uint8_t)why;
+			count_bad_request(t, why, n);
 			return txn_fail(t, http_reason(why)->status, "PR");
 		}
 		t->client_codec->moved(&t->req_in, &t->req, from, n, conn_data(c));
@@ -52,23 +53,39 @@ refuse_request(struct txn *t)
 	t->http_reason = (uint8_t)why;
 	count_bad_request(t, why, offset);
 	bad_message_keep(t, false, why, offset);
-	if (UNLIKELY(t->worker->set->tables != NULL))
-		stick_count_bad_request(t);
 	return txn_fail(t, http_reason(why)->status, "PR");
+}
+
+// It will not be whole: who tracks clients counts it nevertheless, and as an error if it was left.
+static void
+note_unfinished(struct txn *t, bool late)
+{
+	if (LIKELY(t->worker->set->tables == NULL) || conn_unread(&t->client->conn) == 0)
+		return;
+	if (late)
+		stick_count_request(t);
+	else
+		stick_count_bad_request(t);
+}
+
+static enum step_verdict
+leave_head(struct txn *t)
+{
+	bool late = t->seen & SEEN_CLIENT_TIMEOUT && !(t->seen & SEEN_CLIENT_FAILED);
+	note_unfinished(t, late);
+	return late ? txn_fail(t, 408, "cR") : txn_cut(t, "CR");
 }
 
 static enum step_verdict
 run_read_head(struct txn *t)
 {
 	struct conn *c = &t->client->conn;
-	if (t->seen & SEEN_CLIENT_FAILED)
-		return txn_cut(t, "CR");
-	if (t->seen & SEEN_CLIENT_TIMEOUT)
-		return txn_fail(t, 408, "cR");
+	if (t->seen & (SEEN_CLIENT_FAILED | SEEN_CLIENT_TIMEOUT))
+		return leave_head(t);
 	enum codec_status st =
 	    t->client_codec->read_request(&t->req_in, conn_data(c), conn_unread(c), &t->req);
 	if (st == CODEC_MORE)
-		return t->seen & SEEN_CLIENT_EOF ? txn_cut(t, "CR") : await_more_head(t);
+		return t->seen & SEEN_CLIENT_EOF ? leave_head(t) : await_more_head(t);
 	if (st == CODEC_BAD)
 		return refuse_request(t);
 	t->req_buf = rbuf_ref(c->in);
