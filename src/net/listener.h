@@ -50,9 +50,9 @@ const struct addr *listener_addr(const struct listener *l);
 // Nobody can reach a unix socket whose path was removed, or replaced by something else.
 bool listener_out_of_reach(const struct addr *a);
 // Who waits in its queues is refused, and so are newcomers, until somebody listens on these sockets
-// again, as listener_new does on those that a keeper has. Acceptors must be paused. Sockets that
-// others gave us (inherited, or kept for an abstract name) stay as they are: they may be shared.
-// Any thread.
+// again, as listener_new does on those that a keeper has, and at once an acceptor of another
+// process that has them too. Acceptors must be paused or stopped. Sockets that others gave us
+// (inherited, or kept for an abstract name) stay as they are: they may be shared. Any thread.
 void listener_shut(struct listener *l);
 unsigned listener_n_slots(const struct listener *l);
 // Sockets to accept from: one for each slot, one shared by all, or more than slots where they were
