@@ -64,12 +64,16 @@ add_fields(struct str rest, struct sbuf *out, struct err *err)
 }
 
 static bool
-add_words(struct str text, struct sbuf *out, struct err *err)
+add_words(struct str text, bool http, struct sbuf *out, struct err *err)
 {
 	struct str method, target;
 	if (!str_next(&text, ' ', &method) || !str_next(&text, ' ', &target) || method.n == 0 ||
 	    target.n == 0)
-		return err_set(err, "--request: 'METHOD PATH [NAME=VALUE]...' is expected");
+		return err_set(err,
+			       "--request: 'METHOD PATH [NAME=VALUE]...' is expected; %s "
+			       "with @FILE, or with '-' from standard input",
+			       http ? "a request as it comes over the wire is given"
+				    : "mode tcp takes a connection's first bytes");
 	sbuf_printf(out, "%.*s %.*s HTTP/1.1\r\n", STR_ARG(method), STR_ARG(target));
 	return add_fields(text, out, err);
 }
@@ -101,7 +105,7 @@ make_request(const char *text, bool http, struct sbuf *out, struct err *err)
 {
 	bool raw = text[0] == '@' || strcmp(text, "-") == 0;
 	if (!(raw ? add_raw(text + (text[0] == '@'), http, out, err)
-		  : add_words(str_from_c(text), out, err)))
+		  : add_words(str_from_c(text), http, out, err)))
 		return false;
 	return !out->full || err_set(err, "--request: more than %zu bytes", MOST_REQUEST_BYTES);
 }

@@ -278,7 +278,7 @@ write_now(struct log_target *l, struct iovec *iov, int n)
 		struct msghdr m = {.msg_name = &l->addr.un,
 				   .msg_namelen = l->addr.len,
 				   .msg_iov = iov,
-				   .msg_iovlen = (size_t)n - 1}; // a datagram needs no newline
+				   .msg_iovlen = (size_t)n};
 		return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 	}
 	return (l->may_block ? nowait_writev : writev)(l->fd, iov, n) >= 0;
@@ -317,14 +317,15 @@ is_within_rate(struct log_target *l, uint64_t now_ns)
 	return true;
 }
 
-// Header and line to the kernel. `head` is scratch.
+// Header and line to the kernel, and a newline, which a datagram has beyond its length, as in
+// HAProxy. `head` is scratch.
 static bool
 put_line(const struct subject *about, struct log_target *l, struct str line, int level,
 	 struct sbuf *head)
 {
 	sbuf_clear(head);
 	put_header(about, l, MAX(level, l->level_min), head);
-	size_t most = l->len_max - 1, n = MIN(head->n, most);
+	size_t most = l->len_max - (l->kind == LOG_TO_FD), n = MIN(head->n, most);
 	struct iovec iov[] = {
 	    {head->p, n},
 	    {(void *)(uintptr_t)line.p, MIN(line.n, most - n)},

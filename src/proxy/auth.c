@@ -228,10 +228,14 @@ static bool
 fetch_auth_type(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *out)
 {
 	struct credentials c;
-	if (!read_header(ctx, &c))
-		return false;
-	sample_set_str(out, c.scheme);
-	return true;
+	if (read_basic(ctx, &c)) {
+		sample_set_str(out, STR("Basic"));
+		return true;
+	}
+	bool bearer =
+	    read_header(ctx, &c) && str_eq_nocase(c.scheme, STR("Bearer")) && c.rest.n > 0;
+	sample_set_str(out, STR("Bearer"));
+	return bearer;
 }
 
 static bool
@@ -328,7 +332,8 @@ static const struct fetch_row auth_fetches[] = {
 	"of scheme Basic"),
     FETCH("http_auth_group", list_arg, SMP_STR, ROW_VOLATILE | ROW_ITERATES | ROW_LINK_LOOKS,
 	  fetch_auth_group, link_list, "that user's name; in an ACL each group of the user"),
-    FETCH("http_auth_type", NULL, SMP_STR, 0, fetch_auth_type, NULL, "the scheme of Authorization"),
+    FETCH("http_auth_type", NULL, SMP_STR, 0, fetch_auth_type, NULL,
+	  "Basic or Bearer, as the scheme of Authorization, if what stands behind it is readable"),
     FETCH("http_auth_user", NULL, SMP_STR, 0, fetch_auth_user, NULL,
 	  "the user in Authorization, scheme Basic, unchecked"),
     FETCH("http_auth_pass", NULL, SMP_STR, 0, fetch_auth_pass, NULL,

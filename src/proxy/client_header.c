@@ -27,6 +27,18 @@ static const char *const errors[] = {
     [CLIENT_HEADER_BAD_PROTOCOL] = "Received an unhandled protocol in the PROXY protocol header",
 };
 
+// Its fc_err_name, of 3.x.
+static const char *const error_names[] = {
+    [CLIENT_NO_ERROR] = "",
+    [CLIENT_HEADER_EMPTY] = "PRX_EMPTY",
+    [CLIENT_HEADER_ABORT] = "PRX_ABORT",
+    [CLIENT_HEADER_TIMEOUT] = "PRX_TIMEOUT",
+    [CLIENT_HEADER_TRUNCATED] = "PRX_TRUNCATED",
+    [CLIENT_HEADER_NONE] = "PRX_NOT_HDR",
+    [CLIENT_HEADER_BAD] = "PRX_BAD_HDR",
+    [CLIENT_HEADER_BAD_PROTOCOL] = "PRX_BAD_PROTO",
+};
+
 static void
 refuse(struct client *c, enum client_error error)
 {
@@ -240,6 +252,14 @@ fetch_err_str(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct
 	return c != NULL;
 }
 
+static bool
+fetch_err_name(const struct expr_arg *args UNUSED, struct sample_ctx *ctx, struct sample *out)
+{
+	const struct client *c = client_of(ctx);
+	sample_set_str(out, str_from_c(error_names[c != NULL ? c->error : CLIENT_NO_ERROR]));
+	return c != NULL;
+}
+
 static const struct arg_spec tlv_arg[] = {{ARG_STR, .name = "type", .flags = ARG_NOT_EMPTY},
 					  {.type = ARG_END}};
 
@@ -265,6 +285,7 @@ static const struct fetch_row fetches[] = {
     ROW("fc_err", SMP_INT, err,
 	"HAProxy's number of why the connection was refused before its first request; 0: it was "
 	"not"),
+    ROW("fc_err_name", SMP_STR, err_name, "fc_err by HAProxy's name; empty: it was not"),
     ROW("fc_err_str", SMP_STR, err_str, "fc_err in words"),
     {0},
 };

@@ -284,12 +284,12 @@ FETCH(fc_dst_is_local)
 static const struct {
 	uint8_t reason; // enum reason_id; NONE: of all others
 	uint8_t number;
-	struct str text;
+	const char *name, *text;
 } conn_errors[] = {
-    {REASON_NO_FDS, 3, {"Too many sockets on the system", 30}},
-    {REASON_NO_MEMORY, 4, {"Out of system buffers", 21}},
-    {REASON_NO_PORTS, 9, {"Out of local source ports on the system", 39}},
-    {REASON_NONE, 0, {"Success", 7}},
+    {REASON_NO_FDS, 3, "SYS_FDLIM", "Too many sockets on the system"},
+    {REASON_NO_MEMORY, 4, "SYS_MEMLIM", "Out of system buffers"},
+    {REASON_NO_PORTS, 9, "FREE_PORTS", "Out of local source ports on the system"},
+    {REASON_NONE, 0, "", "Success"},
 };
 
 static size_t
@@ -304,12 +304,21 @@ conn_error_of(const struct txn *t)
 
 NUMBER(bc_err, conn_errors[conn_error_of(t)].number)
 
+FETCH(bc_err_name)
+{
+	const struct txn *t = txn_of(ctx);
+	if (t == NULL)
+		return false;
+	sample_set_str(out, str_from_c(conn_errors[conn_error_of(t)].name));
+	return true;
+}
+
 FETCH(bc_err_str)
 {
 	const struct txn *t = txn_of(ctx);
 	if (t == NULL)
 		return false;
-	sample_set_str(out, conn_errors[conn_error_of(t)].text);
+	sample_set_str(out, str_from_c(conn_errors[conn_error_of(t)].text));
 	return true;
 }
 
@@ -490,6 +499,8 @@ static const struct fetch_row fetches[] = {
 	"as dst_is_local, of the address that the connection has"),
     INT("bc_err", RES, bc_err,
 	"HAProxy's number of why connecting to the server failed; 0: it did not"),
+    ROW("bc_err_name", NULL, NULL, SMP_STR, SMP_NEED_RES, bc_err_name, NULL,
+	"bc_err by HAProxy's name; empty: it did not"),
     ROW("bc_err_str", NULL, NULL, SMP_STR, SMP_NEED_RES, bc_err_str, NULL, "bc_err in words"),
     ROW("ssl_fc", NULL, NULL, SMP_BOOL, SMP_NEED_CONN, no, NULL,
 	"false: clients do not speak TLS here"),

@@ -180,8 +180,8 @@ proxy_unique_id(const struct txn *t)
 {
 	struct txn *own = t->ctx.host_data;
 	const struct logfmt *format = t->frontend->unique_id;
-	if (format == NULL)
-		return STR_NULL;
+	if (format == NULL || !(t->flags & TXN_TCP || txn_has_request(t)))
+		return STR_NULL; // what was no request has none
 	if (own->unique_id.p != NULL)
 		return own->unique_id;
 	// The format may hold %-aliases, whose values hold the id: inside itself it is empty.
