@@ -480,7 +480,8 @@ setmetatable(core, {
 -- ---- Map --------------------------------------------------------------------------------------
 
 Map = { _int = "int", _ip = "ip", _str = "str", _beg = "beg", _sub = "sub", _dir = "dir",
-	_dom = "dom", _end = "end", _reg = "reg" }
+	_dom = "dom", _end = "end", _reg = "reg", _bin = "bin", _len = "len",
+	_found = "found", _bool = "bool", _regm = "regm" } -- no maps of the last three
 for _, name in ipairs { "int", "ip", "str", "beg", "sub", "dir", "dom", "end", "reg" } do
 	Map[name] = name
 end

@@ -267,8 +267,8 @@ expr_calls_set_var(const struct expr_calls *c, struct str name, unsigned conds,
 	struct expr_env env = borrow(c, &set, ctx);
 	bool known = var_parse(&env, name, &ref, err);
 	give_back(&set, ctx);
-	if (!known)
-		return -1;
+	if (!known) // of the shared ones err has a remedy
+		return str_starts(name, STR("shm.")) ? -1 : 0;
 	if (ref.scope == VAR_PROC && hash_map_get(&c->frozen.procs, ref.name) == NULL)
 		return 0;
 	return value != NULL ? var_set_if(&ref, conds, ctx, value) : var_unset(&ref, ctx);

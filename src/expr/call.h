@@ -43,8 +43,9 @@ enum expr_call_result expr_calls_conv(const struct expr_calls *calls, int row,
 enum expr_call_result expr_calls_var(const struct expr_calls *calls, struct str name,
 				     struct sample_ctx *ctx, struct sample *smp, struct err *err);
 // Sets it, or unsets it where value is NULL; conds: enum var_cond bits. 1: done, or the conditions
-// said no; 0: there is no room, or no such proc. or shm. variable; -1: the name is none, err says
-// why. The name is kept in ctx->arena, as is the value.
+// said no; 0: there is no room, no such proc. variable, or the name is none (HAProxy has it so);
+// -1: one of a shared variable that is none, err says why. The name is kept in ctx->arena, as is
+// the value.
 int expr_calls_set_var(const struct expr_calls *calls, struct str name, unsigned conds,
 		       struct sample_ctx *ctx, const struct sample *value, struct err *err);
 // The map of that file, looked up by that match; good for ever. `loading` (the thread that sets up,

@@ -266,39 +266,46 @@ shorten_env(lua_State *L, int n)
 
 // Names that a function uses, globals or variables of the shared table, kept aside while stops are
 // postponed: nothing may be raised then.
+enum use { USE_READ, USE_ASSIGNED, USE_VARIABLE };
 struct used_names {
 	size_t n;
-	struct {
+	struct used_name {
 		char name[64];
 		int line;
-		bool variable;
+		enum use use;
 	} at[64];
 };
 
 static void
-keep_name(struct used_names *u, struct str name, int line, bool variable)
+keep_name(struct used_names *u, struct str name, int line, enum use use)
 {
 	if (u->n == ARRAY_LEN(u->at) || name.n >= sizeof(u->at[0].name))
 		return; // more than anybody uses in one go
 	for (size_t i = 0; i < u->n; i++)
-		if (u->at[i].line == line && u->at[i].variable == variable &&
+		if (u->at[i].line == line && u->at[i].use == use &&
 		    str_eq(name, str_from_c(u->at[i].name)))
 			return;
 	(void)snprintf(u->at[u->n].name, sizeof(u->at[0].name), "%.*s", STR_ARG(name));
-	u->at[u->n].variable = variable;
+	u->at[u->n].use = use;
 	u->at[u->n++].line = line;
 }
 
 static void
 keep_global(void *arg, struct str name, int line)
 {
-	keep_name(arg, name, line, false);
+	keep_name(arg, name, line, USE_READ);
+}
+
+static void
+keep_assigned(void *arg, struct str name, int line)
+{
+	keep_name(arg, name, line, USE_ASSIGNED);
 }
 
 static void
 keep_variable(void *arg, struct str name, int line)
 {
-	keep_name(arg, name, line, true);
+	keep_name(arg, name, line, USE_VARIABLE);
 }
 
 // The upvalue (from 0) of ITEM that is the value on top, which is popped, or -1. [-1, +0, -]
@@ -340,16 +347,31 @@ tell_absent(const struct policy_state *s, const char *chunk, int line, const cha
 	guard_resume(s->guard);
 }
 
-// [-0, +0, m]
 static bool
-global_is_absent(lua_State *L, const char *name, char *text, size_t room)
+is_assigned(const struct used_names *u, const char *name)
 {
+	for (size_t i = 0; i < u->n; i++)
+		if (u->at[i].use == USE_ASSIGNED && strcmp(u->at[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+// Of a global that the function assigns to, where it does. [-0, +0, m]
+static bool
+global_is_absent(lua_State *L, const struct used_names *u, size_t i, char *text, size_t room)
+{
+	const char *name = u->at[i].name;
+	bool assigns = u->at[i].use == USE_ASSIGNED;
 	lua_pushglobaltable(L);
 	lua_pushstring(L, name);
 	bool absent = lua_rawget(L, -2) == LUA_TNIL;
 	lua_pop(L, 2);
-	(void)snprintf(text, room, "nothing defines '%s', so it is nil here", name);
-	return absent;
+	(void)snprintf(text, room,
+		       assigns ? "'%s' is assigned here, which fails once the script has loaded: "
+				 "globals are frozen then; was 'local' meant?"
+			       : "nothing defines '%s', so it is nil here",
+		       name);
+	return absent && (assigns || !is_assigned(u, name));
 }
 
 static bool
@@ -378,9 +400,9 @@ warn_of_absent(lua_State *L, const struct used_names *u, const char *chunk)
 	const struct policy_state *s = state_of(L);
 	for (size_t i = 0; i < u->n; i++) {
 		char text[640];
-		bool absent = u->at[i].variable
+		bool absent = u->at[i].use == USE_VARIABLE
 				  ? variable_is_absent(s, u->at[i].name, text, sizeof(text))
-				  : global_is_absent(L, u->at[i].name, text, sizeof(text));
+				  : global_is_absent(L, u, i, text, sizeof(text));
 		if (absent)
 			tell_absent(s, chunk, u->at[i].line, text);
 	}
@@ -395,6 +417,7 @@ check_assignments(lua_State *L)
 	struct guard *g = state_of(L)->guard;
 	struct used_names used = {0};
 	struct lua_scan_sink sink = {.global = keep_global,
+				     .assigned = keep_assigned,
 				     .field = keep_variable,
 				     .table = STR("vars"),
 				     .library = STR("tide"),

@@ -172,11 +172,16 @@ next_line(const struct function *f, size_t i, int line, struct reader *absolute)
 static void
 tell_global(const struct reader *r, const struct function *f, uint32_t word, int line)
 {
-	if ((word & 0x7f) != OP_GETTABUP || (int)(word >> 16 & 0xff) != f->scope.env)
-		return;
-	struct str name = constant(r, f, word >> 24);
-	if (name.p != NULL)
-		r->sink->global(r->sink->arg, name, line);
+	unsigned op = word & 0x7f, a = word >> 7 & 0xff, b = word >> 16 & 0xff;
+	bool reads = op == OP_GETTABUP && (int)b == f->scope.env;
+	bool assigns = op == OP_SETTABUP && (int)a == f->scope.env;
+	struct str name = reads     ? constant(r, f, word >> 24)
+			  : assigns ? constant(r, f, b)
+				    : STR_NULL;
+	void (*tell)(void *arg, struct str name, int line) =
+	    reads ? r->sink->global : r->sink->assigned;
+	if (name.p != NULL && tell != NULL)
+		tell(r->sink->arg, name, line);
 }
 
 // ---- the fields of one table ----------------------------------------------------------------

@@ -18,6 +18,7 @@ enum {
 struct lua_scan_sink {
 	// Each global that is read by name, which ends with the call.
 	void (*global)(void *arg, struct str name, int line);
+	void (*assigned)(void *arg, struct str name, int line); // likewise, that is assigned to
 	int env; // the upvalue (from 0) through which globals are reached; -1: none
 	// Each field of the table `table` that is read or written by a constant name, which ends
 	// with the call. Only what some path of the code reaches with that table is told; what goes

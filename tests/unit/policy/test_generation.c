@@ -201,6 +201,9 @@ test_absent_globals(void)
 			&h),
 	       1);
 	OK_MSG(strstr(h.first, "new.lua:3: nothing defines 'mis'") != NULL, h.first);
+	IS_INT(warnings(p, F "function g()\n x = 1\n return x end", &h), 1);
+	OK_MSG(strstr(h.first, "new.lua:3: 'x' is assigned here, which fails once") != NULL,
+	       h.first);
 	for (int i = 0; i < 300; i++)
 		memcpy(lines + strlen(lines), "x = x + 7\n", 11);
 	(void)snprintf(text, sizeof(text), F "function g() local x = 0\n%s return x + mis end",
