@@ -27,6 +27,7 @@
 #include "policy/policy.h"
 #include "proxy/health.h"
 #include "proxy/lua_cli.h"
+#include "proxy/metrics_page.h"
 #include "proxy/stick.h"
 #include "proxy/worker.h"
 #include "tidegate/vars.h"
@@ -56,6 +57,7 @@ keeper_stop(struct proxy_set *set, struct worker *keeper)
 	keep_maps_stop(s->maps);
 	keep_numbers_stop(s->numbers);
 	proxy_tables_stop(set);
+	metrics_page_stop(set);
 	expr_rates_stop(s->exprs);
 	vars_watch_stop(set->watch);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "proxy/metrics_page.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/sbuf.h"
 #include "net/worker.h"
@@ -14,14 +15,24 @@
 #define PAGE_BYTES ((size_t)64 << 20)
 #define MOST_PAGES 16 // at once, of all workers: so much is asked of the keeper and no more
 
+// The keeper's: who asks stands in line, and half of its time stays for everything else.
+struct metrics_writer {
+	struct proxy_set *set;
+	struct loop *loop;
+	struct timer timer; // set while somebody waits
+	struct metrics_page *first, **end;
+	uint64_t rested_ns; // not before is another one written; CLOCK_MONOTONIC
+};
+
 struct metrics_page {
 	uint32_t magic;
 	struct msg msg;
 	struct proxy_worker *worker;
-	struct txn *txn;  // its worker's; NULL: it has left
-	bool there;       // likewise
-	atomic_bool left; // the same for the keeper, which then need not write it; relaxed
-	struct sbuf text; // the keeper's until it is there
+	struct txn *txn;           // its worker's; NULL: it has left
+	bool there;                // likewise
+	atomic_bool left;          // the same for the keeper, which then need not write it; relaxed
+	struct metrics_page *next; // in line
+	struct sbuf text;          // the keeper's until it is there
 };
 
 static void
@@ -46,17 +57,80 @@ come_back(struct msg *m)
 		txn_run(p->txn);
 }
 
-// On the keeper.
+// --- on the keeper -------------------------------------------------------------------------------
+
 static void
-write_page(struct msg *m)
+send_back(struct metrics_writer *w)
 {
-	struct metrics_page *p = CONTAINER_OF(m, struct metrics_page, msg);
-	CHECK_MAGIC(p, PAGE_MAGIC);
-	if (!atomic_load_explicit(&p->left, memory_order_relaxed))
-		cli_render_metrics(p->worker->set, &p->text);
+	struct metrics_page *p = w->first;
+	w->first = p->next;
+	if (w->first == NULL)
+		w->end = &w->first;
 	p->msg.fn = come_back;
 	loop_post(p->worker->loop, &p->msg);
 }
+
+// One that somebody still waits for; the others go by.
+static void
+write_next(struct timer *t)
+{
+	struct metrics_writer *w = CONTAINER_OF(t, struct metrics_writer, timer);
+	bool wrote = false;
+	while (w->first != NULL && !wrote) {
+		struct metrics_page *p = w->first;
+		CHECK_MAGIC(p, PAGE_MAGIC);
+		wrote = !atomic_load_explicit(&p->left, memory_order_relaxed);
+		uint64_t begin = clock_mono_ns();
+		if (wrote)
+			cli_render_metrics(w->set, &p->text);
+		uint64_t end = clock_mono_ns();
+		w->rested_ns = wrote ? end + (end - begin) : w->rested_ns;
+		send_back(w);
+	}
+	if (w->first != NULL)
+		loop_timer_set(w->loop, &w->timer, w->rested_ns);
+}
+
+static struct metrics_writer *
+writer_of(struct proxy_set *set)
+{
+	struct metrics_writer *w = set->metrics_writer;
+	if (w != NULL)
+		return w;
+	w = set->metrics_writer = MEM_NEW(struct metrics_writer);
+	*w = (struct metrics_writer){.set = set,
+				     .loop = workers_get(set->threads, 0)->loop,
+				     .end = &w->first};
+	timer_init(&w->timer, write_next);
+	return w;
+}
+
+static void
+line_up(struct msg *m)
+{
+	struct metrics_page *p = CONTAINER_OF(m, struct metrics_page, msg);
+	CHECK_MAGIC(p, PAGE_MAGIC);
+	struct metrics_writer *w = writer_of(p->worker->set);
+	if (w->first == NULL)
+		loop_timer_set(w->loop, &w->timer, MAX(w->rested_ns, loop_now_ns(w->loop)));
+	*w->end = p;
+	w->end = &p->next;
+}
+
+void
+metrics_page_stop(struct proxy_set *set)
+{
+	struct metrics_writer *w = set->metrics_writer;
+	set->metrics_writer = NULL;
+	if (w == NULL)
+		return;
+	loop_timer_stop(w->loop, &w->timer);
+	while (w->first != NULL)
+		send_back(w);
+	mem_free(w);
+}
+
+// --- on a worker ---------------------------------------------------------------------------------
 
 // NULL: too many are under way, or there is no memory.
 static struct metrics_page *
@@ -71,7 +145,7 @@ ask_keeper(struct txn *t)
 		return NULL;
 	}
 	*p = (struct metrics_page){.magic = PAGE_MAGIC,
-				   .msg.fn = write_page,
+				   .msg.fn = line_up,
 				   .worker = t->worker,
 				   .txn = t};
 	sbuf_init(&p->text, PAGE_BYTES);

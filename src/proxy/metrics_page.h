@@ -7,6 +7,7 @@
 #include "proxy/rule.h"
 
 struct metrics_page;
+struct proxy_set;
 struct txn;
 
 // What takes the place of a rule's action when it names this service.
@@ -14,3 +15,5 @@ extern const struct action_row metrics_page_action;
 
 // The transaction is going: nulls its page, which is freed at once, or when it has come back.
 void metrics_page_leave(struct txn *t);
+// The keeper writes no more of them.
+void metrics_page_stop(struct proxy_set *set);

@@ -24,7 +24,6 @@ struct policy;
 struct policy_engine;
 struct tidevars;
 struct listener;
-struct offline;
 struct userlist;
 struct worker;
 struct workers;
@@ -279,6 +278,7 @@ struct proxy_set {
 	_Atomic uint64_t vars_expired;           // times to live that passed
 	_Atomic uint32_t leaving;                // worker.h: enum proxy_leaving
 	_Atomic uint32_t metrics_pages;          // metrics_page.h: under way, of all workers
+	struct metrics_writer *metrics_writer;   // likewise; the keeper's
 	_Atomic uint32_t shm_writes_posted;      // rules' writes on their way to the keeper
 	struct log_rate writes_failed;           // the keeper's, of lines on those that failed
 	struct workers *threads;                 // once started
