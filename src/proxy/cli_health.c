@@ -8,6 +8,7 @@
 #include "proxy/health.h"
 #include "proxy/kept.h"
 #include "proxy/proxy.h"
+#include "proxy/server_addr.h"
 
 #define NOT_CHECKED "Health check was not configured on this server, cannot %s."
 
@@ -100,6 +101,8 @@ set_check_addr(struct cli_session *s, struct check *c, const struct cli_args *a)
 	if (!conf_addr_parse(a->argv[2], 0, &parsed, &err))
 		return cli_error(s, "invalid addr '%.*s'", STR_ARG(a->argv[2]));
 	conf_addr_to_addr(&parsed, &addr);
+	if (!server_addr_suits(c->server, &addr, &err))
+		return cli_error(s, "%s.", err.text);
 	if (with_port && !take_port(s, a->argv[4], &port))
 		return CLI_DONE;
 	return set_target(s, c, &addr, port);

@@ -3,6 +3,7 @@
 // address of another family than the server's would fail at each connection: that is told at once.
 #include "proxy/conf_source.h"
 
+#include "backend/check.h"
 #include "base/module.h"
 #include "proxy/conf_priv.h"
 #include "proxy/server_addr.h"
@@ -37,6 +38,14 @@ says_nothing(const struct addr *a)
 					  : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
 }
 
+// One without an address of its own asks the server's.
+static bool
+suits_check(const struct server *s, const struct check *c, struct err *err)
+{
+	return c == NULL || c->conf.addr.len == 0 || server_addr_suits(s, &c->conf.addr, err) ||
+	       err_wrap(err, c->agent != NULL ? "agent-addr" : "addr");
+}
+
 static bool
 apply(struct conf *conf, void *arg, struct err *err)
 {
@@ -46,7 +55,9 @@ apply(struct conf *conf, void *arg, struct err *err)
 	if (source == NULL || says_nothing(source))
 		return true;
 	w->server->source = source;
-	return server_addr_suits(w->server, &server_addr(w->server)->addr, err);
+	return server_addr_suits(w->server, &server_addr(w->server)->addr, err) &&
+	       suits_check(w->server, w->server->check, err) &&
+	       suits_check(w->server, w->server->agent, err);
 }
 
 void
