@@ -4,6 +4,7 @@
 // transaction's view of generations.
 #include "base/mem.h"
 #include "base/module.h"
+#include "base/sbuf.h"
 #include "conf/conf.h"
 #include "policy/run.h"
 #include "proxy/host.h"
@@ -130,6 +131,20 @@ was_read(void *txn, uint32_t handle, const struct tidevars_value *v)
 	r->ctx->shm_was_read(r->ctx, handle, v);
 }
 
+// Above the line of the test that it failed for: why, and what on-error made of it.
+static void
+explain_failure(struct txn *t, const struct lua_site *site, enum policy_verdict v,
+		const struct policy_call *call)
+{
+	const char *gave = v == POLICY_DENY                   ? "refuses the request"
+			   : call->gen != 0                   ? "takes an older answer"
+			   : v == POLICY_VALUE && call->out.b ? "says true"
+			   : v == POLICY_VALUE                ? "says false"
+							      : "gives nothing";
+	sbuf_printf(t->explain, "      %s failed (%s): on-error %s\n", policy_fn_name(site->fn),
+		    policy_error_name(call->error), gave);
+}
+
 // One call; `input`, when not NULL, is its first argument. The rest of *call is told back.
 static ALWAYS_INLINE enum policy_verdict
 call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct policy_value *input,
@@ -168,6 +183,8 @@ call_site(const struct lua_site *site, struct sample_ctx *ctx, const struct poli
 	enum policy_verdict v = policy_call(w->policy, t->policy_view, site->fn, call);
 	if (UNLIKELY(asked))
 		verdict_end(t, site->note, v, call);
+	if (UNLIKELY(t->explain != NULL) && call->error != POLICY_E_NONE)
+		explain_failure(t, site, v, call);
 	if (v == POLICY_DENY)
 		t->flags |= TXN_POLICY_DENIED;
 	return v;
