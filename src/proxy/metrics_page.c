@@ -59,15 +59,14 @@ come_back(struct msg *m)
 
 // --- on the keeper -------------------------------------------------------------------------------
 
-static void
-send_back(struct metrics_writer *w)
+static struct metrics_page *
+take_first(struct metrics_writer *w)
 {
 	struct metrics_page *p = w->first;
 	w->first = p->next;
 	if (w->first == NULL)
 		w->end = &w->first;
-	p->msg.fn = come_back;
-	loop_post(p->worker->loop, &p->msg);
+	return p;
 }
 
 // One that somebody still waits for; the others go by.
@@ -77,7 +76,7 @@ write_next(struct timer *t)
 	struct metrics_writer *w = CONTAINER_OF(t, struct metrics_writer, timer);
 	bool wrote = false;
 	while (w->first != NULL && !wrote) {
-		struct metrics_page *p = w->first;
+		struct metrics_page *p = take_first(w);
 		CHECK_MAGIC(p, PAGE_MAGIC);
 		wrote = !atomic_load_explicit(&p->left, memory_order_relaxed);
 		uint64_t begin = clock_mono_ns();
@@ -85,7 +84,8 @@ write_next(struct timer *t)
 			cli_render_metrics(w->set, &p->text);
 		uint64_t end = clock_mono_ns();
 		w->rested_ns = wrote ? end + (end - begin) : w->rested_ns;
-		send_back(w);
+		p->msg.fn = come_back;
+		loop_post(p->worker->loop, &p->msg);
 	}
 	if (w->first != NULL)
 		loop_timer_set(w->loop, &w->timer, w->rested_ns);
@@ -125,8 +125,10 @@ metrics_page_stop(struct proxy_set *set)
 	if (w == NULL)
 		return;
 	loop_timer_stop(w->loop, &w->timer);
-	while (w->first != NULL)
-		send_back(w);
+	while (w->first != NULL) { // of workers that have ended
+		struct metrics_page *p = take_first(w);
+		page_free(p);
+	}
 	mem_free(w);
 }
 

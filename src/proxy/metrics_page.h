@@ -15,5 +15,5 @@ extern const struct action_row metrics_page_action;
 
 // The transaction is going: nulls its page, which is freed at once, or when it has come back.
 void metrics_page_leave(struct txn *t);
-// The keeper writes no more of them.
+// The keeper writes no more of them; all workers have ended.
 void metrics_page_stop(struct proxy_set *set);

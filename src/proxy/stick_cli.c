@@ -238,7 +238,7 @@ find_data(struct cli_session *s, const char *where, const struct stick_def *d, s
 static bool
 parse_number(struct str text, uint64_t *out)
 {
-	int64_t n;
+	int64_t n = 0;
 	bool good = str_to_int(text, &n);
 	*out = (uint64_t)n;
 	return good;
