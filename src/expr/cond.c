@@ -40,13 +40,15 @@ enum acl_result
 acl_test_each(const struct acl_test *t, struct sample_ctx *ctx, struct sample *s)
 {
 	enum acl_result result = ACL_FAIL;
+	bool compared = false;
 	for (;;) {
 		bool got = eval(t->expr, ctx, s);
 		if (got && test_matches(t, s, ctx)) {
 			result = ACL_PASS;
 			break;
 		}
-		if (!got)
+		compared |= got;
+		if (!compared)
 			s->type = SMP_ANY; // what a converter refused is not what was compared
 		enum acl_result r = miss_or_fail(t, s, ctx);
 		result = MAX(result, r);
