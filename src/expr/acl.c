@@ -329,10 +329,12 @@ acl_test_parse(struct expr_env *env, int argc, const struct str *argv, struct ac
 	if (!acl_check_values(e, &f.opts, n_values, words, err) || !use_files(l, env, &f, err) ||
 	    !pattern_list_add_words(l, n_values, words, err) || !pattern_list_build(l, err))
 		return false;
-	t->expr = e;
-	t->list = l;
-	t->want = (uint8_t)pat_match_type(f.opts.match);
-	t->found = f.opts.match == PAT_FOUND;
+	*t = (struct acl_test){
+	    .expr = e,
+	    .list = l,
+	    .want = (uint8_t)pat_match_type(f.opts.match),
+	    .found = f.opts.match == PAT_FOUND,
+	};
 	return number_words(env, &f, argv[0], t, l, err);
 }
 
