@@ -56,6 +56,7 @@ struct fake {
 	struct arena arena;
 	struct policy_call call;
 	unsigned host_calls, asked;
+	unsigned looked;          // by fake_changed: at texts that were kept
 	void (*burn)(void);       // what FAKE_BURN does, instead of burning
 	enum policy_error nested; // what a call from inside a call ended with
 	struct policy_worker *worker;

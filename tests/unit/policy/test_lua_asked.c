@@ -2,34 +2,13 @@
 // What predicates ask of request after request: a text that stays is found without asking, and
 // each request gets its own: another text, none, one that changes all the time, more names than
 // are kept, a call without a request, an action between two calls.
-#include "fake.h"
+#include "fake_often.h"
 
 #include "policy/run.h"
 
-#define OFTEN 200 // more than any rest
-
 static struct fake f;
 static struct fake_txn txn;
-static unsigned looked;       // at texts that were kept
 static struct policy_fn *act; // an action, where the script has it
-
-static unsigned
-fake_changed(void *data, void *request, const struct policy_answer *a, unsigned set)
-{
-	unsigned changed = 0;
-	for (unsigned i = 0; i < 32; i++) {
-		struct policy_value now = {0};
-		struct err err;
-		if (!(set & 1u << i))
-			continue;
-		(void)fake_call(data, request, a[i].handle, NULL, 0, &now, &err);
-		looked++;
-		f.host_calls--; // it was not Lua who asked
-		if (now.type != POLICY_T_STR || !str_eq(now.s, a[i].text))
-			changed |= 1u << i;
-	}
-	return changed;
-}
 
 static bool
 begin(const char *script)
@@ -43,17 +22,6 @@ begin(const char *script)
 	return ok && fake_start(&f, "m");
 }
 
-// Asks OFTEN times; how often the answer was not `want`.
-static unsigned
-wrong(const char *want)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < OFTEN; i++)
-		n += fake_ask(&f, f.fn, &txn) != POLICY_VALUE ||
-		     !str_eq(f.call.out.s, str_from_c(want));
-	return n;
-}
-
 #define ANSWER                                                                               \
 	"function m(txn) return txn.method .. txn.path .. (txn.headers['a'] or 'none') ..\n" \
 	"  (txn.headers.path or '') end\n"
@@ -62,19 +30,19 @@ static void
 test_stays(void)
 {
 	OK(begin(ANSWER));
-	IS_INT(wrong("GET/axx"), 0);
+	IS_INT(fake_wrong(&f, &txn, "GET/axx"), 0);
 	IS_INT(f.host_calls, 4); // once each
 	txn.path = "/b";
-	IS_INT(wrong("GET/bxx"), 0);
+	IS_INT(fake_wrong(&f, &txn, "GET/bxx"), 0);
 	OK(f.host_calls < 10);
 	txn.header = NULL; // nothing is not kept
-	IS_INT(wrong("GET/bnone"), 0);
+	IS_INT(fake_wrong(&f, &txn, "GET/bnone"), 0);
 	txn.header = "y";
-	IS_INT(wrong("GET/byy"), 0);
+	IS_INT(fake_wrong(&f, &txn, "GET/byy"), 0);
 	txn.header = "";
-	IS_INT(wrong("GET/b"), 0);
+	IS_INT(fake_wrong(&f, &txn, "GET/b"), 0);
 	unsigned before = f.host_calls;
-	IS_INT(wrong("GET/b"), 0);
+	IS_INT(fake_wrong(&f, &txn, "GET/b"), 0);
 	IS_INT(f.host_calls, before);
 	fake_stop(&f);
 }
@@ -86,15 +54,15 @@ test_bytes(void)
 	char one[] = "/same", two[] = "/same";
 	OK(begin("function m(txn) return txn.path end"));
 	txn.path = one;
-	IS_INT(wrong("/same"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/same"), 0);
 	txn.path = two;
 	unsigned before = f.host_calls;
-	IS_INT(wrong("/same"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/same"), 0);
 	IS_INT(f.host_calls, before);
 	two[1] = 'S';
-	IS_INT(wrong("/Same"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/Same"), 0);
 	two[1] = '\0';
-	IS_INT(wrong("/"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/"), 0);
 	fake_stop(&f);
 }
 
@@ -103,10 +71,10 @@ static void
 test_changes(void)
 {
 	char path[16];
-	unsigned bad = 0, before = looked;
+	unsigned bad = 0;
 	OK(begin(ANSWER));
 	txn.path = path;
-	for (unsigned i = 0; i < OFTEN; i++) {
+	for (unsigned i = 0; i < FAKE_OFTEN; i++) {
 		char want[32];
 		(void)snprintf(path, sizeof(path), "/%u", i);
 		(void)snprintf(want, sizeof(want), "GET/%uxx", i);
@@ -114,11 +82,11 @@ test_changes(void)
 		       !str_eq(f.call.out.s, str_from_c(want));
 	}
 	IS_INT(bad, 0);
-	OK(f.host_calls >= OFTEN && f.host_calls < OFTEN + 10);
-	OK(looked - before < 3 * OFTEN + 10);
-	IS_INT(wrong("GET/199xx"), 0); // and is found again
-	before = f.host_calls;
-	IS_INT(wrong("GET/199xx"), 0);
+	OK(f.host_calls >= FAKE_OFTEN && f.host_calls < FAKE_OFTEN + 10);
+	OK(f.looked < 3 * FAKE_OFTEN + 10);
+	IS_INT(fake_wrong(&f, &txn, "GET/199xx"), 0); // and is found again
+	unsigned before = f.host_calls;
+	IS_INT(fake_wrong(&f, &txn, "GET/199xx"), 0);
 	IS_INT(f.host_calls, before);
 	fake_stop(&f);
 }
@@ -129,10 +97,10 @@ test_many(void)
 	OK(begin("local names = {}\nfor i = 1, 30 do names[i] = 'x-' .. i end\n"
 		 "function m(txn) local n = '' for i = 1, 30 do n = n .. txn.headers[names[i]]\n"
 		 "  end return n end"));
-	IS_INT(wrong("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), 0);
-	OK(f.host_calls > 20 * OFTEN); // the others are asked for
+	IS_INT(fake_wrong(&f, &txn, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), 0);
+	OK(f.host_calls > 20 * FAKE_OFTEN); // the others are asked for
 	txn.header = "";
-	IS_INT(wrong(""), 0);
+	IS_INT(fake_wrong(&f, &txn, ""), 0);
 	fake_stop(&f);
 }
 
@@ -144,8 +112,8 @@ test_long(void)
 	path[sizeof(path) - 1] = '\0';
 	OK(begin("function m(txn) return txn.path:sub(-3) end"));
 	txn.path = path;
-	IS_INT(wrong("ppp"), 0);
-	IS_INT(f.host_calls, OFTEN); // not worth its memory
+	IS_INT(fake_wrong(&f, &txn, "ppp"), 0);
+	IS_INT(f.host_calls, FAKE_OFTEN); // not worth its memory
 	fake_stop(&f);
 }
 
@@ -154,12 +122,12 @@ static void
 test_without(void)
 {
 	OK(begin("function m(txn) return txn.path end"));
-	IS_INT(wrong("/a"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/a"), 0);
 	for (int i = 0; i < 3; i++) {
 		(void)fake_ask(&f, f.fn, NULL);
 		IS_INT(f.call.error, POLICY_E_RUNTIME);
 	}
-	IS_INT(wrong("/a"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/a"), 0);
 	fake_stop(&f);
 }
 
@@ -173,10 +141,10 @@ test_action(void)
 		fake_stop(&f);
 		return;
 	}
-	IS_INT(wrong("/a"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/a"), 0);
 	for (int i = 0; i < 20; i++) {
 		struct policy_view *v = policy_pin(f.worker);
-		IS_INT(wrong(txn.path), 0);
+		IS_INT(fake_wrong(&f, &txn, txn.path), 0);
 		txn.path = i % 2 == 0 ? "/b" : "/c";
 		unsigned before = f.host_calls;
 		IS_INT(policy_run_begin(f.worker, v, &run, act, &f.call), POLICY_RUN_DONE);
@@ -184,7 +152,7 @@ test_action(void)
 		OK(f.host_calls > before); // nothing is kept of what may change meanwhile
 		policy_unpin(f.worker, &v);
 	}
-	IS_INT(wrong("/c"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/c"), 0);
 	fake_stop(&f);
 }
 
@@ -200,7 +168,7 @@ test_closed(void)
 	    "  ok = ok or pcall(function() for k in pairs(txn.headers) do end end)\n"
 	    "  if ok or getmetatable(txn) or getmetatable(txn.headers) then return 'open' end\n"
 	    "  return txn.path .. txn.headers.h .. a end"));
-	IS_INT(wrong("/ax/ax"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/ax/ax"), 0);
 	fake_stop(&f);
 }
 

@@ -2,30 +2,12 @@
 // Verdicts that stand without a memo: a predicate is not run again while all it can have read is
 // the same, and is at once when anything of it changes. What asks or tells anything else is run
 // each time. memo-check runs it all the same and finds nothing.
-#include "fake.h"
+#include "fake_often.h"
 #include "policy/policy_priv.h"
-
-#define OFTEN 200 // more than any rest
 
 static struct fake f;
 static struct fake_txn txn;
 static struct policy_fn *waste; // another function, where the script has it
-
-static unsigned
-fake_changed(void *data, void *request, const struct policy_answer *a, unsigned set)
-{
-	unsigned changed = 0;
-	for (unsigned i = 0; i < 32; i++) {
-		struct policy_value now = {0};
-		struct err err;
-		if (!(set & 1u << i))
-			continue;
-		(void)fake_call(data, request, a[i].handle, NULL, 0, &now, &err);
-		if (now.type != POLICY_T_STR || !str_eq(now.s, a[i].text))
-			changed |= 1u << i;
-	}
-	return changed;
-}
 
 static bool
 begin(const char *script, bool memo_check)
@@ -50,17 +32,6 @@ numbers(void)
 	return s;
 }
 
-// Asks OFTEN times; how often the answer was not `want`.
-static unsigned
-wrong(const char *want)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < OFTEN; i++)
-		n += fake_ask(&f, f.fn, &txn) != POLICY_VALUE ||
-		     !str_eq(f.call.out.s, str_from_c(want));
-	return n;
-}
-
 #define READS                                                                           \
 	"function m(txn) return txn.path .. txn.headers.h .. vars.word .. #txn.method " \
 	".. string.format('%s', vars.maint) .. tostring(vars.maint) end\n"
@@ -69,18 +40,18 @@ static void
 test_stands(void)
 {
 	OK(begin(READS, false));
-	IS_INT(wrong("/ax300"), 0);
-	OK(numbers().stood > OFTEN - 20);
+	IS_INT(fake_wrong(&f, &txn, "/ax300"), 0);
+	OK(numbers().stood > FAKE_OFTEN - 20);
 	txn.path = "/b";
-	IS_INT(wrong("/bx300"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/bx300"), 0);
 	fake_set(&f, "maint", "4");
-	IS_INT(wrong("/bx344"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/bx344"), 0);
 	fake_set(&f, "word", "w");
-	IS_INT(wrong("/bxw344"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/bxw344"), 0);
 	txn.header = "";
-	IS_INT(wrong("/bw344"), 0);
-	OK(numbers().stood > 5 * (OFTEN - 100));
-	IS_INT(numbers().calls, 5 * OFTEN);
+	IS_INT(fake_wrong(&f, &txn, "/bw344"), 0);
+	OK(numbers().stood > 5 * (FAKE_OFTEN - 100));
+	IS_INT(numbers().calls, 5 * FAKE_OFTEN);
 	fake_stop(&f);
 }
 
@@ -91,7 +62,7 @@ test_at_once(void)
 	static const char *const paths[] = {"/a", "/b", "/a", "/a", "/a", "/c", "/a"};
 	unsigned bad = 0;
 	OK(begin(READS, false));
-	IS_INT(wrong("/ax300"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/ax300"), 0);
 	for (unsigned i = 0; i < 40 * ARRAY_LEN(paths); i++) {
 		char want[32], number[4];
 		txn.path = paths[i % ARRAY_LEN(paths)];
@@ -115,13 +86,13 @@ test_held(void)
 		 "function waste(txn) local t = {} for i = 1, 300 do t[i] = i .. txn.src:family() "
 		 "end return #t end",
 		 false));
-	IS_INT(wrong("of /a"), 0);
+	IS_INT(fake_wrong(&f, &txn, "of /a"), 0);
 	OK(waste != NULL);
 	for (int i = 0; i < 300; i++)
 		(void)fake_ask(&f, waste, &txn);
 	uint64_t before = numbers().stood;
-	IS_INT(wrong("of /a"), 0);
-	IS_INT(numbers().stood, before + OFTEN);
+	IS_INT(fake_wrong(&f, &txn, "of /a"), 0);
+	IS_INT(numbers().stood, before + FAKE_OFTEN);
 	fake_stop(&f);
 }
 
@@ -147,13 +118,13 @@ test_kinds(void)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		unsigned bad = 0;
 		OK(begin(kinds[i].script, false));
-		for (int k = 0; k < OFTEN; k++) {
+		for (int k = 0; k < FAKE_OFTEN; k++) {
 			(void)fake_ask(&f, f.fn, &txn);
 			bad += f.call.error != POLICY_E_NONE || f.call.out.type != kinds[i].type;
 		}
 		IS_INT(bad, 0);
-		OK(numbers().stood > OFTEN - 20);
-		IS_INT(numbers().nils, kinds[i].type == POLICY_T_NIL ? OFTEN : 0);
+		OK(numbers().stood > FAKE_OFTEN - 20);
+		IS_INT(numbers().nils, kinds[i].type == POLICY_T_NIL ? FAKE_OFTEN : 0);
 		fake_stop(&f);
 	}
 }
@@ -198,11 +169,11 @@ test_runs(void)
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
 		if (!OK(begin(scripts[i], false)))
 			continue;
-		for (int k = 0; k < OFTEN; k++)
+		for (int k = 0; k < FAKE_OFTEN; k++)
 			(void)fake_ask(&f, f.fn, &txn);
 		if (!OK(numbers().stood == 0))
 			printf("# %s\n", scripts[i]);
-		IS_INT(numbers().calls, OFTEN);
+		IS_INT(numbers().calls, FAKE_OFTEN);
 		fake_stop(&f);
 	}
 }
@@ -214,20 +185,20 @@ test_later(void)
 	OK(begin("function m() local ok, v = pcall(function() return vars.later end)\n"
 		 "  return ok and 'there ' .. v or 'none' end",
 		 false));
-	IS_INT(wrong("none"), 0);
+	IS_INT(fake_wrong(&f, &txn, "none"), 0);
 	fake_declare(&f, "later", TIDEVARS_INT);
-	IS_INT(wrong("there 0"), 0);
+	IS_INT(fake_wrong(&f, &txn, "there 0"), 0);
 	fake_stop(&f);
 	OK(begin("local inner = tide.memo(function() return vars.maint end)\n"
 		 "function m() return 'is ' .. inner() end",
 		 false));
-	IS_INT(wrong("is 0"), 0);
+	IS_INT(fake_wrong(&f, &txn, "is 0"), 0);
 	struct tidevars_error err;
 	(void)tidevars_set_text(f.vars, "maint", "5", 20 * NS_PER_MS, NULL, &err);
 	OK(fake_ask(&f, f.fn, &txn) == POLICY_VALUE && str_eq(f.call.out.s, STR("is 5")));
 	for (uint64_t end = clock_boot_ns() + 25 * NS_PER_MS; clock_boot_ns() < end;)
 		;
-	IS_INT(wrong("is 0"), 0);
+	IS_INT(fake_wrong(&f, &txn, "is 0"), 0);
 	fake_stop(&f);
 }
 
@@ -239,21 +210,21 @@ test_calls(void)
 	OK(begin("function m(txn, word) if txn.path == '/bad' then error('bad') end\n"
 		 "  return txn.headers.h .. (word or '') end",
 		 false));
-	IS_INT(wrong("x"), 0);
+	IS_INT(fake_wrong(&f, &txn, "x"), 0);
 	f.call.args = &word;
 	f.call.n_args = 1;
-	IS_INT(wrong("xw"), 0);
+	IS_INT(fake_wrong(&f, &txn, "xw"), 0);
 	f.call.n_args = 0;
-	IS_INT(wrong("x"), 0);
+	IS_INT(fake_wrong(&f, &txn, "x"), 0);
 	txn.path = "/bad";
-	for (int i = 0; i < OFTEN; i++) {
+	for (int i = 0; i < FAKE_OFTEN; i++) {
 		(void)fake_ask(&f, f.fn, &txn);
 		if (f.call.error != POLICY_E_RUNTIME)
 			break;
 	}
 	IS_INT(f.call.error, POLICY_E_RUNTIME);
 	txn.path = "/a";
-	IS_INT(wrong("x"), 0);
+	IS_INT(fake_wrong(&f, &txn, "x"), 0);
 	(void)fake_ask(&f, f.fn, NULL); // no request at all
 	IS_INT(f.call.error, POLICY_E_RUNTIME);
 	fake_stop(&f);
@@ -264,11 +235,11 @@ test_memo_check(void)
 {
 	struct policy_stats s;
 	OK(begin(READS, true));
-	IS_INT(wrong("/ax300"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/ax300"), 0);
 	fake_set(&f, "maint", "4");
-	IS_INT(wrong("/ax344"), 0);
+	IS_INT(fake_wrong(&f, &txn, "/ax344"), 0);
 	policy_stats(policy_next(f.engine, NULL), &s);
-	OK(s.memo_checks > 2 * (OFTEN - 100));
+	OK(s.memo_checks > 2 * (FAKE_OFTEN - 100));
 	IS_INT(s.memo_wrong, 0);
 	IS_INT(numbers().stood, 0);
 	fake_stop(&f);
@@ -289,7 +260,7 @@ test_memo_wrong(const char *script)
 	struct policy_stats s = {.memo_wrong = 0};
 	unsigned told = 0;
 	OK(begin(script, true));
-	for (int i = 0; i < OFTEN; i++) {
+	for (int i = 0; i < FAKE_OFTEN; i++) {
 		uint64_t before = s.memo_wrong;
 		(void)fake_ask(&f, f.fn, &txn);
 		policy_stats(policy_next(f.engine, NULL), &s);
@@ -330,7 +301,7 @@ test_no_room(void)
 	char buf[512];
 	struct arena none;
 	OK(begin("function m(txn) return 'of ' .. txn.path end", false));
-	IS_INT(wrong("of /a"), 0);
+	IS_INT(fake_wrong(&f, &txn, "of /a"), 0);
 	uint64_t before = numbers().stood;
 	arena_init(&none, 0);
 	struct policy_call call = {.txn = &txn, .arena = &none, .now_real_ns = clock_real_ns()};

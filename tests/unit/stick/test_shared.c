@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "tap.h"
+#include "stick_test.h"
 
 #define NOW     1000u
 #define THREADS 4
@@ -50,14 +50,6 @@ open_it(const struct stick_def *d, int fd)
 		abort();
 	}
 	return t;
-}
-
-static struct stick_key
-number(const struct stick_table *t, uint32_t n)
-{
-	struct stick_key k;
-	stick_key_make(t, str_of((const char *)&n, sizeof(n)), &k);
-	return k;
 }
 
 static uint64_t

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tap.h"
+#include "stick_test.h"
 
 #define NOW 3000000000u // ms: beyond 2^31
 
@@ -32,14 +32,6 @@ open_private(const struct stick_def *d)
 	if (t == NULL || !fresh)
 		abort();
 	return t;
-}
-
-static struct stick_key
-number(const struct stick_table *t, uint32_t n)
-{
-	struct stick_key k;
-	stick_key_make(t, str_of((const char *)&n, sizeof(n)), &k);
-	return k;
 }
 
 static bool
